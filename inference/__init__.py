@@ -1,0 +1,1 @@
+"""Serves a model bundle: everything in the Lambda image, nothing of training."""

@@ -1,0 +1,110 @@
+"""Texts to probabilities. Knows tokenizers and onnxruntime, nothing of AWS or HTTP."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from inference.bundle import MODEL, TOKENIZER, BundleError, Manifest
+
+# Tokens in one run of the model, padding included: more is slower per text on one core.
+BATCH_TOKENS = 384
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The probabilities of one text, and whether its end was cut off."""
+
+    probabilities: dict[str, float]  # by label, in output order; they sum to 1
+    truncated: bool
+
+    @property
+    def label(self) -> str:
+        """The most probable label."""
+        return max(self.probabilities, key=self.probabilities.__getitem__)
+
+    @property
+    def confidence(self) -> float:
+        """The probability of the label."""
+        return self.probabilities[self.label]
+
+
+class Classifier:
+    """A loaded bundle."""
+
+    def __init__(self, folder: Path, manifest: Manifest, threads: int = 0) -> None:
+        """Load a verified bundle's model and tokenizer.
+
+        Args:
+            folder: where the bundle's files are.
+            manifest: the bundle's manifest.
+            threads: for one run of the model; 0 for one a core.
+
+        Raises:
+            BundleError: the files are genuine and yet no classifier.
+        """
+        self.manifest = manifest
+        try:
+            self._tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
+            self._session = onnxruntime.InferenceSession(
+                str(folder / MODEL), _options(threads), providers=["CPUExecutionProvider"]
+            )
+            outputs = self._session.get_outputs()[0].shape[-1]
+        except Exception as error:  # neither library has a base class for its errors
+            raise BundleError(f"cannot load the model: {error}") from error
+        if outputs != len(manifest.labels):
+            raise BundleError(f"the model has {outputs} outputs for {len(manifest.labels)} labels")
+        self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(manifest.max_length)
+
+    def predict(self, texts: Sequence[str]) -> list[Prediction]:
+        """Classify texts; the answers are in the order of the texts."""
+        encodings = self._tokenizer.encode_batch(list(texts))
+        lengths = [len(encoding.ids) for encoding in encodings]
+        logits = np.empty((len(texts), len(self.manifest.labels)))
+        for rows in _batches(lengths):
+            logits[rows] = self._run([encodings[row].ids for row in rows])
+        probabilities = _softmax(logits / self.manifest.temperature)
+        return [
+            Prediction(
+                dict(zip(self.manifest.labels, row.tolist(), strict=True)),
+                bool(encoding.overflowing),
+            )
+            for row, encoding in zip(probabilities, encodings, strict=True)
+        ]
+
+    def _run(self, token_ids: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+        """The logits of texts of one length, shape (texts, labels)."""
+        ids = np.array(token_ids, np.int64)
+        inputs = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
+        logits: NDArray[np.float32] = self._session.run(None, inputs)[0]
+        return logits
+
+
+def _options(threads: int) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    return options
+
+
+def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Row numbers in batches of equal length, so that no token is padding."""
+    by_length: dict[int, list[int]] = {}
+    for row, length in enumerate(lengths):
+        by_length.setdefault(length, []).append(row)
+    for length, rows in sorted(by_length.items()):
+        size = max(1, BATCH_TOKENS // length)
+        for start in range(0, len(rows), size):
+            yield rows[start : start + size]
+
+
+def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+    result: NDArray[np.float64] = exponentials / exponentials.sum(axis=1, keepdims=True)
+    return result

@@ -1,0 +1,1 @@
+"""Makes a model bundle: read, split, fine-tune, evaluate, export, publish."""

@@ -1,0 +1,43 @@
+"""Batches of texts of like length: little padding, the same for the same seed."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+BUCKET_BATCHES = 100  # batches sorted by length together; more pads less and mixes less
+
+
+def by_length(lengths: Sequence[int], batch_size: int) -> list[NDArray[np.intp]]:
+    """Row numbers in batches, shortest texts first."""
+    order = np.argsort(np.asarray(lengths), kind="stable")
+    return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+
+
+def shuffled(
+    lengths: Sequence[int], batch_size: int, seed: int, epoch: int
+) -> list[NDArray[np.intp]]:
+    """Row numbers of one epoch in random batches, each of nearly one length."""
+    random = np.random.default_rng((seed, epoch))
+    order = random.permutation(len(lengths))
+    size = batch_size * BUCKET_BATCHES
+    batches: list[NDArray[np.intp]] = []
+    for start in range(0, len(order), size):
+        bucket = order[start : start + size]
+        batches += [
+            bucket[rows] for rows in by_length([lengths[row] for row in bucket], batch_size)
+        ]
+    return [batches[index] for index in random.permutation(len(batches))]
+
+
+def padded(token_ids: Sequence[Sequence[int]], pad_id: int) -> tuple[Tensor, Tensor]:
+    """Input ids and attention mask, each int64 of shape (texts, longest text)."""
+    width = max(len(ids) for ids in token_ids)
+    inputs = np.full((len(token_ids), width), pad_id, np.int64)
+    mask = np.zeros_like(inputs)
+    for row, ids in enumerate(token_ids):
+        inputs[row, : len(ids)] = ids
+        mask[row, : len(ids)] = 1
+    return torch.from_numpy(inputs), torch.from_numpy(mask)

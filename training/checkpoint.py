@@ -1,0 +1,110 @@
+"""The state of a training run in one file, so that a run can end and go on.
+
+Safetensors for all tensors and JSON in its header for the rest: nothing is pickled.
+"""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from training.atomic import replacing
+from training.settings import Settings
+
+# Settings that may change between two runs of one training.
+_FREE = {"data", "output", "resume", "threads", "checkpoint_minutes"}
+
+
+class CheckpointError(Exception):
+    """The checkpoint cannot be resumed; the message says why."""
+
+
+@dataclass
+class Progress:
+    """How far a run has come."""
+
+    step: int = 0
+    best: float = 0.0  # validation macro-F1
+    stale: int = 0  # validations since the best one
+    seconds: float = 0.0
+    history: list[tuple[int, float]] = field(default_factory=list)  # step, macro-F1
+
+
+@dataclass(frozen=True)
+class Training:
+    """What changes as a run goes on: weights, moments, loss scale."""
+
+    model: torch.nn.Module
+    optimizer: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler
+
+
+def save(path: Path, settings: Settings, training: Training, progress: Progress) -> None:
+    """Write the state, in the place of the last one."""
+    tensors = {f"model.{name}": value for name, value in training.model.state_dict().items()}
+    for index, state in training.optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{index}.{name}": value for name, value in state.items()}
+    tensors["random.cpu"] = torch.get_rng_state()
+    if torch.cuda.is_available():
+        tensors["random.cuda"] = torch.cuda.get_rng_state()
+    header = {
+        "settings": json.dumps(_fixed(settings)),
+        "progress": json.dumps(asdict(progress)),
+        "scaler": json.dumps(training.scaler.state_dict()),
+    }
+    with replacing(path) as temporary:
+        save_file({name: value.contiguous() for name, value in tensors.items()}, temporary, header)
+
+
+def load(path: Path, settings: Settings, training: Training) -> Progress:
+    """Put a saved state into the model, optimizer, scaler and random generators.
+
+    Raises:
+        CheckpointError: there is no whole checkpoint, or other settings made it.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"no checkpoint to resume: {path}")
+    try:
+        with safe_open(path, "pt") as file:
+            header = file.metadata()
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise CheckpointError(f"{path} is damaged: {error}") from error
+    _check_settings(json.loads(header["settings"]), settings, path)
+    training.model.load_state_dict(_under("model.", tensors))
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, value in _under("optimizer.", tensors).items():
+        index, _, key = name.partition(".")
+        state.setdefault(int(index), {})[key] = value
+    groups = training.optimizer.state_dict()["param_groups"]
+    training.optimizer.load_state_dict({"state": state, "param_groups": groups})
+    training.scaler.load_state_dict(json.loads(header["scaler"]))
+    torch.set_rng_state(tensors["random.cpu"])
+    if "random.cuda" in tensors and torch.cuda.is_available():
+        torch.cuda.set_rng_state(tensors["random.cuda"])
+    progress = json.loads(header["progress"])
+    progress["history"] = [(step, score) for step, score in progress["history"]]
+    return Progress(**progress)
+
+
+def _fixed(settings: Settings) -> dict[str, object]:
+    return {name: value for name, value in asdict(settings).items() if name not in _FREE}
+
+
+def _check_settings(saved: dict[str, object], settings: Settings, path: Path) -> None:
+    for name, value in _fixed(settings).items():
+        if saved.get(name) != value:
+            option = "--" + name.replace("_", "-")
+            raise CheckpointError(f"{path} was made with {option} {saved.get(name)}, not {value}")
+
+
+def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {
+        name.removeprefix(prefix): value
+        for name, value in tensors.items()
+        if name.startswith(prefix)
+    }

@@ -1,0 +1,273 @@
+"""Read labelled texts and split them without leakage.
+
+The news headlines come in story clusters: many outlets report the same event in nearly the
+same words. A random split puts one story on both sides, so its test score rewards memory
+(96.2 % for a bag of words, against 91 % when whole stories are held out).
+"""
+
+import bz2
+import csv
+import gzip
+import hashlib
+import io
+import lzma
+import re
+import unicodedata
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from training.tasks import Table, Task, with_labels
+
+SPLITS = ("story", "random", "time")
+TEST_SHARE = 0.10
+VALIDATION_SHARE = 0.05
+
+
+class DataError(Exception):
+    """The data cannot be used; the message names the file and the line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One labelled text; ``label`` indexes the task's labels."""
+
+    text: str
+    label: int
+    group: str = ""
+    time: int = 0  # milliseconds since the epoch
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A file's rows in file order, and the SHA-256 of its uncompressed bytes."""
+
+    task: Task
+    examples: list[Example]
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Split:
+    """Rows to fit on, to tune on, and to report on."""
+
+    train: list[Example]
+    validation: list[Example]
+    test: list[Example]
+
+
+def read(location: str, task: Task) -> Dataset:
+    """Read a CSV file (plain, .gz, .bz2, .xz or .zip) from a path or an ``s3://`` URI.
+
+    Raises:
+        DataError: the file or one of its rows is not what the task's table describes.
+    """
+    raw = _decompress(_fetch(location), location)
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise DataError(f"{location}, line {line}: not UTF-8 text") from None
+    rows = list(_rows(text, task.table, location))
+    if not rows:
+        raise DataError(f"{location} is empty")
+    if not task.codes:
+        task = with_labels(task, tuple(sorted({row.label for row in rows})))
+    if len(task.labels) < 2:
+        raise DataError(f"{location}: a classifier needs two labels, found {list(task.labels)}")
+    examples = [_example(row, task, location) for row in rows]
+    return Dataset(task, examples, hashlib.sha256(raw).hexdigest())
+
+
+def normalise(text: str) -> str:
+    """The text without case, punctuation or width: equal for texts that read the same."""
+    return " ".join(re.findall(r"\w+", unicodedata.normalize("NFKC", text).casefold()))
+
+
+def sample(dataset: Dataset, rows: int, seed: int) -> Dataset:
+    """At most ``rows`` rows, drawn by seed, in file order."""
+    order = sorted(range(len(dataset.examples)), key=lambda index: _unit(f"{seed}:{index}"))
+    chosen = sorted(order[:rows])
+    return Dataset(dataset.task, [dataset.examples[i] for i in chosen], dataset.sha256)
+
+
+def split(dataset: Dataset, how: str, seed: int) -> Split:
+    """Split into 85 % train, 5 % validation and 10 % test; the same seed, the same split.
+
+    ``story`` holds out whole groups (equal texts are one group where the task has none),
+    ``random`` single rows, ``time`` the newest rows. All but ``random`` then drop the
+    held-out rows whose normalised text stands in train. Repeats within train are dropped.
+
+    Raises:
+        DataError: a part is empty, or ``time`` is asked of rows without a time.
+    """
+    places = _places(dataset.examples, how, seed)
+    parts: dict[str, list[Example]] = {"train": [], "validation": [], "test": []}
+    for example, place in zip(dataset.examples, places, strict=True):
+        parts[_part(place)].append(example)
+    train = list({(normalise(e.text), e.label): e for e in reversed(parts["train"])}.values())[::-1]
+    held_out = Split(train, parts["validation"], parts["test"])
+    if how != "random":
+        seen = {normalise(example.text) for example in train}
+        held_out = Split(
+            train,
+            [e for e in held_out.validation if normalise(e.text) not in seen],
+            [e for e in held_out.test if normalise(e.text) not in seen],
+        )
+    if not (held_out.train and held_out.validation and held_out.test):
+        raise DataError(f"{len(dataset.examples)} rows are too few for a {how} split")
+    return held_out
+
+
+def _places(examples: list[Example], how: str, seed: int) -> list[float]:
+    """A number in [0, 1) for each row; the lowest tenth is the test part."""
+    if how == "story":
+        return [_unit(f"{seed}:{e.group or normalise(e.text)}") for e in examples]
+    if how == "random":
+        return [_unit(f"{seed}:{index}") for index in range(len(examples))]
+    if how == "time":
+        if not all(example.time for example in examples):
+            raise DataError("--split time needs a time in every row")
+        newest_first = sorted(range(len(examples)), key=lambda i: -examples[i].time)
+        rank = {index: place for place, index in enumerate(newest_first)}
+        return [rank[index] / len(examples) for index in range(len(examples))]
+    raise DataError(f"unknown split {how!r}: choose one of {', '.join(SPLITS)}")
+
+
+def _part(place: float) -> str:
+    if place < TEST_SHARE:
+        return "test"
+    return "validation" if place < TEST_SHARE + VALIDATION_SHARE else "train"
+
+
+def _unit(key: str) -> float:
+    """A number in [0, 1) that depends on nothing but the key."""
+    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:6]) / 2**48
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    line: int
+    text: str
+    label: str
+    group: str
+    time: str
+    source: str
+
+
+def _rows(text: str, table: Table, location: str) -> Iterator[_Row]:
+    """The rows of a table with a text in them.
+
+    Rows of blank text are errors, not gaps: nothing is dropped in silence.
+    """
+    reader = csv.reader(
+        io.StringIO(text, newline=""),
+        delimiter=table.delimiter,
+        quoting=csv.QUOTE_MINIMAL if table.quoted else csv.QUOTE_NONE,
+        strict=table.quoted,
+    )
+    header = table.header
+    pick: Callable[[list[str], str | None], str] | None = None
+    try:
+        for fields in reader:
+            if not fields:
+                continue
+            where = f"{location}, line {reader.line_num}"
+            if header is None:
+                header = tuple(fields)
+                continue
+            if len(fields) != len(header):
+                raise DataError(f"{where}: {_wrong_width(fields, header, table)}")
+            pick = pick or _picker(header, table, location)
+            row = _Row(
+                reader.line_num,
+                pick(fields, table.text),
+                pick(fields, table.label).strip(),
+                pick(fields, table.group),
+                pick(fields, table.time),
+                pick(fields, table.source),
+            )
+            if not row.text.strip():
+                raise DataError(f"{where}: the text is blank")
+            yield row
+    except csv.Error as error:
+        raise DataError(f"{location}, line {reader.line_num}: {error}") from None
+
+
+def _picker(
+    header: tuple[str, ...], table: Table, location: str
+) -> Callable[[list[str], str | None], str]:
+    """A function that takes a named column out of a row; an unnamed one is empty."""
+    named = (table.text, table.label, table.group, table.time, table.source)
+    for column in named:
+        if column is not None and column not in header:
+            raise DataError(f"{location}: no column {column!r}; it has {', '.join(header)}")
+    places = {column: header.index(column) for column in named if column is not None}
+    return lambda fields, column: "" if column is None else fields[places[column]]
+
+
+def _wrong_width(fields: list[str], header: tuple[str, ...], table: Table) -> str:
+    names = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "bar"}
+    line = table.delimiter.join(fields)
+    message = (
+        f"expected {len(header)} columns separated by {names[table.delimiter]}, "
+        f"found {len(fields)}"
+    )
+    others = [name for mark, name in names.items() if line.count(mark) >= len(header) - 1 > 0]
+    if len(fields) == 1 and others:
+        message += f"; it looks separated by {others[0]}"
+    return message
+
+
+def _example(row: _Row, task: Task, location: str) -> Example:
+    where = f"{location}, line {row.line}"
+    if row.label not in task.codes:
+        known = ", ".join(task.codes)
+        raise DataError(f"{where}: unknown category {row.label!r}; known: {known}")
+    if row.time and not row.time.isdigit():
+        raise DataError(f"{where}: {row.time!r} is not a time in milliseconds")
+    label = task.labels.index(task.codes[row.label])
+    return Example(row.text, label, row.group, int(row.time or 0), row.source)
+
+
+def _fetch(location: str) -> bytes:
+    if location.startswith("s3://"):
+        return _fetch_s3(location)
+    path = Path(location)
+    if not path.is_file():
+        raise DataError(f"no such file: {location}")
+    return path.read_bytes()
+
+
+def _fetch_s3(uri: str) -> bytes:
+    import boto3  # only for data in S3
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    try:
+        body: bytes = boto3.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+    except (BotoCoreError, ClientError) as error:
+        raise DataError(f"cannot read {uri}: {error}") from error
+    return body
+
+
+def _decompress(data: bytes, location: str) -> bytes:
+    opener = {".gz": gzip.decompress, ".bz2": bz2.decompress, ".xz": lzma.decompress}
+    suffix = PurePosixPath(location).suffix
+    try:
+        if suffix == ".zip":
+            return _unzip(data, location)
+        return opener[suffix](data) if suffix in opener else data
+    except (OSError, EOFError, ValueError, lzma.LZMAError, zipfile.BadZipFile) as error:
+        raise DataError(f"cannot decompress {location}: {error}") from None
+
+
+def _unzip(data: bytes, location: str) -> bytes:
+    """The largest CSV file of an archive (the original one holds a small second file)."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        tables = [entry for entry in archive.infolist() if entry.filename.endswith(".csv")]
+        if not tables:
+            raise DataError(f"no .csv file in {location}")
+        return archive.read(max(tables, key=lambda entry: entry.file_size))

@@ -1,0 +1,203 @@
+"""DistilBERT: start from pretrained weights, cut to size, predict.
+
+A DistilBERT is a BERT without token types and pooler (Sanh et al. 2019,
+https://arxiv.org/abs/1910.01108), so a BERT's weights make one that gives the same hidden
+states: copy layer by layer and add token-type embedding 0 to every position embedding.
+"""
+
+import json
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+from torch import Tensor
+from tqdm import tqdm
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoTokenizer,
+    DistilBertConfig,
+    DistilBertForSequenceClassification,
+    DistilBertModel,
+    PreTrainedTokenizerFast,
+)
+
+from training.batches import by_length, padded
+
+_LAYER_NAMES = {
+    "attention.q_lin": "attention.self.query",
+    "attention.k_lin": "attention.self.key",
+    "attention.v_lin": "attention.self.value",
+    "attention.out_lin": "attention.output.dense",
+    "sa_layer_norm": "attention.output.LayerNorm",
+    "ffn.lin1": "intermediate.dense",
+    "ffn.lin2": "output.dense",
+    "output_layer_norm": "output.LayerNorm",
+}
+
+
+class ModelError(Exception):
+    """The base model cannot be used; the message says why."""
+
+
+def load_pretrained(
+    base_model: str, labels: Sequence[str], layers: Sequence[int] = ()
+) -> tuple[DistilBertForSequenceClassification, Tokenizer]:
+    """A DistilBERT classifier with a fresh head on a base model's encoder, and its tokenizer.
+
+    Args:
+        base_model: a hub id or a folder of a DistilBERT or a BERT.
+        labels: the labels in output order.
+        layers: the encoder layers to keep, all if empty.
+
+    Raises:
+        ModelError: there is no such model, or it is neither a DistilBERT nor a BERT.
+    """
+    try:
+        kind = AutoConfig.from_pretrained(base_model).model_type
+        if kind not in ("bert", "distilbert"):
+            raise ModelError(f"{base_model} is a {kind}: give a DistilBERT or a BERT")
+        encoder = AutoModel.from_pretrained(base_model)
+        tokenizer = AutoTokenizer.from_pretrained(base_model, use_fast=True).backend_tokenizer
+    except (OSError, ValueError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ModelError(f"cannot load {base_model} (a hub id or a folder): {reason}") from error
+    if kind == "bert":
+        encoder = _from_bert(encoder)
+    kept = list(layers) or list(range(encoder.config.n_layers))
+    if not set(kept) <= set(range(encoder.config.n_layers)):
+        raise ModelError(f"{base_model} has layers 0 to {encoder.config.n_layers - 1}")
+    encoder.transformer.layer = torch.nn.ModuleList(encoder.transformer.layer[i] for i in kept)
+    config = encoder.config
+    config.n_layers = len(kept)
+    config.id2label = dict(enumerate(labels))
+    config.label2id = {label: index for index, label in enumerate(labels)}
+    model = DistilBertForSequenceClassification(config)
+    model.distilbert = encoder
+    return model.float(), tokenizer
+
+
+def _from_bert(bert: torch.nn.Module) -> DistilBertModel:
+    source = bert.config
+    config = DistilBertConfig(
+        vocab_size=source.vocab_size,
+        max_position_embeddings=source.max_position_embeddings,
+        n_layers=source.num_hidden_layers,
+        n_heads=source.num_attention_heads,
+        dim=source.hidden_size,
+        hidden_dim=source.intermediate_size,
+        activation=source.hidden_act,
+        pad_token_id=source.pad_token_id,
+    )
+    weights = bert.state_dict()
+    token_type = weights["embeddings.token_type_embeddings.weight"][0]
+    renamed = {
+        "embeddings.word_embeddings.weight": weights["embeddings.word_embeddings.weight"],
+        "embeddings.position_embeddings.weight": (
+            weights["embeddings.position_embeddings.weight"] + token_type
+        ),
+    }
+    for part in ("weight", "bias"):
+        norm = f"embeddings.LayerNorm.{part}"
+        renamed[norm] = weights[norm]
+        for layer in range(config.n_layers):
+            for ours, theirs in _LAYER_NAMES.items():
+                name = f"encoder.layer.{layer}.{theirs}.{part}"
+                renamed[f"transformer.layer.{layer}.{ours}.{part}"] = weights[name]
+    model = DistilBertModel(config)
+    model.load_state_dict(renamed)
+    return model
+
+
+def prune_vocabulary(
+    model: DistilBertForSequenceClassification, tokenizer: Tokenizer, texts: Iterable[str], least: int
+) -> Tokenizer:
+    """Drop the wordpieces that occur fewer than ``least`` times in the texts.
+
+    Special tokens and single characters stay, so every word still has a spelling. The
+    model's embedding rows follow; the tokenizer returned has the new ids.
+    """
+    spec = json.loads(tokenizer.to_str())
+    vocabulary: dict[str, int] = spec["model"]["vocab"]
+    special = {token["content"] for token in spec["added_tokens"]}
+    counts: Counter[int] = Counter()
+    for encoding in tokenizer.encode_batch_fast(list(texts), add_special_tokens=False):
+        counts.update(encoding.ids)
+    kept = [
+        token
+        for token, index in sorted(vocabulary.items(), key=lambda item: item[1])
+        if token in special or counts[index] >= least or (token.removeprefix("##").isascii()
+        and len(token.removeprefix("##")) == 1)
+    ]
+    rows = torch.tensor([vocabulary[token] for token in kept])
+    new_ids = {token: index for index, token in enumerate(kept)}
+    spec["model"]["vocab"] = new_ids
+    for token in spec["added_tokens"]:
+        token["id"] = new_ids[token["content"]]
+    for name, token in spec["post_processor"].get("special_tokens", {}).items():
+        token["ids"] = [new_ids[name]]
+    words = torch.nn.Embedding(len(kept), model.config.dim, padding_idx=new_ids["[PAD]"])
+    words.weight.data.copy_(model.distilbert.embeddings.word_embeddings.weight.data[rows])
+    model.distilbert.embeddings.word_embeddings = words
+    model.config.vocab_size = len(kept)
+    model.config.pad_token_id = new_ids["[PAD]"]
+    return Tokenizer.from_str(json.dumps(spec))
+
+
+def save(model: DistilBertForSequenceClassification, tokenizer: Tokenizer, folder: Path) -> None:
+    """Write a folder that ``transformers`` loads: safetensors weights, config, tokenizer."""
+    with tempfile.TemporaryDirectory(dir=folder) as temporary:
+        model.save_pretrained(temporary, safe_serialization=True)
+        _for_transformers(tokenizer).save_pretrained(temporary)
+        for file in Path(temporary).iterdir():
+            file.replace(folder / file.name)
+
+
+def _for_transformers(tokenizer: Tokenizer) -> PreTrainedTokenizerFast:
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        model_max_length=tokenizer.truncation["max_length"],
+        unk_token="[UNK]",
+        sep_token="[SEP]",
+        pad_token="[PAD]",
+        cls_token="[CLS]",
+        mask_token="[MASK]",
+        model_input_names=["input_ids", "attention_mask"],
+    )
+
+
+def load(folder: Path) -> tuple[DistilBertForSequenceClassification, Tokenizer]:
+    """What ``save`` wrote."""
+    model = DistilBertForSequenceClassification.from_pretrained(folder)
+    return model, Tokenizer.from_file(str(folder / "tokenizer.json"))
+
+
+def encode(tokenizer: Tokenizer, texts: Iterable[str]) -> list[list[int]]:
+    """Token ids of each text, [CLS] and [SEP] included, cut to the tokenizer's limit."""
+    tokenizer.no_padding()
+    return [encoding.ids for encoding in tokenizer.encode_batch_fast(list(texts))]
+
+
+@torch.no_grad()
+def logits(
+    model: DistilBertForSequenceClassification,
+    token_ids: Sequence[Sequence[int]],
+    device: torch.device,
+    precision: torch.dtype | None = None,
+    batch_size: int = 256,
+) -> NDArray[np.float32]:
+    """The model's logits, shape (texts, labels), in the order of the texts."""
+    model.eval()
+    result = np.empty((len(token_ids), model.config.num_labels), np.float32)
+    lengths = [len(ids) for ids in token_ids]
+    for rows in tqdm(by_length(lengths, batch_size), "predict", unit="batch", leave=False):
+        inputs = padded([token_ids[row] for row in rows], model.config.pad_token_id)
+        with torch.autocast(device.type, precision, enabled=precision is not None):
+            output: Tensor = model(*(part.to(device) for part in inputs)).logits
+        result[rows] = output.float().cpu().numpy()
+    return result

@@ -1,0 +1,206 @@
+"""Turn a trained model into a bundle: ONNX, int8, manifest, behind an accuracy gate.
+
+    python -m training.export build/news                    # writes build/news/bundle
+    python -m training.export build/news --output my-bundle
+
+Weights become 7-bit integers with a scale per column. Full 8-bit weights saturate on a CPU
+without VNNI, so the same bundle would answer differently from host to host. The gate runs
+the bundle with the very classifier that serves and refuses (exit code 3) if it has lost
+accuracy against fp32 PyTorch.
+"""
+
+import argparse
+import hashlib
+import shutil
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from optimum.exporters.onnx import main_export
+from optimum.onnxruntime import AutoQuantizationConfig, ORTQuantizer
+from tokenizers import Tokenizer
+from tqdm import tqdm
+
+from inference.bundle import MANIFEST, MODEL, TOKENIZER, FileEntry, Manifest, version_of
+from inference.classifier import Classifier, Prediction
+from training import data, metrics, report
+from training.evaluate import Run, StaleError, labels_of, open_run, read_evaluation
+
+MAX_ACCURACY_DROP = 0.5  # points
+MIN_AGREEMENT = 98.5  # % of labels
+REFUSED = 3
+
+
+class GateError(Exception):
+    """The quantized model is not as good as it must be."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Export and gate; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m training.export",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("folder", type=Path, help="a trained and evaluated model")
+    parser.add_argument("--output", type=Path, help="the bundle's folder (default: FOLDER/bundle)")
+    options = parser.parse_args(arguments)
+    output = options.output or options.folder / "bundle"
+    try:
+        version = export(open_run(options.folder), output)
+    except (data.DataError, StaleError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except GateError as error:
+        print(f"refused: {error}", file=sys.stderr)
+        return REFUSED
+    print(f"bundle {version} in {output}")
+    return 0
+
+
+def export(run: Run, output: Path) -> str:
+    """Write the bundle of a trained model and return its version.
+
+    Raises:
+        StaleError: the model is not evaluated.
+        GateError: int8 has lost too much; nothing is written.
+    """
+    evaluation = read_evaluation(run.folder)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=output.parent) as temporary:
+        folder = Path(temporary) / "bundle"
+        folder.mkdir()
+        max_length = write_tokenizer(run.folder, folder)
+        write_model(run.folder, folder)
+        draft = Manifest(
+            task=run.dataset.task.name,
+            labels=run.labels,
+            max_length=max_length,
+            temperature=evaluation["temperature"],
+            files={name: entry_of(folder / name) for name in (MODEL, TOKENIZER)},
+            training=run.record,
+            metrics={},
+            quantization={},
+            reference={},
+        )
+        texts = [row.text for row in run.rows.test]
+        predictions = predict(Classifier(folder, draft), texts)
+        int8, comparison = compare(run, evaluation["temperature"], predictions)
+        comparison["bundle_bytes"] = sum(file.size for file in draft.files.values())
+        comparison["weights_bytes"] = (run.folder / "model.safetensors").stat().st_size
+        print("\n".join(report.gate_lines(comparison)))
+        gate(comparison)
+        manifest = draft.model_copy(
+            update={
+                "metrics": {
+                    "int8": int8,
+                    "fp32": evaluation["fp32"],
+                    "baseline": evaluation["baseline"],
+                },
+                "quantization": comparison,
+                "reference": reference(folder, texts, predictions),
+            }
+        )
+        (folder / MANIFEST).write_bytes(manifest.to_bytes())
+        shutil.rmtree(output, ignore_errors=True)
+        folder.rename(output)
+    report.write(run.folder, run.record, evaluation, manifest)
+    return version_of(manifest.to_bytes())
+
+
+def write_tokenizer(source: Path, folder: Path) -> int:
+    """Write a self-contained ``tokenizer.json`` and return its limit in wordpieces."""
+    tokenizer = Tokenizer.from_file(str(source / TOKENIZER))
+    tokenizer.no_padding()
+    tokenizer.save(str(folder / TOKENIZER))
+    return int(tokenizer.truncation["max_length"])
+
+
+def write_model(source: Path, folder: Path) -> None:
+    """Write the int8 ``model.onnx`` of a model folder."""
+    with tempfile.TemporaryDirectory() as temporary:
+        main_export(
+            str(source),
+            temporary,
+            task="text-classification",
+            library_name="transformers",
+            do_validation=False,
+        )
+        # avx2 names the weight type; with the reduced range it runs the same everywhere.
+        config = AutoQuantizationConfig.avx2(is_static=False, per_channel=True, reduce_range=True)
+        quantizer = ORTQuantizer.from_pretrained(temporary, file_name=MODEL)
+        quantizer.quantize(config, save_dir=temporary, file_suffix="int8")
+        shutil.copyfile(Path(temporary) / "model_int8.onnx", folder / MODEL)
+
+
+def predict(classifier: Classifier, texts: Sequence[str], chunk: int = 1000) -> list[Prediction]:
+    """Classify texts, showing how far it is."""
+    starts = tqdm(range(0, len(texts), chunk), "int8", unit_scale=chunk, leave=False)
+    return [p for start in starts for p in classifier.predict(texts[start : start + chunk])]
+
+
+def compare(
+    run: Run, temperature: float, predictions: Sequence[Prediction]
+) -> tuple[dict[str, object], dict[str, Any]]:
+    """The bundle's own metrics on the test rows, and how far it is from fp32."""
+    truth = labels_of(run.rows.test)
+    with np.load(run.folder / "predictions.npz", allow_pickle=False) as saved:
+        fp32 = metrics.softmax(saved["test"], temperature)
+    int8 = np.array([list(prediction.probabilities.values()) for prediction in predictions])
+    same = int8.argmax(axis=1) == fp32.argmax(axis=1)
+    drop = metrics.accuracy(fp32.argmax(axis=1), truth) - metrics.accuracy(int8.argmax(axis=1), truth)
+    return metrics.summary(int8, truth, run.labels), {
+        "weights": "int8, 7 bits used, a scale per column",
+        "accuracy_drop": 100 * drop,
+        "max_accuracy_drop": MAX_ACCURACY_DROP,
+        "agreement": 100 * float(same.mean()),
+        "min_agreement": MIN_AGREEMENT,
+        "max_change": float(np.abs(int8 - fp32).max()),
+    }
+
+
+def gate(comparison: dict[str, Any]) -> None:
+    """Refuse a bundle that is not as good as the model it was made from.
+
+    Raises:
+        GateError: accuracy dropped or labels differ by more than is allowed.
+    """
+    if comparison["accuracy_drop"] > MAX_ACCURACY_DROP:
+        raise GateError(f"int8 loses {comparison['accuracy_drop']:.2f} points of accuracy")
+    if comparison["agreement"] < MIN_AGREEMENT:
+        raise GateError(f"int8 agrees with fp32 on {comparison['agreement']:.2f} % of labels")
+
+
+def reference(
+    folder: Path, texts: Sequence[str], predictions: Sequence[Prediction]
+) -> dict[str, Any]:
+    """What the bundle's answers and inputs look like on the test rows, to measure drift by."""
+    tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
+    encodings = tokenizer.encode_batch(list(texts))
+    unknown = tokenizer.token_to_id("[UNK]")
+    tokens = sum(len(encoding.ids) for encoding in encodings)
+    labels = Counter(prediction.label for prediction in predictions)
+    confidences = [prediction.confidence for prediction in predictions]
+    lengths = Counter(len(encoding.ids) for encoding in encodings)
+    return {
+        "texts": len(texts),
+        "labels": {label: labels[label] / len(texts) for label in predictions[0].probabilities},
+        # shares of the tenths of [0, 1]
+        "confidence": (np.histogram(confidences, 10, (0, 1))[0] / len(texts)).tolist(),
+        "token_length": {str(length): lengths[length] / len(texts) for length in sorted(lengths)},
+        "unknown_tokens": sum(encoding.ids.count(unknown) for encoding in encodings) / tokens,
+    }
+
+
+def entry_of(file: Path) -> FileEntry:
+    """Size and digest of a file."""
+    data = file.read_bytes()
+    return FileEntry(size=len(data), sha256=hashlib.sha256(data).hexdigest())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,102 @@
+"""The settings of a training run: a frozen dataclass turned into command-line options."""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any
+
+from training.data import SPLITS, DataError, Dataset, Split, read, sample, split
+from training.tasks import TASKS, Task, custom_task
+
+
+def _setting(default: Any, text: str) -> Any:
+    return field(default=default, metadata={"help": text})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything a run depends on; each field is a command-line option."""
+
+    # what to learn from
+    data: str = _setting(MISSING, "CSV file, plain, .gz, .bz2, .xz or .zip; path or s3:// URI")
+    output: str = _setting(MISSING, "folder for the checkpoint and the model")
+    task: str = _setting("news", f"{', '.join(TASKS)}, or any name with the two columns below")
+    text_column: str = _setting("", "text column of a CSV file of your own")
+    label_column: str = _setting("", "label column of a CSV file of your own")
+    group_column: str = _setting("", "rows of one group stay on one side of the split")
+    split: str = _setting("", f"{', '.join(SPLITS)}; the task's own if not given")
+    max_rows: int = _setting(0, "use at most so many rows, for a quick run; 0 for all")
+    max_length: int = _setting(0, "wordpieces read of each text; 0 for the task's own")
+
+    # what to start from
+    base_model: str = _setting("distilbert-base-uncased", "hub id or folder, DistilBERT or BERT")
+    layers: str = _setting("", "encoder layers to keep, such as 0,2,4; all if not given")
+    min_token_count: int = _setting(0, "drop wordpieces rarer than this in the training rows")
+
+    # how to learn
+    epochs: float = _setting(3.0, "passes over the training rows")
+    batch_size: int = _setting(64, "texts a step")
+    learning_rate: float = _setting(1e-4, "peak; linear warm-up, then linear decay to 0")
+    warmup: float = _setting(0.06, "share of the steps spent warming up")
+    weight_decay: float = _setting(0.01, "AdamW weight decay of the matrices")
+    label_smoothing: float = _setting(0.0, "share of the target spread over all labels")
+    max_grad_norm: float = _setting(1.0, "gradients are clipped to this norm")
+    evaluations: int = _setting(4, "validations an epoch; the best model is kept")
+    patience: int = _setting(4, "validations without a better macro-F1 before stopping early")
+    seed: int = _setting(42, "of the split, the new weights, the order and dropout")
+
+    # how to run
+    precision: str = _setting("auto", "fp32, bf16, fp16, or auto: what the hardware has")
+    threads: int = _setting(0, "CPU threads; 0 for one a core")
+    checkpoint_minutes: float = _setting(5.0, "time between checkpoints")
+    resume: bool = _setting(False, "go on from the checkpoint in the output folder")
+
+
+def parse(description: str, arguments: Sequence[str] | None = None) -> Settings:
+    """Settings from the command line (SageMaker writes a true flag as ``--flag True``)."""
+    parser = argparse.ArgumentParser(
+        prog="python -m training.train",
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    for option in fields(Settings):
+        name, text = "--" + option.name.replace("_", "-"), option.metadata["help"]
+        if option.default is MISSING:
+            parser.add_argument(name, required=True, help=text)
+        elif isinstance(option.default, bool):
+            parser.add_argument(name, nargs="?", const=True, default=False, type=_truth, help=text)
+        else:
+            text += f" (default: {option.default})" if option.default else ""
+            parser.add_argument(name, type=type(option.default), default=option.default, help=text)
+    return Settings(**vars(parser.parse_args(arguments)))
+
+
+def _truth(word: str) -> bool:
+    if word.lower() not in ("true", "false"):
+        raise argparse.ArgumentTypeError(f"{word!r} is neither true nor false")
+    return word.lower() == "true"
+
+
+def rows_of(settings: Settings) -> tuple[Dataset, Split]:
+    """The data set and its split, the same for the same settings.
+
+    Raises:
+        DataError: the task is unknown, or the data set is not what it describes.
+    """
+    dataset = read(settings.data, _task_of(settings))
+    if settings.max_rows:
+        dataset = sample(dataset, settings.max_rows, settings.seed)
+    how = settings.split or dataset.task.default_split
+    return dataset, split(dataset, how, settings.seed)
+
+
+def _task_of(settings: Settings) -> Task:
+    if settings.text_column and settings.label_column:
+        group = settings.group_column or None
+        return custom_task(settings.task, settings.text_column, settings.label_column, group)
+    if settings.task not in TASKS:
+        raise DataError(
+            f"unknown task {settings.task!r}: choose one of {', '.join(TASKS)}, "
+            "or give --text-column and --label-column"
+        )
+    return TASKS[settings.task]

@@ -1,0 +1,290 @@
+"""Fine-tune DistilBERT on labelled texts.
+
+    python -m training.train --data newsCorpora.csv.xz --output build/news
+    python -m training.train --data newsCorpora.csv.xz --output build/news --resume
+    python -m training.train --task sentiment --data reviews.csv --output build/reviews
+    python -m training.train --task mine --data mine.csv --text-column body \\
+        --label-column topic --output build/mine
+
+Ctrl-C saves a checkpoint and ends; --resume goes on from it to the same result. Then:
+`python -m training.evaluate build/news` and `python -m training.export build/news`.
+"""
+
+import json
+import math
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+from tqdm import tqdm
+from transformers import DistilBertForSequenceClassification
+
+from training import checkpoint, data, distilbert, metrics
+from training.atomic import write_text
+from training.batches import padded, shuffled
+from training.settings import Settings, parse, rows_of
+
+INTERRUPTED = 130  # the exit code a shell gives Ctrl-C
+
+
+class Interrupted(Exception):
+    """The run was asked to end; its state is in the checkpoint."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train and write the model folder; returns the exit code."""
+    settings = parse(__doc__ or "", arguments)
+    try:
+        train(settings)
+    except (data.DataError, distilbert.ModelError, checkpoint.CheckpointError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except Interrupted:
+        print(f"interrupted; to go on, add --resume (state in {settings.output})", file=sys.stderr)
+        return INTERRUPTED
+    return 0
+
+
+def train(settings: Settings) -> None:
+    """One run, from the rows to the folder of the best model.
+
+    Raises:
+        DataError, ModelError, CheckpointError: what the run needs is not there or not right.
+        Interrupted: SIGINT or SIGTERM came; the checkpoint is saved.
+    """
+    output = Path(settings.output)
+    output.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(settings.threads or torch.get_num_threads())
+    torch.manual_seed(settings.seed)
+
+    dataset, rows = rows_of(settings)
+    print(
+        f"{dataset.task.name} ({', '.join(dataset.task.labels)}): {len(rows.train):,} training, "
+        f"{len(rows.validation):,} validation, {len(rows.test):,} test rows"
+    )
+    model, tokenizer = initialise(settings, dataset, rows.train)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    precision = autocast_type(settings.precision, device)
+    model.to(device)
+    training = checkpoint.Training(
+        model,
+        adamw(model, settings),
+        torch.amp.GradScaler(device.type, enabled=precision is torch.float16),
+    )
+    progress = checkpoint.Progress()
+    if settings.resume:
+        progress = checkpoint.load(output / "checkpoint.safetensors", settings, training)
+    write_record(output, settings, dataset, rows, progress)
+
+    learn, check = Texts.of(rows.train, tokenizer), Texts.of(rows.validation, tokenizer)
+    epoch = math.ceil(len(rows.train) / settings.batch_size)
+    total = max(1, round(epoch * settings.epochs))
+    between = max(1, epoch // settings.evaluations)
+    loss, saved = math.nan, time.monotonic()
+    started = saved - progress.seconds
+    bar = tqdm(total=total, initial=progress.step, desc="train", unit="step", dynamic_ncols=True)
+    with bar, stop_requests() as stop_requested:
+        for batch in batches_from(progress.step, learn, settings):
+            if progress.step >= total or progress.stale >= settings.patience:
+                break
+            rate = settings.learning_rate * schedule(progress.step, total, settings.warmup)
+            now = take_step(training, learn, batch, rate, settings, precision)
+            loss = now if math.isnan(loss) else 0.99 * loss + 0.01 * now
+            progress.step += 1
+            progress.seconds = time.monotonic() - started
+            bar.update()
+            bar.set_postfix(loss=f"{loss:.4f}", f1=f"{progress.best:.4f}")
+
+            if progress.step % between == 0 or progress.step == total:
+                scores = distilbert.logits(model, check.token_ids, device, precision)
+                f1 = metrics.macro_f1(scores.argmax(1), check.labels, len(dataset.task.labels))
+                bar.write(f"step {progress.step}: loss {loss:.4f}, validation macro-F1 {f1:.4f}")
+                progress.history.append((progress.step, f1))
+                progress.stale += 1
+                if f1 > progress.best:
+                    progress.best, progress.stale = f1, 0
+                    distilbert.save(model, tokenizer, output)
+            late = time.monotonic() - saved > settings.checkpoint_minutes * 60
+            if late or stop_requested():
+                checkpoint.save(output / "checkpoint.safetensors", settings, training, progress)
+                saved = time.monotonic()
+            if stop_requested():
+                raise Interrupted
+    write_record(output, settings, dataset, rows, progress)
+    (output / "checkpoint.safetensors").unlink(missing_ok=True)
+    print(f"best validation macro-F1 {progress.best:.4f}; model in {output}")
+
+
+def initialise(
+    settings: Settings, dataset: data.Dataset, train_rows: Sequence[data.Example]
+) -> tuple[DistilBertForSequenceClassification, Tokenizer]:
+    """The model to start from, cut to the size the settings ask for."""
+    labels = dataset.task.labels
+    layers = [int(layer) for layer in settings.layers.split(",") if layer]
+    model, tokenizer = distilbert.load_pretrained(settings.base_model, labels, layers)
+    if settings.min_token_count:
+        texts = [example.text for example in train_rows]
+        tokenizer = distilbert.prune_vocabulary(model, tokenizer, texts, settings.min_token_count)
+    max_length = settings.max_length or dataset.task.max_length
+    if max_length > model.config.max_position_embeddings:
+        limit = model.config.max_position_embeddings
+        raise distilbert.ModelError(f"{settings.base_model} reads {limit} wordpieces at most")
+    tokenizer.enable_truncation(max_length)
+    return model, tokenizer
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Encoded rows."""
+
+    token_ids: list[list[int]]
+    labels: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, examples: Sequence[data.Example], tokenizer: Tokenizer) -> "Texts":
+        """Encode rows."""
+        token_ids = distilbert.encode(tokenizer, [example.text for example in examples])
+        return cls(token_ids, np.array([example.label for example in examples], np.int64))
+
+
+def batches_from(step: int, texts: Texts, settings: Settings) -> Iterator[NDArray[np.intp]]:
+    """Batches of rows without end, beginning at a step of the run."""
+    lengths = [len(ids) for ids in texts.token_ids]
+    epoch, skipped = divmod(step, math.ceil(len(lengths) / settings.batch_size))
+    while True:
+        yield from shuffled(lengths, settings.batch_size, settings.seed, epoch)[skipped:]
+        epoch, skipped = epoch + 1, 0
+
+
+def take_step(
+    training: checkpoint.Training,
+    texts: Texts,
+    batch: NDArray[np.intp],
+    learning_rate: float,
+    settings: Settings,
+    precision: torch.dtype | None,
+) -> float:
+    """One step of AdamW on a batch; returns its loss."""
+    model, optimizer, scaler = training.model, training.optimizer, training.scaler
+    device = next(model.parameters()).device
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate
+    inputs, mask = padded([texts.token_ids[row] for row in batch], model.config.pad_token_id)
+    model.train()
+    with torch.autocast(device.type, precision, enabled=precision is not None):
+        logits = model(inputs.to(device), mask.to(device)).logits
+    loss = torch.nn.functional.cross_entropy(
+        logits.float(),
+        torch.from_numpy(texts.labels[batch]).to(device),
+        label_smoothing=settings.label_smoothing,
+    )
+    scaler.scale(loss).backward()
+    scaler.unscale_(optimizer)
+    torch.nn.utils.clip_grad_norm_(model.parameters(), settings.max_grad_norm)
+    scaler.step(optimizer)
+    scaler.update()
+    optimizer.zero_grad(set_to_none=True)
+    return float(loss.item())
+
+
+def schedule(step: int, total: int, warmup: float) -> float:
+    """Share of the peak learning rate: linear warm-up, then linear decay."""
+    warm = max(1, round(warmup * total))
+    return min((step + 1) / warm, (total - step) / (total - warm + 1))
+
+
+def adamw(model: torch.nn.Module, settings: Settings) -> torch.optim.AdamW:
+    """AdamW (Loshchilov & Hutter 2019) that decays matrices, not biases and norms."""
+    matrices = [p for p in model.parameters() if p.ndim > 1]
+    vectors = [p for p in model.parameters() if p.ndim == 1]
+    groups = [
+        {"params": matrices, "weight_decay": settings.weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
+
+
+def autocast_type(precision: str, device: torch.device) -> torch.dtype | None:
+    """The type matrix products run in; none for plain fp32.
+
+    Raises:
+        ModelError: the precision has no such name.
+    """
+    types = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+    if precision in types:
+        return types[precision]
+    if precision != "auto":
+        raise distilbert.ModelError(f"unknown precision {precision!r}: auto, {', '.join(types)}")
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.get_device_capability() >= (8, 0) else torch.float16
+    cpu = Path("/proc/cpuinfo")
+    has_bf16 = cpu.exists() and {"avx512_bf16", "amx_bf16"} & set(cpu.read_text().split())
+    return torch.bfloat16 if has_bf16 else None
+
+
+@contextmanager
+def stop_requests() -> Iterator[Callable[[], bool]]:
+    """Turns SIGINT and SIGTERM (spot instances get one) into a question to ask between steps."""
+    received: list[int] = []
+    previous = {
+        number: signal.signal(number, lambda number, frame: received.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield lambda: bool(received)
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def write_record(
+    output: Path,
+    settings: Settings,
+    dataset: data.Dataset,
+    rows: data.Split,
+    progress: checkpoint.Progress,
+) -> None:
+    """Say in ``training.json`` how the model in the folder was made."""
+    record = {
+        "settings": asdict(settings),
+        "labels": dataset.task.labels,
+        "dataset_sha256": dataset.sha256,
+        "split": settings.split or dataset.task.default_split,
+        "rows": {
+            "train": len(rows.train),
+            "validation": len(rows.validation),
+            "test": len(rows.test),
+        },
+        "steps": progress.step,
+        "seconds": round(progress.seconds),
+        "validation_macro_f1": progress.history,
+        "commit": source_commit(),
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    write_text(output / "training.json", json.dumps(record, indent=2) + "\n")
+
+
+def source_commit() -> str | None:
+    """The commit of this code, with a mark if it was changed since; none outside git."""
+    try:
+        command = ["git", "describe", "--always", "--abbrev=40", "--dirty", "--match="]
+        done = subprocess.run(
+            command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
