@@ -212,8 +212,7 @@ def _wrong_width(fields: list[str], header: tuple[str, ...], table: Table) -> st
     names = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "bar"}
     line = table.delimiter.join(fields)
     message = (
-        f"expected {len(header)} columns separated by {names[table.delimiter]}, "
-        f"found {len(fields)}"
+        f"expected {len(header)} columns separated by {names[table.delimiter]}, found {len(fields)}"
     )
     others = [name for mark, name in names.items() if line.count(mark) >= len(header) - 1 > 0]
     if len(fields) == 1 and others:

@@ -115,7 +115,10 @@ def _from_bert(bert: torch.nn.Module) -> DistilBertModel:
 
 
 def prune_vocabulary(
-    model: DistilBertForSequenceClassification, tokenizer: Tokenizer, texts: Iterable[str], least: int
+    model: DistilBertForSequenceClassification,
+    tokenizer: Tokenizer,
+    texts: Iterable[str],
+    least: int,
 ) -> Tokenizer:
     """Drop the wordpieces that occur fewer than ``least`` times in the texts.
 
@@ -131,8 +134,9 @@ def prune_vocabulary(
     kept = [
         token
         for token, index in sorted(vocabulary.items(), key=lambda item: item[1])
-        if token in special or counts[index] >= least or (token.removeprefix("##").isascii()
-        and len(token.removeprefix("##")) == 1)
+        if token in special
+        or counts[index] >= least
+        or (token.removeprefix("##").isascii() and len(token.removeprefix("##")) == 1)
     ]
     rows = torch.tensor([vocabulary[token] for token in kept])
     new_ids = {token: index for index, token in enumerate(kept)}

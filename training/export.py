@@ -152,7 +152,9 @@ def compare(
         fp32 = metrics.softmax(saved["test"], temperature)
     int8 = np.array([list(prediction.probabilities.values()) for prediction in predictions])
     same = int8.argmax(axis=1) == fp32.argmax(axis=1)
-    drop = metrics.accuracy(fp32.argmax(axis=1), truth) - metrics.accuracy(int8.argmax(axis=1), truth)
+    drop = metrics.accuracy(fp32.argmax(axis=1), truth) - metrics.accuracy(
+        int8.argmax(axis=1), truth
+    )
     return metrics.summary(int8, truth, run.labels), {
         "weights": "int8, 7 bits used, a scale per column",
         "accuracy_drop": 100 * drop,

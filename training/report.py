@@ -14,8 +14,8 @@ from training.atomic import replacing, write_text
 
 matplotlib.use("agg")  # plots go to files; no screen is needed
 
-from matplotlib import pyplot as plt  # noqa: E402
-from matplotlib.figure import Figure  # noqa: E402
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
 
 
 def write(
@@ -133,8 +133,7 @@ def _labels_table(per_label: Mapping[str, Mapping[str, float]]) -> str:
 
 def _confusion_table(matrix: Sequence[Sequence[int]], names: Sequence[str]) -> str:
     rows = [
-        (name, *(f"{count:,}" for count in line))
-        for name, line in zip(names, matrix, strict=True)
+        (name, *(f"{count:,}" for count in line)) for name, line in zip(names, matrix, strict=True)
     ]
     return _table(("", *names), rows)
 

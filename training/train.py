@@ -1,9 +1,9 @@
-"""Fine-tune DistilBERT on labelled texts.
+r"""Fine-tune DistilBERT on labelled texts.
 
     python -m training.train --data newsCorpora.csv.xz --output build/news
     python -m training.train --data newsCorpora.csv.xz --output build/news --resume
     python -m training.train --task sentiment --data reviews.csv --output build/reviews
-    python -m training.train --task mine --data mine.csv --text-column body \\
+    python -m training.train --task mine --data mine.csv --text-column body \
         --label-column topic --output build/mine
 
 Ctrl-C saves a checkpoint and ends; --resume goes on from it to the same result. Then:
@@ -37,7 +37,7 @@ from training.settings import Settings, parse, rows_of
 INTERRUPTED = 130  # the exit code a shell gives Ctrl-C
 
 
-class Interrupted(Exception):
+class InterruptedRunError(Exception):
     """The run was asked to end; its state is in the checkpoint."""
 
 
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (data.DataError, distilbert.ModelError, checkpoint.CheckpointError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    except Interrupted:
+    except InterruptedRunError:
         print(f"interrupted; to go on, add --resume (state in {settings.output})", file=sys.stderr)
         return INTERRUPTED
     return 0
@@ -60,7 +60,7 @@ def train(settings: Settings) -> None:
 
     Raises:
         DataError, ModelError, CheckpointError: what the run needs is not there or not right.
-        Interrupted: SIGINT or SIGTERM came; the checkpoint is saved.
+        InterruptedRunError: SIGINT or SIGTERM came; the checkpoint is saved.
     """
     output = Path(settings.output)
     output.mkdir(parents=True, exist_ok=True)
@@ -119,7 +119,7 @@ def train(settings: Settings) -> None:
                 checkpoint.save(output / "checkpoint.safetensors", settings, training, progress)
                 saved = time.monotonic()
             if stop_requested():
-                raise Interrupted
+                raise InterruptedRunError
     write_record(output, settings, dataset, rows, progress)
     (output / "checkpoint.safetensors").unlink(missing_ok=True)
     print(f"best validation macro-F1 {progress.best:.4f}; model in {output}")
@@ -140,6 +140,7 @@ def initialise(
         limit = model.config.max_position_embeddings
         raise distilbert.ModelError(f"{settings.base_model} reads {limit} wordpieces at most")
     tokenizer.enable_truncation(max_length)
+    model.distilbert.embeddings.requires_grad_(not settings.freeze_embeddings)
     return model, tokenizer
 
 
@@ -205,8 +206,9 @@ def schedule(step: int, total: int, warmup: float) -> float:
 
 def adamw(model: torch.nn.Module, settings: Settings) -> torch.optim.AdamW:
     """AdamW (Loshchilov & Hutter 2019) that decays matrices, not biases and norms."""
-    matrices = [p for p in model.parameters() if p.ndim > 1]
-    vectors = [p for p in model.parameters() if p.ndim == 1]
+    learnt = [p for p in model.parameters() if p.requires_grad]
+    matrices = [p for p in learnt if p.ndim > 1]
+    vectors = [p for p in learnt if p.ndim == 1]
     groups = [
         {"params": matrices, "weight_decay": settings.weight_decay},
         {"params": vectors, "weight_decay": 0.0},
@@ -234,10 +236,10 @@ def autocast_type(precision: str, device: torch.device) -> torch.dtype | None:
 
 @contextmanager
 def stop_requests() -> Iterator[Callable[[], bool]]:
-    """Turns SIGINT and SIGTERM (spot instances get one) into a question to ask between steps."""
+    """Turn SIGINT and SIGTERM (spot instances get one) into a question to ask between steps."""
     received: list[int] = []
     previous = {
-        number: signal.signal(number, lambda number, frame: received.append(number))
+        number: signal.signal(number, lambda number, _frame: received.append(number))
         for number in (signal.SIGINT, signal.SIGTERM)
     }
     try:

@@ -1,0 +1,47 @@
+"""The model of this execution environment: had once, then kept in memory."""
+
+import time
+
+from inference.bundle import BundleError
+from inference.classifier import Classifier
+from inference.observability import logger
+from inference.settings import Settings
+from inference.store import StoreError, fetch
+
+
+class ModelUnavailable(Exception):
+    """The model cannot be had now; the log says why."""
+
+
+class Model:
+    """The classifier that the settings name; while it cannot be had, each request tries again."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Remember where to get it."""
+        self._settings = settings
+        self._loaded: tuple[Classifier, str] | None = None
+
+    def load(self) -> None:
+        """Get the model if it is not there yet; a failure is logged, not raised."""
+        if self._loaded:
+            return
+        uri, started = self._settings.model_uri, time.monotonic()
+        try:
+            bundle = fetch(uri, self._settings.model_cache, self._settings.model_timeout_seconds)
+            self._loaded = (Classifier(bundle.folder, bundle.manifest), bundle.version)
+        except (StoreError, BundleError) as error:
+            logger.error("model not loaded", model_uri=uri, cause=str(error))
+            return
+        seconds = round(time.monotonic() - started, 3)
+        logger.info("model loaded", model_version=bundle.version, seconds=seconds)
+
+    def get(self) -> tuple[Classifier, str]:
+        """The classifier and its version.
+
+        Raises:
+            ModelUnavailable: it cannot be had now.
+        """
+        self.load()
+        if not self._loaded:
+            raise ModelUnavailable
+        return self._loaded

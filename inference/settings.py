@@ -1,0 +1,44 @@
+"""The environment variables of the function, checked once at start."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+
+class SettingsError(Exception):
+    """An environment variable is missing or wrong; the message says what to set."""
+
+
+class Settings(BaseModel):
+    """What can be set; the environment variable is the field's name in capitals."""
+
+    model_config = ConfigDict(frozen=True)
+
+    model_uri: Annotated[str, Field(pattern=r"^(s3|file)://")]
+    model_cache: Path = Path("/tmp/models")  # noqa: S108 - Lambda's only writable folder
+    model_timeout_seconds: Annotated[float, Field(gt=0)] = 20.0  # of one pull, retries included
+    max_texts: Annotated[int, Field(gt=0)] = 128  # in one request
+    max_characters: Annotated[int, Field(gt=0)] = 10_000  # in one text
+
+
+def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
+    """The settings of this process.
+
+    Raises:
+        SettingsError: one is missing or wrong.
+    """
+    values = {
+        name: environment[name.upper()]
+        for name in Settings.model_fields
+        if name.upper() in environment
+    }
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = str(first["loc"][0]).upper()
+        shown = f" is {environment[name]!r}" if name in environment else " is not set"
+        raise SettingsError(f"environment variable {name}{shown}: {first['msg']}") from None

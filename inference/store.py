@@ -1,0 +1,174 @@
+"""A model URI to a verified bundle on local disk.
+
+``s3://BUCKET/PREFIX/VERSION`` names a bundle by the digest of its manifest, so what arrives
+is checked against the URI itself: a store that was tampered with cannot serve a model.
+``file:///FOLDER`` is for local work; its version is checked where the folder is named by one.
+"""
+
+import hashlib
+import shutil
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+from urllib.parse import unquote, urlsplit
+
+from inference.bundle import (
+    MANIFEST,
+    BundleError,
+    FileEntry,
+    Manifest,
+    check,
+    is_version,
+    parse_manifest,
+    read_verified,
+)
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+CONNECT_SECONDS = 2.0
+READ_SECONDS = 5.0  # without a byte
+ATTEMPTS = 3
+CHUNK = 1 << 20
+MANIFEST_LIMIT = 1 << 20  # bytes
+
+
+class StoreError(Exception):
+    """The bundle cannot be had; the message names the cause."""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A verified bundle on local disk."""
+
+    folder: Path
+    manifest: Manifest
+    version: str
+
+
+@dataclass(frozen=True)
+class _S3Location:
+    bucket: str
+    prefix: str
+    version: str
+
+    @classmethod
+    def parse(cls, uri: str) -> Self:
+        """Split ``s3://BUCKET/PREFIX/VERSION``."""
+        bucket, _, path = uri.removeprefix("s3://").rstrip("/").partition("/")
+        prefix, _, version = path.rpartition("/")
+        if not bucket or not is_version(version):
+            raise StoreError(f"{uri} is not of the form s3://BUCKET/PREFIX/VERSION")
+        return cls(bucket, prefix, version)
+
+    def key(self, name: str) -> str:
+        """The object key of a file of the bundle."""
+        return "/".join(part for part in (self.prefix, self.version, name) if part)
+
+
+def fetch(uri: str, cache: Path, timeout: float) -> Bundle:
+    """The bundle at a model URI, from the cache if it is there and whole.
+
+    Args:
+        uri: ``s3://BUCKET/PREFIX/VERSION`` or ``file:///FOLDER``.
+        cache: where bundles from S3 are kept, a folder a version.
+        timeout: seconds after which a pull is given up.
+
+    Raises:
+        StoreError: it cannot be had, or what was had is not the bundle the URI names.
+    """
+    try:
+        if uri.startswith("file://"):
+            return _open_folder(Path(unquote(urlsplit(uri).path)))
+        return _fetch_s3(_S3Location.parse(uri), cache, time.monotonic() + timeout)
+    except BundleError as error:
+        raise StoreError(f"{uri}: {error}") from error
+    except OSError as error:
+        raise StoreError(f"{uri}: {error.strerror or error} ({error.filename})") from error
+
+
+def _open_folder(folder: Path) -> Bundle:
+    version = folder.name if is_version(folder.name) else None
+    return Bundle(folder, *read_verified(folder, version))
+
+
+def _fetch_s3(location: _S3Location, cache: Path, deadline: float) -> Bundle:
+    folder = cache / location.version
+    if folder.is_dir():
+        try:
+            return Bundle(folder, *read_verified(folder, location.version))
+        except BundleError:
+            shutil.rmtree(folder)  # damaged on disk: S3 has it whole
+    cache.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=cache, prefix=".pull-"))
+    try:
+        manifest = _pull(location, temporary, deadline)
+        try:
+            temporary.rename(folder)
+        except OSError:
+            # Another process put the same version there first; it must be as good.
+            return Bundle(folder, *read_verified(folder, location.version))
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return Bundle(folder, manifest, location.version)
+
+
+def _pull(location: _S3Location, folder: Path, deadline: float) -> Manifest:
+    """Download a bundle's files side by side, each checked as it comes."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    s3 = _client()
+    try:
+        answer = s3.get_object(Bucket=location.bucket, Key=location.key(MANIFEST))
+        data = answer["Body"].read(MANIFEST_LIMIT)
+        manifest = parse_manifest(data, location.version)
+        (folder / MANIFEST).write_bytes(data)
+        with ThreadPoolExecutor(len(manifest.files)) as pool:
+            pulls = [
+                pool.submit(_pull_file, s3, location, folder / name, entry, deadline)
+                for name, entry in manifest.files.items()
+            ]
+        for pull in pulls:
+            pull.result()
+    except (BotoCoreError, ClientError) as error:
+        raise StoreError(f"s3://{location.bucket}/{location.key('')}: {error}") from error
+    return manifest
+
+
+def _pull_file(
+    s3: "S3Client", location: _S3Location, path: Path, entry: FileEntry, deadline: float
+) -> None:
+    """Download one file; a connection that breaks midway is tried again from the start."""
+    from botocore.exceptions import HTTPClientError, IncompleteReadError
+
+    for attempt in range(1, ATTEMPTS + 1):
+        digest, size = hashlib.sha256(), 0
+        try:
+            answer = s3.get_object(Bucket=location.bucket, Key=location.key(path.name))
+            with path.open("wb") as file:
+                for chunk in answer["Body"].iter_chunks(CHUNK):
+                    if time.monotonic() > deadline:
+                        raise StoreError(f"{path.name} did not arrive in time")
+                    file.write(chunk)
+                    digest.update(chunk)
+                    size += len(chunk)
+        except (HTTPClientError, IncompleteReadError):
+            if attempt == ATTEMPTS or time.monotonic() > deadline:
+                raise
+        else:
+            return check(path.name, entry, size, digest.hexdigest())
+
+
+def _client() -> "S3Client":
+    import boto3  # 0.1 s that local models need not wait for
+    from botocore.config import Config
+
+    config = Config(
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=READ_SECONDS,
+        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+    )
+    return boto3.client("s3", config=config)

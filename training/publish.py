@@ -1,0 +1,186 @@
+"""Put a bundle into the S3 model store, and look at what is there.
+
+    python -m training.publish build/news/bundle --to s3://my-models/news
+    python -m training.publish build/news/bundle --to s3://my-models/news --create-bucket
+    python -m training.publish --list s3://my-models/news
+
+A version is written once and never changed: every object is put on the condition that none
+has its key, and the manifest goes last, so a version with a manifest is whole. Publishing
+twice, or twice at once, ends with the same objects. Prints the model URI.
+"""
+
+import argparse
+import base64
+import hashlib
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from inference.bundle import (
+    MANIFEST,
+    BundleError,
+    Manifest,
+    is_version,
+    parse_manifest,
+    read_verified,
+)
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.literals import BucketLocationConstraintType
+
+CONFLICT, PRECONDITION_FAILED = 409, 412
+
+
+class PublishError(Exception):
+    """The store refused, or it holds something else under the same name."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Publish or list; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m training.publish",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("bundle", type=Path, nargs="?", help="what training.export wrote")
+    parser.add_argument("--to", metavar="s3://BUCKET/PREFIX", help="the model store")
+    parser.add_argument(
+        "--create-bucket", action="store_true", help="private, versioned and encrypted"
+    )
+    parser.add_argument("--list", metavar="s3://BUCKET/PREFIX", help="show a store's versions")
+    options = parser.parse_args(arguments)
+    if not options.list and not (options.bundle and options.to):
+        parser.error("give a bundle and --to, or --list")
+    try:
+        s3 = boto3.client("s3")
+        if options.list:
+            print("\n".join(listing(s3, options.list)))
+            return 0
+        bucket, _ = parse_store(options.to)
+        if options.create_bucket:
+            create_bucket(s3, bucket)
+        print(publish(s3, options.bundle, options.to))
+    except (BundleError, PublishError, BotoCoreError, ClientError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def publish(s3: "S3Client", folder: Path, store: str) -> str:
+    """Upload a bundle and return its model URI.
+
+    Raises:
+        BundleError: the folder is not a whole bundle.
+        PublishError: the store holds other content under this version.
+    """
+    bucket, prefix = parse_store(store)
+    manifest, version = read_verified(folder)
+    for name in [*sorted(manifest.files), MANIFEST]:
+        _put_once(s3, bucket, f"{prefix}{version}/{name}", folder / name)
+    return f"s3://{bucket}/{prefix}{version}"
+
+
+def _put_once(s3: "S3Client", bucket: str, key: str, file: Path) -> None:
+    """Put an object unless the same one is there."""
+    data = file.read_bytes()
+    checksum = base64.b64encode(hashlib.sha256(data).digest()).decode()
+    for wait in (0.5, 1, 2, 4, None):
+        try:
+            s3.put_object(
+                Bucket=bucket, Key=key, Body=data, IfNoneMatch="*", ChecksumSHA256=checksum
+            )
+            return
+        except ClientError as error:
+            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+            if status == CONFLICT and wait:  # another publisher is writing this very key
+                time.sleep(wait)
+            elif status == PRECONDITION_FAILED:
+                break
+            else:
+                raise
+    if s3.get_object(Bucket=bucket, Key=key)["Body"].read() != data:
+        raise PublishError(f"s3://{bucket}/{key} is there with other content")
+
+
+def create_bucket(s3: "S3Client", bucket: str) -> None:
+    """Make a private, versioned, encrypted bucket, or make one's own bucket so."""
+    region = s3.meta.region_name
+    try:
+        if region == "us-east-1":  # the one region that must not be named
+            s3.create_bucket(Bucket=bucket)
+        else:
+            s3.create_bucket(
+                Bucket=bucket,
+                CreateBucketConfiguration={
+                    "LocationConstraint": cast("BucketLocationConstraintType", region)
+                },
+            )
+    except s3.exceptions.BucketAlreadyOwnedByYou:
+        pass
+    s3.put_public_access_block(
+        Bucket=bucket,
+        PublicAccessBlockConfiguration={
+            "BlockPublicAcls": True,
+            "IgnorePublicAcls": True,
+            "BlockPublicPolicy": True,
+            "RestrictPublicBuckets": True,
+        },
+    )
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    s3.put_bucket_encryption(
+        Bucket=bucket,
+        ServerSideEncryptionConfiguration={
+            "Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]
+        },
+    )
+
+
+def listing(s3: "S3Client", store: str) -> list[str]:
+    """A line for each version of a store, oldest first, with its metrics."""
+    bucket, prefix = parse_store(store)
+    pages = s3.get_paginator("list_objects_v2").paginate(
+        Bucket=bucket, Prefix=prefix, Delimiter="/"
+    )
+    names = [entry["Prefix"] for page in pages for entry in page.get("CommonPrefixes", [])]
+    versions = [name.removeprefix(prefix).rstrip("/") for name in names]
+    found = []
+    for version in filter(is_version, versions):
+        try:
+            answer = s3.get_object(Bucket=bucket, Key=f"{prefix}{version}/{MANIFEST}")
+        except s3.exceptions.NoSuchKey:
+            continue  # its upload has not ended
+        manifest = parse_manifest(answer["Body"].read(), version)
+        found.append((str(manifest.training.get("time")), _line(version, manifest)))
+    return [line for _, line in sorted(found)] or [f"no version in {store}"]
+
+
+def _line(version: str, manifest: Manifest) -> str:
+    int8, baseline = manifest.metrics["int8"], manifest.metrics["baseline"]
+    megabytes = sum(file.size for file in manifest.files.values()) / 1e6
+    return (
+        f"{version}  {manifest.training['time']}  {manifest.task}  "
+        f"accuracy {int8['accuracy']:.2%} (baseline {baseline['accuracy']:.2%})  "
+        f"macro-F1 {int8['macro_f1']:.4f}  split {manifest.training['split']}  {megabytes:.1f} MB"
+    )
+
+
+def parse_store(uri: str) -> tuple[str, str]:
+    """Bucket and key prefix (empty or ending in a slash) of ``s3://BUCKET/PREFIX``.
+
+    Raises:
+        PublishError: it is not of this form.
+    """
+    bucket, _, prefix = uri.removeprefix("s3://").strip("/").partition("/")
+    if not uri.startswith("s3://") or not bucket:
+        raise PublishError(f"{uri} is not of the form s3://BUCKET/PREFIX")
+    return bucket, f"{prefix}/" if prefix else ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
