@@ -33,10 +33,6 @@ class Settings:
     layers: str = _setting("", "encoder layers to keep, such as 0,2,4; all if not given")
     min_token_count: int = _setting(0, "drop wordpieces rarer than this in the training rows")
 
-    freeze_embeddings: bool = _setting(
-        False, "leave the word embeddings as they are: faster, and rare words keep their meaning"
-    )
-
     # how to learn
     epochs: float = _setting(3.0, "passes over the training rows")
     batch_size: int = _setting(64, "texts a step")

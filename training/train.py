@@ -140,7 +140,6 @@ def initialise(
         limit = model.config.max_position_embeddings
         raise distilbert.ModelError(f"{settings.base_model} reads {limit} wordpieces at most")
     tokenizer.enable_truncation(max_length)
-    model.distilbert.embeddings.requires_grad_(not settings.freeze_embeddings)
     return model, tokenizer
 
 
@@ -206,9 +205,8 @@ def schedule(step: int, total: int, warmup: float) -> float:
 
 def adamw(model: torch.nn.Module, settings: Settings) -> torch.optim.AdamW:
     """AdamW (Loshchilov & Hutter 2019) that decays matrices, not biases and norms."""
-    learnt = [p for p in model.parameters() if p.requires_grad]
-    matrices = [p for p in learnt if p.ndim > 1]
-    vectors = [p for p in learnt if p.ndim == 1]
+    matrices = [p for p in model.parameters() if p.ndim > 1]
+    vectors = [p for p in model.parameters() if p.ndim == 1]
     groups = [
         {"params": matrices, "weight_decay": settings.weight_decay},
         {"params": vectors, "weight_decay": 0.0},
