@@ -15,7 +15,7 @@ RETRY_SECONDS = 5  # what a client is asked to wait while the model cannot be ha
 TEXT_NAMES = ("text", "headline", "query", "review")  # accepted for one text, besides inputs
 
 
-class Problem(Exception):
+class ProblemError(Exception):
     """An error the client is told about."""
 
     def __init__(self, status: HTTPStatus, detail: str, errors: Sequence[dict[str, str]] = ()):
@@ -50,12 +50,12 @@ def parse_request(body: str, settings: Settings) -> PredictRequest:
     """Read a request body.
 
     Raises:
-        Problem: it is not JSON, not a request, or too large.
+        ProblemError: it is not JSON, not a request, or too large.
     """
     try:
         content = json.loads(body, parse_constant=_no_constant)
     except (ValueError, RecursionError):
-        raise Problem(HTTPStatus.BAD_REQUEST, "The body is not JSON.") from None
+        raise ProblemError(HTTPStatus.BAD_REQUEST, "The body is not JSON.") from None
     try:
         request = PredictRequest.model_validate(content)
     except ValidationError as error:
@@ -63,22 +63,24 @@ def parse_request(body: str, settings: Settings) -> PredictRequest:
             {"field": ".".join(str(part) for part in one["loc"]), "message": one["msg"]}
             for one in error.errors(include_url=False, include_input=False)
         ]
-        raise Problem(
+        raise ProblemError(
             HTTPStatus.UNPROCESSABLE_ENTITY, "The request is not valid.", fields
         ) from None
     if len(request.texts) > settings.max_texts:
         detail = f"{len(request.texts)} texts in one request; at most {settings.max_texts}."
-        raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
+        raise ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
     for index, text in enumerate(request.texts):
         if not text.strip():
-            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"Text {index} is blank.")
+            raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, f"Text {index} is blank.")
         if len(text) > settings.max_characters:
             detail = f"Text {index} has over {settings.max_characters} characters."
-            raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
+            raise ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
     return request
 
 
-def answer(request: PredictRequest, predictions: Sequence[Prediction], version: str) -> Response:
+def answer(
+    request: PredictRequest, predictions: Sequence[Prediction], version: str
+) -> Response[str]:
     """One object for one text, a list for a list."""
     found = [
         {
@@ -94,12 +96,12 @@ def answer(request: PredictRequest, predictions: Sequence[Prediction], version: 
     return json_response({"predictions": found, "model_version": version})
 
 
-def json_response(content: Any) -> Response:
+def json_response(content: Any) -> Response[str]:
     """A 200 answer."""
     return Response(200, "application/json", json.dumps(content, ensure_ascii=False))
 
 
-def problem_response(problem: Problem) -> Response:
+def problem_response(problem: ProblemError) -> Response[str]:
     """An error answer; it never holds an exception's text."""
     content: dict[str, Any] = {
         "type": "about:blank",

@@ -9,7 +9,7 @@ from inference.settings import Settings
 from inference.store import StoreError, fetch
 
 
-class ModelUnavailable(Exception):
+class ModelUnavailableError(Exception):
     """The model cannot be had now; the log says why."""
 
 
@@ -39,9 +39,9 @@ class Model:
         """The classifier and its version.
 
         Raises:
-            ModelUnavailable: it cannot be had now.
+            ModelUnavailableError: it cannot be had now.
         """
         self.load()
         if not self._loaded:
-            raise ModelUnavailable
+            raise ModelUnavailableError
         return self._loaded

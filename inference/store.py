@@ -159,7 +159,8 @@ def _pull_file(
             if attempt == ATTEMPTS or time.monotonic() > deadline:
                 raise
         else:
-            return check(path.name, entry, size, digest.hexdigest())
+            break
+    check(path.name, entry, size, digest.hexdigest())
 
 
 def _client() -> "S3Client":

@@ -11,6 +11,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
+from transformers import DistilBertForSequenceClassification
 
 from training.atomic import replacing
 from training.settings import Settings
@@ -38,7 +39,7 @@ class Progress:
 class Training:
     """What changes as a run goes on: weights, moments, loss scale."""
 
-    model: torch.nn.Module
+    model: DistilBertForSequenceClassification
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
 

@@ -10,6 +10,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -82,7 +83,7 @@ def load_pretrained(
     return model.float(), tokenizer
 
 
-def _from_bert(bert: torch.nn.Module) -> DistilBertModel:
+def _from_bert(bert: Any) -> DistilBertModel:
     source = bert.config
     config = DistilBertConfig(
         vocab_size=source.vocab_size,

@@ -53,8 +53,6 @@ class _Handler(BaseHTTPRequestHandler):
             answer = _refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal Server Error")
         self._reply(answer)
 
-    do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = do_OPTIONS = _serve
-
     def _reply(self, answer: Any) -> None:
         status, headers, body = from_answer(answer)
         self.send_response(status)
@@ -67,6 +65,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Print nothing: the function keeps the log."""
+
+
+for _method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
+    setattr(_Handler, f"do_{_method}", _Handler._serve)
 
 
 class _Server(ThreadingHTTPServer):
