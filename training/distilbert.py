@@ -130,8 +130,8 @@ def prune_vocabulary(
     vocabulary: dict[str, int] = spec["model"]["vocab"]
     special = {token["content"] for token in spec["added_tokens"]}
     counts: Counter[int] = Counter()
-    for encoding in tokenizer.encode_batch_fast(list(texts), add_special_tokens=False):
-        counts.update(encoding.ids)
+    for ids in encode(tokenizer, texts):
+        counts.update(ids)
     kept = [
         token
         for token, index in sorted(vocabulary.items(), key=lambda item: item[1])
@@ -185,7 +185,12 @@ def load(folder: Path) -> tuple[DistilBertForSequenceClassification, Tokenizer]:
 def encode(tokenizer: Tokenizer, texts: Iterable[str]) -> list[list[int]]:
     """Token ids of each text, [CLS] and [SEP] included, cut to the tokenizer's limit."""
     tokenizer.no_padding()
-    return [encoding.ids for encoding in tokenizer.encode_batch_fast(list(texts))]
+    texts, chunk = list(texts), 10_000  # an encoding is a hundred times the size of its ids
+    return [
+        encoding.ids
+        for start in range(0, len(texts), chunk)
+        for encoding in tokenizer.encode_batch_fast(texts[start : start + chunk])
+    ]
 
 
 @torch.no_grad()

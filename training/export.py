@@ -14,6 +14,7 @@ import hashlib
 import shutil
 import sys
 import tempfile
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -82,7 +83,7 @@ def export(run: Run, output: Path) -> str:
             max_length=max_length,
             temperature=evaluation["temperature"],
             files={name: entry_of(folder / name) for name in (MODEL, TOKENIZER)},
-            training=run.record,
+            training=public_record(run.record),
             metrics={},
             quantization={},
             reference={},
@@ -112,6 +113,15 @@ def export(run: Run, output: Path) -> str:
     return version_of(manifest.to_bytes())
 
 
+def public_record(record: dict[str, Any]) -> dict[str, Any]:
+    """How the model was made, with file names in the place of paths of this machine."""
+    settings = {**record["settings"], "data": Path(record["settings"]["data"]).name}
+    if Path(settings["base_model"]).is_dir():
+        settings["base_model"] = Path(settings["base_model"]).name
+    del settings["output"]
+    return {**record, "settings": settings}
+
+
 def write_tokenizer(source: Path, folder: Path) -> int:
     """Write a self-contained ``tokenizer.json`` and return its limit in wordpieces."""
     tokenizer = Tokenizer.from_file(str(source / TOKENIZER))
@@ -122,7 +132,8 @@ def write_tokenizer(source: Path, folder: Path) -> int:
 
 def write_model(source: Path, folder: Path) -> None:
     """Write the int8 ``model.onnx`` of a model folder."""
-    with tempfile.TemporaryDirectory() as temporary:
+    with tempfile.TemporaryDirectory() as temporary, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about the tracing exporter, which optimum still uses
         main_export(
             str(source),
             temporary,

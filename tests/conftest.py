@@ -1,0 +1,115 @@
+"""What all tests share: a model trained in seconds, a local S3, the real data where it is."""
+
+import os
+
+os.environ |= {
+    "HF_HUB_OFFLINE": "1",
+    # Threads that wait for each other stall for seconds where anything else uses a core.
+    "OMP_NUM_THREADS": "1",
+    "TQDM_DISABLE": "1",
+}
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import boto3
+import pytest
+from mypy_boto3_s3 import S3Client
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import DistilBertConfig, DistilBertForSequenceClassification
+
+from inference.local.s3 import local_s3
+from training import data, distilbert, evaluate, export, tasks, train
+
+ROOT = Path(__file__).parents[1]
+HEADLINES = ROOT / "data" / "headlines.csv"
+REVIEWS = ROOT / "data" / "reviews.csv"
+SAMPLE_MODEL = ROOT / "data" / "sample-model"
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+
+
+def tiny_tokenizer(texts: list[str]) -> Tokenizer:
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=2000, special_tokens=SPECIAL, show_progress=False
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    tokenizer.enable_truncation(64)
+    return tokenizer
+
+
+@pytest.fixture(scope="session")
+def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A DistilBERT of random weights that has read nothing but the sample headlines' words."""
+    texts = [row.text for row in data.read(str(HEADLINES), tasks.NEWS).examples]
+    tokenizer = tiny_tokenizer(texts)
+    config = DistilBertConfig(
+        vocab_size=tokenizer.get_vocab_size(),
+        dim=64,
+        hidden_dim=128,
+        n_layers=2,
+        n_heads=4,
+        max_position_embeddings=64,
+    )
+    folder = tmp_path_factory.mktemp("base")
+    distilbert.save(DistilBertForSequenceClassification(config), tokenizer, folder)
+    return folder
+
+
+@dataclass(frozen=True)
+class TinyModel:
+    folder: Path
+    bundle: Path
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> TinyModel:
+    """The sample headlines trained, evaluated and exported by the project's own commands."""
+    folder = tmp_path_factory.mktemp("tiny")
+    options = ["--data", str(HEADLINES), "--base-model", str(tiny_base), "--output", str(folder)]
+    options += ["--epochs", "25", "--learning-rate", "2e-3", "--batch-size", "16"]
+    options += ["--evaluations", "1", "--patience", "30", "--precision", "fp32"]
+    assert train.main(options) == 0
+    assert evaluate.main([str(folder)]) == 0
+    assert export.main([str(folder)]) == 0
+    return TinyModel(folder, folder / "bundle")
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    """The URL of an S3 on this machine."""
+    with local_s3() as url:
+        yield url
+
+
+@pytest.fixture
+def s3(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> S3Client:
+    """A client of it; code under test that makes its own client reaches the same one."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3_endpoint)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    return boto3.client("s3")
+
+
+@pytest.fixture
+def bucket(s3: S3Client, request: pytest.FixtureRequest) -> str:
+    """An empty bucket of this test's own."""
+    name = f"test-{abs(hash(request.node.nodeid)):x}"
+    s3.create_bucket(Bucket=name)
+    return name
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of the full data sets."""
+    folder = Path(os.environ.get("REAL_DATA", ""))
+    if not os.environ.get("REAL_DATA") or not folder.is_dir():
+        pytest.skip("REAL_DATA names no folder with the full data sets (see data/README.md)")
+    return folder

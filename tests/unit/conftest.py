@@ -1,0 +1,8 @@
+"""Unit tests reach no network."""
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def _no_network(socket_disabled: None) -> None:
+    """Any socket is an error."""

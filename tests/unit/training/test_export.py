@@ -1,0 +1,105 @@
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from inference.bundle import read_verified
+from inference.classifier import Classifier
+from tests.conftest import TinyModel
+from training import evaluate, export
+
+
+@pytest.fixture
+def model(tiny_model: TinyModel, tmp_path: Path) -> Path:
+    """A copy of the tiny model's folder to spoil."""
+    shutil.copytree(tiny_model.folder, tmp_path / "model")
+    return tmp_path / "model"
+
+
+def test_a_bundle_is_verified_by_its_own_version(tiny_model: TinyModel) -> None:
+    manifest, version = read_verified(tiny_model.bundle)
+    assert read_verified(tiny_model.bundle, version) == (manifest, version)
+    assert set(manifest.files) == {file.name for file in tiny_model.bundle.iterdir()} - {
+        "manifest.json"
+    }
+
+
+def test_a_manifest_says_how_the_model_was_made_and_how_good_it_is(tiny_model: TinyModel) -> None:
+    manifest, _ = read_verified(tiny_model.bundle)
+    assert len(manifest.training["dataset_sha256"]) == 64
+    assert 0 < manifest.metrics["int8"]["accuracy"] < 1
+    assert "accuracy" in manifest.metrics["baseline"]
+    assert sum(manifest.reference["labels"].values()) == pytest.approx(1)
+    assert sum(manifest.reference["confidence"]) == pytest.approx(1)
+
+
+def test_a_manifest_names_no_folder_of_the_machine_that_made_it(tiny_model: TinyModel) -> None:
+    text = (tiny_model.bundle / "manifest.json").read_text()
+    assert str(tiny_model.folder.parent) not in text
+
+
+def test_weights_use_seven_bits(tiny_model: TinyModel) -> None:
+    # GIVEN the exported graph
+    graph = onnx.load(tiny_model.bundle / "model.onnx").graph
+    tensors = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    products = [node for node in graph.node if node.op_type == "MatMulInteger"]
+    # WHEN the weights of its matrix products are looked at
+    weights = [tensors[n.input[1]].astype(int) for n in products if n.input[1] in tensors]
+    # THEN there are such, and none spans more than the 7 bits that no CPU saturates on
+    assert weights
+    assert all(np.ptp(matrix) <= 128 for matrix in weights)
+
+
+def test_a_bundle_that_lost_accuracy_is_refused(
+    model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # GIVEN a quantizer gone wrong: the answers of the bundle are turned about
+    predict = Classifier.predict
+    monkeypatch.setattr(Classifier, "predict", lambda self, texts: predict(self, texts)[::-1])
+    # WHEN the model is exported
+    code = export.main([str(model), "--output", str(model / "refused")])
+    # THEN it is refused with the numbers, and nothing is written
+    captured = capsys.readouterr()
+    assert code == export.REFUSED
+    assert "of labels agree" in captured.out
+    assert "refused: int8" in captured.err
+    assert not (model / "refused").exists()
+
+
+def test_a_model_that_is_not_evaluated_is_not_exported(
+    model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # GIVEN weights that changed after the evaluation
+    weights = (model / "model.safetensors").read_bytes()
+    (model / "model.safetensors").write_bytes(weights[:-1] + bytes([weights[-1] ^ 1]))
+    # WHEN the model is exported THEN it says what to run
+    assert export.main([str(model)]) == 1
+    assert "run training.evaluate" in capsys.readouterr().err
+
+
+def test_a_folder_without_a_model_is_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert evaluate.main([str(tmp_path)]) == 1
+    assert "run training.train first" in capsys.readouterr().err
+
+
+def test_data_that_changed_is_an_error(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    # GIVEN a record of another data set
+    record = json.loads((model / "training.json").read_text())
+    record["dataset_sha256"] = "0" * 64
+    (model / "training.json").write_text(json.dumps(record))
+    # WHEN the model is evaluated THEN its figures would not be comparable
+    assert evaluate.main([str(model)]) == 1
+    assert "has changed since" in capsys.readouterr().err
+
+
+def test_a_report_shows_the_baseline_beside_both_models(tiny_model: TinyModel) -> None:
+    report = (tiny_model.folder / "report.md").read_text()
+    for line in ("TF-IDF(1,2) + LinearSVC", "DistilBERT, fp32", "DistilBERT, int8", "## Gate"):
+        assert line in report
+    for plot in ("confusion.png", "reliability.png"):
+        assert (tiny_model.folder / plot).read_bytes().startswith(b"\x89PNG")

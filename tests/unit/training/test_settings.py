@@ -1,0 +1,29 @@
+import pytest
+
+from tests.conftest import HEADLINES
+from training.data import DataError
+from training.settings import Settings, parse, rows_of
+
+REQUIRED = ["--data", "d", "--output", "o"]
+
+
+def test_every_setting_is_an_option() -> None:
+    settings = parse("", [*REQUIRED, "--learning-rate", "3e-5", "--max-rows", "7"])
+    assert (settings.learning_rate, settings.max_rows) == (3e-5, 7)
+
+
+@pytest.mark.parametrize("words", [["--resume"], ["--resume", "True"], ["--resume", "true"]])
+def test_a_flag_may_have_a_value_as_sagemaker_writes_it(words: list[str]) -> None:
+    assert parse("", [*REQUIRED, *words]).resume is True
+    assert parse("", [*REQUIRED, "--resume", "False"]).resume is False
+
+
+def test_an_unknown_option_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse("", [*REQUIRED, "--lr", "1"])
+    assert "unrecognized arguments: --lr" in capsys.readouterr().err
+
+
+def test_an_unknown_task_is_an_error() -> None:
+    with pytest.raises(DataError, match="unknown task 'weather': choose one of news, sentiment"):
+        rows_of(Settings(data=str(HEADLINES), output="o", task="weather"))

@@ -1,0 +1,104 @@
+import itertools
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tests.conftest import HEADLINES
+from training import train
+
+
+@pytest.fixture
+def options(tiny_base: Path, tmp_path: Path) -> list[str]:
+    """Two short epochs in full precision."""
+    return [
+        *("--data", str(HEADLINES), "--base-model", str(tiny_base), "--precision", "fp32"),
+        *("--epochs", "2", "--learning-rate", "1e-3", "--evaluations", "2"),
+        *("--output", str(tmp_path / "run")),
+    ]
+
+
+Interrupt = Callable[[int], None]
+
+
+@pytest.fixture
+def interrupt_at(monkeypatch: pytest.MonkeyPatch) -> Interrupt:
+    """A function that has this process get SIGTERM once, within a step of its choice."""
+    take_step = train.take_step
+    steps = itertools.count(1)
+
+    def arrange(step: int) -> None:
+        def interrupted(*arguments: Any) -> float:
+            if next(steps) == step:
+                signal.raise_signal(signal.SIGTERM)
+            return take_step(*arguments)
+
+        monkeypatch.setattr(train, "take_step", interrupted)
+
+    return arrange
+
+
+def test_a_run_that_was_interrupted_goes_on_to_the_same_result(
+    options: list[str], interrupt_at: Interrupt, tmp_path: Path
+) -> None:
+    # GIVEN the weights of a run that was left alone
+    assert train.main([*options, "--output", str(tmp_path / "whole")]) == 0
+    whole = load_file(tmp_path / "whole" / "model.safetensors")
+    # WHEN another gets SIGTERM in its second epoch, and is resumed
+    interrupt_at(9)
+    assert train.main(options) == train.INTERRUPTED
+    assert (tmp_path / "run" / "checkpoint.safetensors").exists()
+    assert train.main([*options, "--resume"]) == 0
+    # THEN its weights are the same to the last bit
+    resumed = load_file(tmp_path / "run" / "model.safetensors")
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+    assert not (tmp_path / "run" / "checkpoint.safetensors").exists()
+
+
+def test_other_settings_do_not_resume(
+    options: list[str], interrupt_at: Interrupt, capsys: pytest.CaptureFixture[str]
+) -> None:
+    interrupt_at(2)
+    assert train.main(options) == train.INTERRUPTED
+    assert train.main([*options, "--resume", "--seed", "1"]) == 1
+    assert "was made with --seed 42, not 1" in capsys.readouterr().err
+
+
+def test_a_damaged_checkpoint_is_an_error(
+    options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "checkpoint.safetensors").write_bytes(b"half a file")
+    assert train.main([*options, "--resume"]) == 1
+    assert "is damaged" in capsys.readouterr().err
+
+
+def test_nothing_to_resume_is_an_error(
+    options: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train.main([*options, "--resume"]) == 1
+    assert "no checkpoint to resume" in capsys.readouterr().err
+
+
+def test_training_stops_early_when_validation_no_longer_gains(
+    options: list[str], tmp_path: Path
+) -> None:
+    # GIVEN a learning rate so small that nothing changes
+    # WHEN it trains for up to 50 epochs with a patience of two validations
+    arguments = [*options, "--learning-rate", "1e-12", "--epochs", "50", "--patience", "2"]
+    assert train.main(arguments) == 0
+    # THEN it ends after three: the best one and two that were no better
+    record = (tmp_path / "run" / "training.json").read_text()
+    assert record.count("[") == 1 + 1 + 3  # labels, history, its entries
+
+
+def test_the_learning_rate_warms_up_and_decays() -> None:
+    rates = [train.schedule(step, total=100, warmup=0.1) for step in range(100)]
+    assert rates.index(max(rates)) == 9
+    assert max(rates) == 1
+    assert rates == sorted(rates[:10]) + sorted(rates[10:], reverse=True)
+    assert 0 < rates[-1] < 0.02
