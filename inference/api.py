@@ -1,11 +1,13 @@
 """The API's requests, answers and errors (problem+json, RFC 9457)."""
 
 import json
+from base64 import b64decode
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from inference.classifier import Prediction
@@ -46,14 +48,16 @@ class PredictRequest(BaseModel):
         return [self.inputs] if isinstance(self.inputs, str) else self.inputs
 
 
-def parse_request(body: str, settings: Settings) -> PredictRequest:
-    """Read a request body.
+def parse_request(event: APIGatewayProxyEventV2, settings: Settings) -> PredictRequest:
+    """Read the body of an event.
 
     Raises:
         ProblemError: it is not JSON, not a request, or too large.
     """
+    body = event.body or ""
     try:
-        content = json.loads(body, parse_constant=_no_constant)
+        data = b64decode(body, validate=True) if event.is_base64_encoded else body.encode()
+        content = json.loads(data.decode(), parse_constant=_no_constant)
     except (ValueError, RecursionError):
         raise ProblemError(HTTPStatus.BAD_REQUEST, "The body is not JSON.") from None
     try:

@@ -21,7 +21,7 @@ model.load()  # while Lambda's init still has full CPU; a failure is tried again
 @app.post("/predict")
 def predict() -> Response[str]:
     """Classify one text or a list of them."""
-    request = api.parse_request(app.current_event.decoded_body or "", settings)
+    request = api.parse_request(app.current_event, settings)
     classifier, version = model.get()
     return api.answer(request, classifier.predict(request.texts), version)
 

@@ -119,14 +119,14 @@ class InProcess:
         """The handler's answer to an event; ``timeout`` is not enforced here."""
         del timeout
         try:
-            return self._handler(dict(event), _Context(str(uuid.uuid4())))
+            return self._handler(dict(event), Context(str(uuid.uuid4())))
         except Exception as error:
             raise EmulatorError(f"the function failed: {type(error).__name__}") from error
 
 
 @dataclass(frozen=True)
-class _Context:
-    """What the runtime tells a handler."""
+class Context:
+    """What the runtime tells a handler of an invocation."""
 
     aws_request_id: str
     function_name: str = "classifier"

@@ -5,6 +5,7 @@ Requests become events of payload format 2.0 and answers become responses
 """
 
 import base64
+import errno
 import json
 import time
 import uuid
@@ -90,7 +91,9 @@ def front_door(pool: Pool, port: int = 0) -> Iterator[str]:
     try:
         server = _Server(port, pool)
     except OSError as error:
-        raise FrontDoorError(f"port {port} cannot be had: {error.strerror}") from error
+        if error.errno != errno.EADDRINUSE:
+            raise FrontDoorError(f"port {port} cannot be had: {error.strerror}") from error
+        raise FrontDoorError(f"port {port} is taken: choose another with PORT=number") from error
     Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"http://{HOST}:{server.server_port}"

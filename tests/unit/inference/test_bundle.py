@@ -66,13 +66,13 @@ def test_a_manifest_that_is_not_understood_is_refused(
 
 
 def test_bytes_that_are_no_manifest_are_refused() -> None:
-    with pytest.raises(BundleError, match="manifest.json"):
+    with pytest.raises(BundleError, match=r"manifest\.json"):
         parse_manifest(b"<html>")
 
 
 def test_a_missing_file_is_named(tmp_path: Path, manifest: dict[str, Any]) -> None:
     (tmp_path / "manifest.json").write_bytes(encoded(manifest))
-    with pytest.raises(BundleError, match="model.onnx: No such file"):
+    with pytest.raises(BundleError, match=r"model\.onnx: No such file"):
         read_verified(tmp_path)
 
 

@@ -1,0 +1,61 @@
+"""What `make` says where something it needs is missing."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """The files that installing needs, without a virtual environment."""
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, tmp_path)
+    return tmp_path
+
+
+def make(checkout: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    inherited = {name: value for name, value in os.environ.items() if "MAKE" not in name}
+    return subprocess.run(
+        ["make", "demo", *arguments],
+        cwd=checkout,
+        env=inherited | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_missing_python_is_one_clear_sentence(checkout: Path) -> None:
+    done = make(checkout, "PYTHON=python-that-is-not-there")
+    assert done.returncode != 0
+    assert done.stderr.startswith("Python is missing: install Python 3.11 or newer")
+
+
+def test_an_old_python_is_one_clear_sentence(checkout: Path) -> None:
+    # GIVEN a Python that finds itself older than 3.11
+    old = checkout / "old-python"
+    old.write_text("#!/bin/sh\nexit 1\n")
+    old.chmod(0o755)
+    # WHEN anything is made THEN it says what is needed
+    done = make(checkout, f"PYTHON={old}")
+    assert done.returncode != 0
+    assert "is too old: install Python 3.11 or newer" in done.stderr
+
+
+def test_no_network_is_one_clear_sentence(checkout: Path) -> None:
+    # GIVEN a package index that does not answer
+    unreachable = {
+        "PIP_INDEX_URL": "http://127.0.0.1:9/",
+        "PIP_RETRIES": "0",
+        "PIP_NO_CACHE_DIR": "1",
+    }
+    # WHEN the demo is to be installed
+    done = make(checkout, PIP_CONFIG_FILE=os.devnull, PIP_FIND_LINKS="", **unreachable)
+    # THEN the last line before make's own says so
+    assert done.returncode != 0
+    assert "The Python package index cannot be reached: check the network" in done.stderr

@@ -1,0 +1,86 @@
+"""Facts about the full data sets, and the shipped model on rows it never saw."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from inference.bundle import read_verified
+from inference.classifier import Classifier
+from tests.conftest import HEADLINES, SAMPLE_MODEL
+from training import baseline, data, tasks
+from training.data import Dataset, Split
+
+
+@pytest.fixture(scope="module")
+def news(real_data: Path) -> Dataset:
+    return data.read(str(real_data / "newsCorpora.csv.xz"), tasks.NEWS)
+
+
+@pytest.fixture(scope="module")
+def split(news: Dataset) -> Split:
+    """The split that the shipped model was trained on."""
+    training = read_verified(SAMPLE_MODEL)[0].training
+    assert training["dataset_sha256"] == news.sha256
+    return data.split(news, training["split"], training["settings"]["seed"])
+
+
+@pytest.fixture(scope="module")
+def classifier() -> Classifier:
+    return Classifier(SAMPLE_MODEL, read_verified(SAMPLE_MODEL)[0])
+
+
+def test_every_row_of_the_news_is_read(news: Dataset) -> None:
+    assert len(news.examples) == 422_937
+    counts = Counter(news.task.labels[example.label] for example in news.examples)
+    assert counts == {
+        "Business": 115_967,
+        "Science": 108_503,
+        "Entertainment": 152_828,
+        "Health": 45_639,
+    }
+    assert len({example.group for example in news.examples}) == 7_231
+
+
+def test_the_news_are_the_known_file(news: Dataset) -> None:
+    assert news.sha256 == "d343d484bb7e97534acf25898b688547b8140a0cea64590456ba368983f28452"
+
+
+def test_no_story_and_no_title_leaks_into_the_test_rows(split: Split) -> None:
+    train_titles = {data.normalise(row.text) for row in split.train}
+    train_stories = {row.group for row in split.train}
+    assert len(split.test) > 30_000
+    assert not train_stories & {row.group for row in split.test}
+    assert not train_titles & {data.normalise(row.text) for row in split.test}
+
+
+def test_every_review_is_read(real_data: Path) -> None:
+    reviews = data.read(str(real_data / "imdb.csv.gz"), tasks.SENTIMENT)
+    assert Counter(row.label for row in reviews.examples) == {0: 25_000, 1: 25_000}
+
+
+@pytest.mark.timeout(900)
+def test_the_shipped_model_beats_the_baseline_on_held_out_stories(
+    split: Split, classifier: Classifier
+) -> None:
+    # GIVEN the test rows of the shipped model's own split
+    texts, truth = [row.text for row in split.test], [row.label for row in split.test]
+    labels = classifier.manifest.labels
+    # WHEN the bundle as it is shipped and a linear model label them
+    predictions = classifier.predict(texts)
+    right = [labels[label] == found.label for label, found in zip(truth, predictions, strict=True)]
+    guesses = baseline.predict(split.train, texts, seed=42)
+    # THEN the bundle is better by half a point, and as good as its manifest says
+    accuracy = sum(right) / len(right)
+    assert accuracy - (guesses == truth).mean() >= 0.005
+    assert accuracy == pytest.approx(classifier.manifest.metrics["int8"]["accuracy"], abs=0.002)
+
+
+def test_the_shipped_model_holds_on_headlines_of_another_decade(classifier: Classifier) -> None:
+    # GIVEN headlines written for this project, in the manner of ten years later
+    rows = data.read(str(HEADLINES), tasks.NEWS).examples
+    # WHEN the shipped model labels them THEN nine in ten are right
+    found = classifier.predict([row.text for row in rows])
+    labels = classifier.manifest.labels
+    right = sum(p.label == labels[row.label] for p, row in zip(found, rows, strict=True))
+    assert right / len(rows) >= 0.9
