@@ -7,10 +7,12 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test lint format lock clean
+.PHONY: help setup demo serve test lint format lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+setup: $(VENV)/test ## install all that training and testing need into .venv
 
 demo: $(VENV)/local ## run the shipped model in the Lambda runtime and answer sample requests
 	@$(BIN)/python -m inference.local demo

@@ -1,19 +1,33 @@
 """The Lambda handler: a list of routes."""
 
+import json
 from http import HTTPStatus
 from typing import Any
 
-from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, CORSConfig, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from inference import api
+from inference import api, pages
 from inference.model import Model, ModelUnavailableError
 from inference.observability import logger
+from inference.openapi import document
 from inference.settings import read_settings
 
+READ = ["GET", "HEAD"]
+METHODS = {
+    "/": READ,
+    "/predict": ["POST"],
+    "/health": READ,
+    "/model": READ,
+    "/openapi.json": READ,
+    "/docs": READ,
+}
+
 settings = read_settings()
-app = APIGatewayHttpResolver()
+cors = CORSConfig(allow_origin=settings.cors_origin) if settings.cors_origin else None
+app = APIGatewayHttpResolver(cors=cors)
+requests = api.RequestReader(settings)
 model = Model(settings)
 model.load()  # while Lambda's init still has full CPU; a failure is tried again by requests
 
@@ -21,24 +35,42 @@ model.load()  # while Lambda's init still has full CPU; a failure is tried again
 @app.post("/predict")
 def predict() -> Response[str]:
     """Classify one text or a list of them."""
-    request = api.parse_request(app.current_event, settings)
+    request = requests.read(app.current_event)
     classifier, version = model.get()
     return api.answer(request, classifier.predict(request.texts), version)
 
 
-@app.get("/health")
+@app.route("/health", method=READ)
 def health() -> Response[str]:
     """Whether this environment can answer."""
     _, version = model.get()
-    return api.json_response({"status": "ok", "model_version": version})
+    return api.json_response(api.Health(status="ok", model_version=version))
 
 
-@app.get("/model")
+@app.route("/model", method=READ)
 def card() -> Response[str]:
     """The model card: the bundle's manifest and version."""
     classifier, version = model.get()
-    manifest = classifier.manifest.model_dump(mode="json")
-    return api.json_response({"model_version": version, **manifest})
+    content = {"model_version": version, **classifier.manifest.model_dump(mode="json")}
+    return Response(HTTPStatus.OK, "application/json", json.dumps(content))
+
+
+@app.route("/openapi.json", method=READ)
+def openapi() -> Response[str]:
+    """The OpenAPI document."""
+    return Response(HTTPStatus.OK, "application/json", json.dumps(document(requests)))
+
+
+@app.route("/", method=READ)
+def home() -> Response[str]:
+    """A page to try the classifier."""
+    return pages.page("index.html")
+
+
+@app.route("/docs", method=READ)
+def docs() -> Response[str]:
+    """The OpenAPI document for people."""
+    return pages.page("docs.html")
 
 
 @app.exception_handler(api.ProblemError)
@@ -50,16 +82,25 @@ def told(problem: api.ProblemError) -> Response[str]:
 @app.exception_handler(ModelUnavailableError)
 def unavailable(_: ModelUnavailableError) -> Response[str]:
     """The model cannot be had now; the next request tries again."""
+    headers = {"Retry-After": str(api.RETRY_SECONDS)}
     detail = "The model is not available yet."
-    return api.problem_response(api.ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, detail))
+    problem = api.ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers=headers)
+    return api.problem_response(problem)
 
 
 @app.not_found
-def unknown(_: NotFoundError) -> Response[str]:
-    """No such route."""
-    return api.problem_response(
-        api.ProblemError(HTTPStatus.NOT_FOUND, "There is no such resource.")
-    )
+def unmatched(_: NotFoundError) -> Response[str]:
+    """No such path, or not with this method."""
+    methods = METHODS.get(app.current_event.path)
+    if methods is None:
+        problem = api.ProblemError(HTTPStatus.NOT_FOUND, "There is no such resource.")
+        return api.problem_response(problem)
+    allow = {"Allow": ", ".join([*methods, "OPTIONS"])}
+    if app.current_event.http_method == "OPTIONS":
+        return Response(HTTPStatus.NO_CONTENT, headers={**allow})
+    detail = f"This resource answers {allow['Allow']}."
+    problem = api.ProblemError(HTTPStatus.METHOD_NOT_ALLOWED, detail, headers=allow)
+    return api.problem_response(problem)
 
 
 @app.exception_handler(Exception)
@@ -70,7 +111,13 @@ def failed(_: Exception) -> Response[str]:
     return api.problem_response(api.ProblemError(HTTPStatus.INTERNAL_SERVER_ERROR, detail))
 
 
-@logger.inject_lambda_context
+@logger.inject_lambda_context(log_event=False)  # whatever the environment says
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Answer an API Gateway HTTP API event (payload format 2.0)."""
+    """Answer an API Gateway HTTP API event (payload format 2.0).
+
+    Any other event is a warmer's or somebody's test: it gets the state of the model.
+    """
+    if "http" not in (event.get("requestContext") or {}):
+        model.load()
+        return {"status": "ok" if model.loaded else "unavailable"}
     return app.resolve(event, context)

@@ -37,13 +37,8 @@ class Prediction:
 class Classifier:
     """A loaded bundle."""
 
-    def __init__(self, folder: Path, manifest: Manifest, threads: int = 0) -> None:
-        """Load a verified bundle's model and tokenizer.
-
-        Args:
-            folder: where the bundle's files are.
-            manifest: the bundle's manifest.
-            threads: for one run of the model; 0 for one a core.
+    def __init__(self, folder: Path, manifest: Manifest) -> None:
+        """Load the model and tokenizer of a verified bundle.
 
         Raises:
             BundleError: the files are genuine and yet no classifier.
@@ -52,7 +47,7 @@ class Classifier:
         try:
             self._tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
             self._session = onnxruntime.InferenceSession(
-                str(folder / MODEL), _options(threads), providers=["CPUExecutionProvider"]
+                str(folder / MODEL), _options(), providers=["CPUExecutionProvider"]
             )
             outputs = self._session.get_outputs()[0].shape[-1]
         except Exception as error:  # neither library has a base class for its errors
@@ -86,9 +81,11 @@ class Classifier:
         return logits
 
 
-def _options(threads: int) -> Any:
+def _options() -> Any:
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    # A headline is too little work to share, and waiting threads would spin on Lambda's CPU
+    # share; where there are more cores, a classifier a core is faster.
+    options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     return options
 

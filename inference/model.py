@@ -35,6 +35,11 @@ class Model:
         seconds = round(time.monotonic() - started, 3)
         logger.info("model loaded", model_version=bundle.version, seconds=seconds)
 
+    @property
+    def loaded(self) -> bool:
+        """Whether the model is there."""
+        return self._loaded is not None
+
     def get(self) -> tuple[Classifier, str]:
         """The classifier and its version.
 

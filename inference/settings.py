@@ -19,9 +19,12 @@ class Settings(BaseModel):
 
     model_uri: Annotated[str, Field(pattern=r"^(s3|file)://")]
     model_cache: Path = Path("/tmp/models")  # noqa: S108 - Lambda's only writable folder
-    model_timeout_seconds: Annotated[float, Field(gt=0)] = 20.0  # of one pull, retries included
+    # Of one pull, retries included; less than the 10 s that Lambda gives to init.
+    model_timeout_seconds: Annotated[float, Field(gt=0)] = 8.0
     max_texts: Annotated[int, Field(gt=0)] = 128  # in one request
     max_characters: Annotated[int, Field(gt=0)] = 10_000  # in one text
+    max_body_bytes: Annotated[int, Field(gt=0)] = 1_000_000
+    cors_origin: str = ""  # such as https://example.com, or *; empty: no other site may ask
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:

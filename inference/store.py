@@ -8,7 +8,6 @@ is checked against the URI itself: a store that was tampered with cannot serve a
 import hashlib
 import shutil
 import tempfile
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,10 +28,10 @@ from inference.bundle import (
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-CONNECT_SECONDS = 2.0
-READ_SECONDS = 5.0  # without a byte
+CONNECT_SECONDS = 1.0
+READ_SECONDS = 2.0  # without a byte
 ATTEMPTS = 3
-CHUNK = 1 << 20
+CHUNK = 1 << 16  # bytes
 MANIFEST_LIMIT = 1 << 20  # bytes
 
 
@@ -68,6 +67,9 @@ class _S3Location:
         """The object key of a file of the bundle."""
         return "/".join(part for part in (self.prefix, self.version, name) if part)
 
+    def __str__(self) -> str:
+        return f"s3://{self.bucket}/{self.prefix}/{self.version}"
+
 
 def fetch(uri: str, cache: Path, timeout: float) -> Bundle:
     """The bundle at a model URI, from the cache if it is there and whole.
@@ -75,7 +77,7 @@ def fetch(uri: str, cache: Path, timeout: float) -> Bundle:
     Args:
         uri: ``s3://BUCKET/PREFIX/VERSION`` or ``file:///FOLDER``.
         cache: where bundles from S3 are kept, a folder a version.
-        timeout: seconds after which a pull is given up.
+        timeout: seconds after which a pull is given up, whatever it waits for.
 
     Raises:
         StoreError: it cannot be had, or what was had is not the bundle the URI names.
@@ -83,7 +85,7 @@ def fetch(uri: str, cache: Path, timeout: float) -> Bundle:
     try:
         if uri.startswith("file://"):
             return _open_folder(Path(unquote(urlsplit(uri).path)))
-        return _fetch_s3(_S3Location.parse(uri), cache, time.monotonic() + timeout)
+        return _fetch_s3(_S3Location.parse(uri), cache, timeout)
     except BundleError as error:
         raise StoreError(f"{uri}: {error}") from error
     except OSError as error:
@@ -95,7 +97,7 @@ def _open_folder(folder: Path) -> Bundle:
     return Bundle(folder, *read_verified(folder, version))
 
 
-def _fetch_s3(location: _S3Location, cache: Path, deadline: float) -> Bundle:
+def _fetch_s3(location: _S3Location, cache: Path, timeout: float) -> Bundle:
     folder = cache / location.version
     if folder.is_dir():
         try:
@@ -104,62 +106,62 @@ def _fetch_s3(location: _S3Location, cache: Path, deadline: float) -> Bundle:
             shutil.rmtree(folder)  # damaged on disk: S3 has it whole
     cache.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=cache, prefix=".pull-"))
+    # A thread that still waits for S3 is left behind: the answer to a request cannot wait.
+    puller = ThreadPoolExecutor(1)
     try:
-        manifest = _pull(location, temporary, deadline)
+        manifest = puller.submit(_pull, location, temporary).result(timeout)
         try:
             temporary.rename(folder)
         except OSError:
             # Another process put the same version there first; it must be as good.
             return Bundle(folder, *read_verified(folder, location.version))
+    except TimeoutError:
+        raise StoreError(f"{location}: did not arrive within {timeout:g} s") from None
     finally:
+        puller.shutdown(wait=False)
         shutil.rmtree(temporary, ignore_errors=True)
     return Bundle(folder, manifest, location.version)
 
 
-def _pull(location: _S3Location, folder: Path, deadline: float) -> Manifest:
+def _pull(location: _S3Location, folder: Path) -> Manifest:
     """Download a bundle's files side by side, each checked as it comes."""
     from botocore.exceptions import BotoCoreError, ClientError
 
-    s3 = _client()
     try:
+        s3 = _client()
         answer = s3.get_object(Bucket=location.bucket, Key=location.key(MANIFEST))
         data = answer["Body"].read(MANIFEST_LIMIT)
         manifest = parse_manifest(data, location.version)
         (folder / MANIFEST).write_bytes(data)
         with ThreadPoolExecutor(len(manifest.files)) as pool:
             pulls = [
-                pool.submit(_pull_file, s3, location, folder / name, entry, deadline)
+                pool.submit(_pull_file, s3, location, folder / name, entry)
                 for name, entry in manifest.files.items()
             ]
         for pull in pulls:
             pull.result()
     except (BotoCoreError, ClientError) as error:
-        raise StoreError(f"s3://{location.bucket}/{location.key('')}: {error}") from error
+        raise StoreError(f"{location}: {error}") from error
     return manifest
 
 
-def _pull_file(
-    s3: "S3Client", location: _S3Location, path: Path, entry: FileEntry, deadline: float
-) -> None:
-    """Download one file; a connection that breaks midway is tried again from the start."""
-    from botocore.exceptions import HTTPClientError, IncompleteReadError
+def _pull_file(s3: "S3Client", location: _S3Location, path: Path, entry: FileEntry) -> None:
+    """Download one file; botocore retries requests, this retries bodies that break midway."""
+    from botocore.exceptions import IncompleteReadError, ReadTimeoutError, ResponseStreamingError
 
     for attempt in range(1, ATTEMPTS + 1):
+        answer = s3.get_object(Bucket=location.bucket, Key=location.key(path.name))
         digest, size = hashlib.sha256(), 0
         try:
-            answer = s3.get_object(Bucket=location.bucket, Key=location.key(path.name))
             with path.open("wb") as file:
                 for chunk in answer["Body"].iter_chunks(CHUNK):
-                    if time.monotonic() > deadline:
-                        raise StoreError(f"{path.name} did not arrive in time")
                     file.write(chunk)
                     digest.update(chunk)
                     size += len(chunk)
-        except (HTTPClientError, IncompleteReadError):
-            if attempt == ATTEMPTS or time.monotonic() > deadline:
-                raise
-        else:
             break
+        except (IncompleteReadError, ReadTimeoutError, ResponseStreamingError):
+            if attempt == ATTEMPTS:
+                raise
     check(path.name, entry, size, digest.hexdigest())
 
 

@@ -44,63 +44,72 @@ class Training:
     scaler: torch.amp.GradScaler
 
 
-def save(path: Path, settings: Settings, training: Training, progress: Progress) -> None:
-    """Write the state, in the place of the last one."""
-    tensors = {f"model.{name}": value for name, value in training.model.state_dict().items()}
-    for index, state in training.optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{index}.{name}": value for name, value in state.items()}
-    tensors["random.cpu"] = torch.get_rng_state()
-    if torch.cuda.is_available():
-        tensors["random.cuda"] = torch.cuda.get_rng_state()
-    header = {
-        "settings": json.dumps(_fixed(settings)),
-        "progress": json.dumps(asdict(progress)),
-        "scaler": json.dumps(training.scaler.state_dict()),
-    }
-    with replacing(path) as temporary:
-        save_file({name: value.contiguous() for name, value in tensors.items()}, temporary, header)
+@dataclass(frozen=True)
+class Checkpoint:
+    """The file that holds a run's state, and what a run must share with it to go on from it."""
 
+    path: Path
+    settings: Settings
+    dataset_sha256: str
 
-def load(path: Path, settings: Settings, training: Training) -> Progress:
-    """Put a saved state into the model, optimizer, scaler and random generators.
+    def save(self, training: Training, progress: Progress) -> None:
+        """Write the state, in the place of the last one."""
+        tensors = {f"model.{name}": value for name, value in training.model.state_dict().items()}
+        for index, state in training.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{index}.{name}": value for name, value in state.items()}
+        tensors["random.cpu"] = torch.get_rng_state()
+        if torch.cuda.is_available():
+            tensors["random.cuda"] = torch.cuda.get_rng_state()
+        header = {
+            "identity": json.dumps(self._identity()),
+            "progress": json.dumps(asdict(progress)),
+            "scaler": json.dumps(training.scaler.state_dict()),
+        }
+        whole = {name: value.contiguous() for name, value in tensors.items()}
+        with replacing(self.path) as temporary:
+            save_file(whole, temporary, header)
 
-    Raises:
-        CheckpointError: there is no whole checkpoint, or other settings made it.
-    """
-    if not path.is_file():
-        raise CheckpointError(f"no checkpoint to resume: {path}")
-    try:
-        with safe_open(path, "pt") as file:
-            header = file.metadata()
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        raise CheckpointError(f"{path} is damaged: {error}") from error
-    _check_settings(json.loads(header["settings"]), settings, path)
-    training.model.load_state_dict(_under("model.", tensors))
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, value in _under("optimizer.", tensors).items():
-        index, _, key = name.partition(".")
-        state.setdefault(int(index), {})[key] = value
-    groups = training.optimizer.state_dict()["param_groups"]
-    training.optimizer.load_state_dict({"state": state, "param_groups": groups})
-    training.scaler.load_state_dict(json.loads(header["scaler"]))
-    torch.set_rng_state(tensors["random.cpu"])
-    if "random.cuda" in tensors and torch.cuda.is_available():
-        torch.cuda.set_rng_state(tensors["random.cuda"])
-    progress = json.loads(header["progress"])
-    progress["history"] = [(step, score) for step, score in progress["history"]]
-    return Progress(**progress)
+    def load(self, training: Training) -> Progress:
+        """Put the state into the model, optimizer, scaler and random generators.
 
+        Raises:
+            CheckpointError: there is no whole checkpoint, or other settings or data made it.
+        """
+        if not self.path.is_file():
+            raise CheckpointError(f"no checkpoint to resume: {self.path}")
+        try:
+            with safe_open(self.path, "pt") as file:
+                header = file.metadata()
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        except SafetensorError as error:
+            raise CheckpointError(f"{self.path} is damaged: {error}") from error
+        self._check(json.loads(header["identity"]))
+        training.model.load_state_dict(_under("model.", tensors))
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, value in _under("optimizer.", tensors).items():
+            index, _, key = name.partition(".")
+            state.setdefault(int(index), {})[key] = value
+        groups = training.optimizer.state_dict()["param_groups"]
+        training.optimizer.load_state_dict({"state": state, "param_groups": groups})
+        training.scaler.load_state_dict(json.loads(header["scaler"]))
+        torch.set_rng_state(tensors["random.cpu"])
+        if "random.cuda" in tensors and torch.cuda.is_available():
+            torch.cuda.set_rng_state(tensors["random.cuda"])
+        progress = json.loads(header["progress"])
+        progress["history"] = [(step, score) for step, score in progress["history"]]
+        return Progress(**progress)
 
-def _fixed(settings: Settings) -> dict[str, object]:
-    return {name: value for name, value in asdict(settings).items() if name not in _FREE}
+    def _identity(self) -> dict[str, object]:
+        fixed = {name: value for name, value in asdict(self.settings).items() if name not in _FREE}
+        return fixed | {"dataset_sha256": self.dataset_sha256}
 
-
-def _check_settings(saved: dict[str, object], settings: Settings, path: Path) -> None:
-    for name, value in _fixed(settings).items():
-        if saved.get(name) != value:
-            option = "--" + name.replace("_", "-")
-            raise CheckpointError(f"{path} was made with {option} {saved.get(name)}, not {value}")
+    def _check(self, saved: dict[str, object]) -> None:
+        for name, value in self._identity().items():
+            if saved.get(name) != value:
+                what = name.replace("_", "-")
+                raise CheckpointError(
+                    f"{self.path} was made with {what} {saved.get(name)}, not {value}"
+                )
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -14,13 +14,16 @@ import lzma
 import re
 import unicodedata
 import zipfile
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from training.tasks import Table, Task, with_labels
 
 SPLITS = ("story", "random", "time")
+_DAMAGED = (lzma.LZMAError, zipfile.BadZipFile, zlib.error)
+SEPARATORS = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "bar"}
 TEST_SHARE = 0.10
 VALIDATION_SHARE = 0.05
 
@@ -169,55 +172,53 @@ def _rows(text: str, table: Table, location: str) -> Iterator[_Row]:
         strict=table.quoted,
     )
     header = table.header
-    pick: Callable[[list[str], str | None], str] | None = None
     try:
         for fields in reader:
-            if not fields:
-                continue
             where = f"{location}, line {reader.line_num}"
             if header is None:
                 header = tuple(fields)
-                continue
-            if len(fields) != len(header):
-                raise DataError(f"{where}: {_wrong_width(fields, header, table)}")
-            pick = pick or _picker(header, table, location)
-            row = _Row(
-                reader.line_num,
-                pick(fields, table.text),
-                pick(fields, table.label).strip(),
-                pick(fields, table.group),
-                pick(fields, table.time),
-                pick(fields, table.source),
-            )
-            if not row.text.strip():
-                raise DataError(f"{where}: the text is blank")
-            yield row
+                _check_header(header, table, where)
+            elif fields:
+                if len(fields) != len(header):
+                    raise DataError(f"{where}: {_wrong_width(fields, header, table)}")
+                named: dict[str | None, str] = {None: ""}
+                named.update(zip(header, fields, strict=True))
+                row = _Row(
+                    reader.line_num,
+                    named[table.text],
+                    named[table.label].strip(),
+                    named[table.group],
+                    named[table.time],
+                    named[table.source],
+                )
+                if not row.text.strip():
+                    raise DataError(f"{where}: the text is blank")
+                yield row
     except csv.Error as error:
         raise DataError(f"{location}, line {reader.line_num}: {error}") from None
 
 
-def _picker(
-    header: tuple[str, ...], table: Table, location: str
-) -> Callable[[list[str], str | None], str]:
-    """A function that takes a named column out of a row; an unnamed one is empty."""
-    named = (table.text, table.label, table.group, table.time, table.source)
-    for column in named:
+def _check_header(header: tuple[str, ...], table: Table, where: str) -> None:
+    for column in (table.text, table.label, table.group, table.time, table.source):
         if column is not None and column not in header:
-            raise DataError(f"{location}: no column {column!r}; it has {', '.join(header)}")
-    places = {column: header.index(column) for column in named if column is not None}
-    return lambda fields, column: "" if column is None else fields[places[column]]
+            hint = _other_separator(table.delimiter.join(header), table, 1)
+            found = ", ".join(header)
+            raise DataError(f"{where}: no column {column!r}; it has {found}{hint}")
 
 
 def _wrong_width(fields: list[str], header: tuple[str, ...], table: Table) -> str:
-    names = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "bar"}
-    line = table.delimiter.join(fields)
     message = (
-        f"expected {len(header)} columns separated by {names[table.delimiter]}, found {len(fields)}"
+        f"expected {len(header)} columns separated by {SEPARATORS[table.delimiter]}, "
+        f"found {len(fields)}"
     )
-    others = [name for mark, name in names.items() if line.count(mark) >= len(header) - 1 > 0]
-    if len(fields) == 1 and others:
-        message += f"; it looks separated by {others[0]}"
-    return message
+    return message + _other_separator(table.delimiter.join(fields), table, len(header) - 1)
+
+
+def _other_separator(line: str, table: Table, least: int) -> str:
+    """A hint, if a line holds another separator as often as a row would."""
+    others = [name for mark, name in SEPARATORS.items() if line.count(mark) >= max(1, least)]
+    others = [name for name in others if name != SEPARATORS[table.delimiter]]
+    return f"; it looks separated by {others[0]}" if others else ""
 
 
 def _example(row: _Row, task: Task, location: str) -> Example:
@@ -259,7 +260,7 @@ def _decompress(data: bytes, location: str) -> bytes:
         if suffix == ".zip":
             return _unzip(data, location)
         return opener[suffix](data) if suffix in opener else data
-    except (OSError, EOFError, ValueError, lzma.LZMAError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, RuntimeError, *_DAMAGED) as error:
         raise DataError(f"cannot decompress {location}: {error}") from None
 
 

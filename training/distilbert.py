@@ -123,10 +123,16 @@ def prune_vocabulary(
 ) -> Tokenizer:
     """Drop the wordpieces that occur fewer than ``least`` times in the texts.
 
-    Special tokens and single characters stay, so every word still has a spelling. The
-    model's embedding rows follow; the tokenizer returned has the new ids.
+    Special tokens and single ASCII characters stay, so every ASCII word still has a spelling.
+    The model's embedding rows follow; the tokenizer returned has the new ids.
+
+    Raises:
+        ModelError: the tokenizer is not one of BERT's.
     """
     spec = json.loads(tokenizer.to_str())
+    kinds = (spec["model"]["type"], (spec["post_processor"] or {}).get("type"))
+    if kinds != ("WordPiece", "TemplateProcessing"):
+        raise ModelError(f"cannot prune a vocabulary of {kinds}, only of BERT's WordPiece")
     vocabulary: dict[str, int] = spec["model"]["vocab"]
     special = {token["content"] for token in spec["added_tokens"]}
     counts: Counter[int] = Counter()
@@ -144,7 +150,7 @@ def prune_vocabulary(
     spec["model"]["vocab"] = new_ids
     for token in spec["added_tokens"]:
         token["id"] = new_ids[token["content"]]
-    for name, token in spec["post_processor"].get("special_tokens", {}).items():
+    for name, token in spec["post_processor"]["special_tokens"].items():
         token["ids"] = [new_ids[name]]
     words = torch.nn.Embedding(len(kept), model.config.dim, padding_idx=new_ids["[PAD]"])
     words.weight.data.copy_(model.distilbert.embeddings.word_embeddings.weight.data[rows])

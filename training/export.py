@@ -67,10 +67,12 @@ def export(run: Run, output: Path) -> str:
     """Write the bundle of a trained model and return its version.
 
     Raises:
-        StaleError: the model is not evaluated.
+        StaleError: the model is not evaluated, or the output is something else.
         GateError: int8 has lost too much; nothing is written.
     """
     evaluation = read_evaluation(run.folder)
+    if output.exists() and not (output / MANIFEST).is_file():
+        raise StaleError(f"{output} is there and is no bundle: give another --output")
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent) as temporary:
         folder = Path(temporary) / "bundle"
@@ -107,7 +109,8 @@ def export(run: Run, output: Path) -> str:
             }
         )
         (folder / MANIFEST).write_bytes(manifest.to_bytes())
-        shutil.rmtree(output, ignore_errors=True)
+        if output.exists():
+            shutil.rmtree(output)
         folder.rename(output)
     report.write(run.folder, run.record, evaluation, manifest)
     return version_of(manifest.to_bytes())

@@ -12,6 +12,7 @@ twice, or twice at once, ends with the same objects. Prints the model URI.
 import argparse
 import base64
 import hashlib
+import math
 import sys
 import time
 from collections.abc import Sequence
@@ -25,6 +26,7 @@ from inference.bundle import (
     MANIFEST,
     BundleError,
     Manifest,
+    check,
     is_version,
     parse_manifest,
     read_verified,
@@ -81,14 +83,18 @@ def publish(s3: "S3Client", folder: Path, store: str) -> str:
     """
     bucket, prefix = parse_store(store)
     manifest, version = read_verified(folder)
-    for name in [*sorted(manifest.files), MANIFEST]:
-        _put_once(s3, bucket, f"{prefix}{version}/{name}", folder / name)
+    for name, entry in sorted(manifest.files.items()):
+        data = (folder / name).read_bytes()
+        check(name, entry, len(data), hashlib.sha256(data).hexdigest())
+        _put_once(s3, bucket, f"{prefix}{version}/{name}", data)
+    data = (folder / MANIFEST).read_bytes()
+    parse_manifest(data, version)
+    _put_once(s3, bucket, f"{prefix}{version}/{MANIFEST}", data)
     return f"s3://{bucket}/{prefix}{version}"
 
 
-def _put_once(s3: "S3Client", bucket: str, key: str, file: Path) -> None:
+def _put_once(s3: "S3Client", bucket: str, key: str, data: bytes) -> None:
     """Put an object unless the same one is there."""
-    data = file.read_bytes()
     checksum = base64.b64encode(hashlib.sha256(data).digest()).decode()
     for wait in (0.5, 1, 2, 4, None):
         try:
@@ -133,12 +139,24 @@ def create_bucket(s3: "S3Client", bucket: str) -> None:
         },
     )
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
-    s3.put_bucket_encryption(
-        Bucket=bucket,
-        ServerSideEncryptionConfiguration={
-            "Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]
-        },
-    )
+    if not _is_encrypted(s3, bucket):
+        s3.put_bucket_encryption(
+            Bucket=bucket,
+            ServerSideEncryptionConfiguration={
+                "Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]
+            },
+        )
+
+
+def _is_encrypted(s3: "S3Client", bucket: str) -> bool:
+    """Whether a bucket has an encryption already, perhaps with a key of its owner's choice."""
+    try:
+        s3.get_bucket_encryption(Bucket=bucket)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ServerSideEncryptionConfigurationNotFoundError":
+            raise
+        return False
+    return True
 
 
 def listing(s3: "S3Client", store: str) -> list[str]:
@@ -155,18 +173,25 @@ def listing(s3: "S3Client", store: str) -> list[str]:
             answer = s3.get_object(Bucket=bucket, Key=f"{prefix}{version}/{MANIFEST}")
         except s3.exceptions.NoSuchKey:
             continue  # its upload has not ended
-        manifest = parse_manifest(answer["Body"].read(), version)
-        found.append((str(manifest.training.get("time")), _line(version, manifest)))
+        try:
+            manifest = parse_manifest(answer["Body"].read(), version)
+        except BundleError as error:
+            found.append(("", f"{version}  unreadable: {error}"))
+        else:
+            found.append((str(manifest.training.get("time")), _line(version, manifest)))
     return [line for _, line in sorted(found)] or [f"no version in {store}"]
 
 
 def _line(version: str, manifest: Manifest) -> str:
-    int8, baseline = manifest.metrics["int8"], manifest.metrics["baseline"]
+    training, metrics = manifest.training, manifest.metrics
+    int8, baseline = metrics.get("int8", {}), metrics.get("baseline", {})
     megabytes = sum(file.size for file in manifest.files.values()) / 1e6
     return (
-        f"{version}  {manifest.training['time']}  {manifest.task}  "
-        f"accuracy {int8['accuracy']:.2%} (baseline {baseline['accuracy']:.2%})  "
-        f"macro-F1 {int8['macro_f1']:.4f}  split {manifest.training['split']}  {megabytes:.1f} MB"
+        f"{version}  {training.get('time')}  {manifest.task}  "
+        f"accuracy {int8.get('accuracy', math.nan):.2%} "
+        f"(baseline {baseline.get('accuracy', math.nan):.2%})  "
+        f"macro-F1 {int8.get('macro_f1', math.nan):.4f}  "
+        f"split {training.get('split')}  {megabytes:.1f} MB"
     )
 
 

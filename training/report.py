@@ -33,8 +33,8 @@ def write(
         f"# {settings['task']}: {', '.join(record['labels'])}",
         f"Fine-tuned from `{Path(settings['base_model']).name}` on {rows['train']:,} rows, "
         f"{record['steps']:,} steps; temperature {evaluation['temperature']:.3f} fitted on "
-        f"{rows['validation']:,} validation rows. All figures below are of {model['texts']:,} "
-        f"test rows, split by {record['split']}, that took no part in any choice.",
+        f"{rows['validation']:,} validation rows. The figures are of {model['texts']:,} test rows, "
+        f"split by {record['split']}, that took no part in any choice.",
         _models_table(evaluation["baseline"], models),
         f"Calibration error before temperature scaling: "
         f"{evaluation['uncalibrated']['calibration_error']:.4f} (fp32).",
@@ -45,7 +45,11 @@ def write(
         "![Confusion matrix](confusion.png) ![Reliability](reliability.png)",
     ]
     for name, other in evaluation["also"].items():
-        sections += [f"## {name}", _models_table(None, [("DistilBERT, fp32", other)])]
+        sections += [
+            f"## {name}",
+            f"The {other['texts']:,} rows of another file.",
+            _models_table(None, [("DistilBERT, fp32", other)]),
+        ]
     if manifest:
         sections += ["## Gate", *gate_lines(manifest.quantization)]
     write_text(folder / "report.md", "\n\n".join(sections) + "\n")

@@ -91,9 +91,13 @@ def rows_of(settings: Settings) -> tuple[Dataset, Split]:
 
 
 def _task_of(settings: Settings) -> Task:
-    if settings.text_column and settings.label_column:
-        group = settings.group_column or None
-        return custom_task(settings.task, settings.text_column, settings.label_column, group)
+    text, label, group = settings.text_column, settings.label_column, settings.group_column
+    if text or label or group:
+        if not (text and label):
+            raise DataError("give both --text-column and --label-column")
+        if settings.task in TASKS:
+            raise DataError(f"--task {settings.task} has its own columns: give your task a name")
+        return custom_task(settings.task, text, label, group or None)
     if settings.task not in TASKS:
         raise DataError(
             f"unknown task {settings.task!r}: choose one of {', '.join(TASKS)}, "

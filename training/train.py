@@ -34,6 +34,7 @@ from training.atomic import write_text
 from training.batches import padded, shuffled
 from training.settings import Settings, parse, rows_of
 
+RESULTS = ("training.json", "evaluation.json", "model.safetensors")
 INTERRUPTED = 130  # the exit code a shell gives Ctrl-C
 
 
@@ -49,6 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (data.DataError, distilbert.ModelError, checkpoint.CheckpointError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("interrupted before the first step", file=sys.stderr)
+        return INTERRUPTED
     except InterruptedRunError:
         print(f"interrupted; to go on, add --resume (state in {settings.output})", file=sys.stderr)
         return INTERRUPTED
@@ -82,9 +86,12 @@ def train(settings: Settings) -> None:
         torch.amp.GradScaler(device.type, enabled=precision is torch.float16),
     )
     progress = checkpoint.Progress()
+    state = checkpoint.Checkpoint(output / "checkpoint.safetensors", settings, dataset.sha256)
     if settings.resume:
-        progress = checkpoint.load(output / "checkpoint.safetensors", settings, training)
-    write_record(output, settings, dataset, rows, progress)
+        progress = state.load(training)
+    else:
+        for name in RESULTS:  # of another run: nobody may take them for this one's
+            (output / name).unlink(missing_ok=True)
 
     learn, check = Texts.of(rows.train, tokenizer), Texts.of(rows.validation, tokenizer)
     epoch = math.ceil(len(rows.train) / settings.batch_size)
@@ -116,7 +123,7 @@ def train(settings: Settings) -> None:
                     distilbert.save(model, tokenizer, output)
             late = time.monotonic() - saved > settings.checkpoint_minutes * 60
             if late or stop_requested():
-                checkpoint.save(output / "checkpoint.safetensors", settings, training, progress)
+                state.save(training, progress)
                 saved = time.monotonic()
             if stop_requested():
                 raise InterruptedRunError
@@ -254,7 +261,7 @@ def write_record(
     rows: data.Split,
     progress: checkpoint.Progress,
 ) -> None:
-    """Say in ``training.json`` how the model in the folder was made."""
+    """Say in ``training.json``, which only a finished run has, how the model was made."""
     record = {
         "settings": asdict(settings),
         "labels": dataset.task.labels,

@@ -13,6 +13,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -20,7 +21,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from inference.local.emulator import EmulatorError, emulator_binary, emulators
+from inference.local.emulator import HOST, EmulatorError, emulator_binary, emulators
 from inference.local.front_door import FrontDoorError, front_door
 from inference.local.s3 import local_s3
 
@@ -71,14 +72,18 @@ def running(port: int, environments: int) -> Iterator[str]:
     log.unlink(missing_ok=True)
     if emulator_binary() is None:
         print("No Lambda runtime emulator for this system: the handler runs in a plain process.")
-    with local_s3() as endpoint:
+    with local_s3() as endpoint, tempfile.TemporaryDirectory() as cache:
+        # None of the user's own AWS or proxy settings may reach the local store or hide it.
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            del os.environ[name]
         os.environ |= {
             "AWS_ENDPOINT_URL_S3": endpoint,
             "AWS_ACCESS_KEY_ID": "local",
             "AWS_SECRET_ACCESS_KEY": "local",
             "AWS_DEFAULT_REGION": "us-east-1",
-            "MODEL_CACHE": str(BUILD / "models"),
-            "POWERTOOLS_LOG_LEVEL": os.environ.get("POWERTOOLS_LOG_LEVEL", "INFO"),
+            "NO_PROXY": HOST,
+            "no_proxy": HOST,
+            "MODEL_CACHE": cache,
         }
         os.environ["MODEL_URI"] = publish_sample()
         with emulators(HANDLER, environments, log) as pool, front_door(pool, port) as url:

@@ -20,6 +20,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -54,18 +55,8 @@ class Emulator:
 
     def __init__(self, binary: Path, handler: str, log: Path) -> None:
         """Start it; it gets this process's environment variables."""
-        self._url, runtime = f"{HOST}:{free_port()}", f"{HOST}:{free_port()}"
-        command = [
-            *(str(binary), "--runtime-interface-emulator-address", self._url),
-            *("--runtime-api-address", runtime, sys.executable, "-m", "awslambdaric", handler),
-        ]
-        with log.open("ab") as output:
-            # A session of its own: a Ctrl-C in the terminal reaches only the process that
-            # then stops this one, and stopping it stops all that it started.
-            self._process = subprocess.Popen(
-                command, stdout=output, stderr=output, start_new_session=True
-            )
-        self._await_port()
+        self._binary, self._handler, self._log = binary, handler, log
+        self._start()
 
     def invoke(self, event: Mapping[str, Any], timeout: float) -> Any:
         """The handler's answer to an event.
@@ -73,12 +64,15 @@ class Emulator:
         Raises:
             EmulatorError: the handler raised, or there was no answer in time.
         """
-        url = f"http://{self._url}/2015-03-31/functions/function/invocations"
+        url = f"http://{self._address}/2015-03-31/functions/function/invocations"
         request = urllib.request.Request(url, json.dumps(event).encode())
         try:
             with urllib.request.urlopen(request, timeout=timeout) as response:  # noqa: S310
                 answer = json.load(response)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, HTTPException) as error:
+            # It may still be at work or be dead; either way it can take no other request.
+            self.stop()
+            self._start()
             raise EmulatorError(f"no answer from the function: {error}") from error
         if isinstance(answer, dict) and "errorType" in answer:
             raise EmulatorError(f"the function failed: {answer['errorType']}")
@@ -95,15 +89,33 @@ class Emulator:
             except subprocess.TimeoutExpired:
                 continue
 
+    def _start(self) -> None:
+        self._address, runtime = (f"{HOST}:{port}" for port in free_ports(2))
+        command = [
+            *(str(self._binary), "--runtime-interface-emulator-address", self._address),
+            *("--runtime-api-address", runtime),
+            *(sys.executable, "-m", "awslambdaric", self._handler),
+        ]
+        with self._log.open("ab") as output:
+            # A session of its own: a Ctrl-C in the terminal reaches only the process that
+            # then stops this one, and stopping it stops all that it started.
+            self._process = subprocess.Popen(
+                command, stdout=output, stderr=output, start_new_session=True
+            )
+        try:
+            self._await_port()
+        except BaseException:
+            self.stop()
+            raise
+
     def _await_port(self) -> None:
-        host, port = self._url.split(":")
+        host, port = self._address.split(":")
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and self._process.poll() is None:
             with socket.socket() as probe:
                 if probe.connect_ex((host, int(port))) == 0:
                     return
             time.sleep(0.02)
-        self.stop()
         raise EmulatorError("the runtime interface emulator did not start")
 
 
@@ -177,9 +189,10 @@ def emulators(handler: str, count: int, log: Path) -> Iterator[Pool]:
         yield Pool(environments)
 
 
-def free_port() -> int:
-    """A port that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
+def free_ports(count: int) -> list[int]:
+    """Different ports that nothing listens on now."""
+    with ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind((HOST, 0))
+        return [probe.getsockname()[1] for probe in probes]

@@ -21,7 +21,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from inference.local.emulator import HOST, EmulatorError, Pool
 
 TIMEOUT_SECONDS = 30.0  # API Gateway waits no longer
-BODY_LIMIT = 6 * 1024 * 1024  # Lambda takes no larger event
+EVENT_LIMIT = 6 * 1024 * 1024  # bytes; Lambda takes no larger event
 
 
 class FrontDoorError(Exception):
@@ -39,20 +39,37 @@ class _Handler(BaseHTTPRequestHandler):
     server: "_Server"
 
     def _serve(self) -> None:
-        length = int(self.headers.get("Content-Length") or 0)
-        if length > BODY_LIMIT:
-            self.close_connection = True
-            self._reply(_refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Request Too Long"))
+        length = self.headers.get("Content-Length", "0")
+        if "Transfer-Encoding" in self.headers or not length.isdecimal():
+            self._refuse(HTTPStatus.LENGTH_REQUIRED)
             return
-        event = to_event(
-            self.command, self.path, list(self.headers.items()), self.rfile.read(length)
-        )
+        if int(length) > EVENT_LIMIT:
+            self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+            return
+        headers, body = list(self.headers.items()), self.rfile.read(int(length))
+        event = to_event(self.command, self.path, headers, body)
+        if len(json.dumps(event)) > EVENT_LIMIT:
+            self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+            return
         try:
             answer = self.server.pool.invoke(event, TIMEOUT_SECONDS)
         except EmulatorError as error:
             self.log_error("%s", error)
-            answer = _refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal Server Error")
-        self._reply(answer)
+            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE)
+        else:
+            self._reply(answer)
+
+    def handle_expect_100(self) -> bool:
+        """Let the client send its body now: what is written here waits in a buffer."""
+        going_on = super().handle_expect_100()
+        self.wfile.flush()
+        return going_on
+
+    def _refuse(self, status: HTTPStatus) -> None:
+        """Answer in API Gateway's own words and end the connection: its body is not read."""
+        self.close_connection = True
+        content = {"content-type": "application/json"}, json.dumps({"message": status.phrase})
+        self._reply({"statusCode": status, "headers": content[0], "body": content[1]})
 
     def _reply(self, answer: Any) -> None:
         status, headers, body = from_answer(answer)
@@ -90,6 +107,8 @@ def front_door(pool: Pool, port: int = 0) -> Iterator[str]:
     """
     try:
         server = _Server(port, pool)
+    except OverflowError:
+        raise FrontDoorError(f"port {port} is not between 0 and 65535") from None
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise FrontDoorError(f"port {port} cannot be had: {error.strerror}") from error
@@ -162,11 +181,3 @@ def from_answer(answer: Any) -> tuple[int, list[tuple[str, str]], bytes]:
     headers = [(name, str(value)) for name, value in (answer.get("headers") or {}).items()]
     headers += [("set-cookie", cookie) for cookie in answer.get("cookies") or []]
     return int(answer["statusCode"]), headers, data
-
-
-def _refusal(status: HTTPStatus, message: str) -> dict[str, Any]:
-    return {
-        "statusCode": status.value,
-        "headers": {"content-type": "application/json"},
-        "body": json.dumps({"message": message}),
-    }

@@ -33,13 +33,18 @@ def start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Call
         monkeypatch.delitem(sys.modules, "inference.app", raising=False)
         handler = importlib.import_module("inference.app").handler
 
-        def call(method: str, path: str, body: Any = None) -> tuple[int, dict[str, str], Any]:
-            data = body if isinstance(body, bytes) else json.dumps(body).encode() if body else b""
-            headers = [("content-type", "application/json")]
-            answer = handler(to_event(method, path, headers, data), Context("the-request-id"))
+        def call(
+            method: str, path: str, body: Any = b"", media_type: str = "application/json"
+        ) -> tuple[int, dict[str, str], Any]:
+            data = body if isinstance(body, bytes) else json.dumps(body).encode()
+            headers = [("content-type", media_type), ("origin", "https://example.com")]
+            event = to_event(method, path, headers, data)
+            answer = handler(event, Context("the-request-id"))
             json.dumps(answer)  # Lambda can send it
-            headers_out = {name.lower(): value for name, value in answer["headers"].items()}
-            return answer["statusCode"], headers_out, json.loads(answer["body"])
+            answered = {name.lower(): value for name, value in answer["headers"].items()}
+            content = answer["body"]
+            is_json = answered.get("content-type", "").endswith("json")
+            return answer["statusCode"], answered, json.loads(content) if is_json else content
 
         return call
 
@@ -123,8 +128,12 @@ def test_text_of_any_script_is_classified(call: Call, text: str) -> None:
         ({"words": "a"}, 422),
         ({"text": ["a"]}, 422),
         (["a"], 422),
-        ({"inputs": ["a"] * 129}, 413),
-        ({"inputs": "a" * 10_001}, 413),
+        ({}, 422),
+        ({"inputs": ["a"] * 129}, 422),
+        ({"inputs": "a" * 10_001}, 422),
+        (b'{"inputs": "a", "inputs": "b"}', 400),
+        (b'{"inputs": "half a pair: \\ud800"}', 422),
+        ({"inputs": ["a" * 9_999] * 101}, 413),
     ],
 )
 def test_a_bad_body_is_a_problem_of_the_client(call: Call, body: Any, status: int) -> None:
@@ -138,11 +147,97 @@ def test_a_bad_body_is_a_problem_of_the_client(call: Call, body: Any, status: in
     assert problem["detail"]
 
 
+def test_each_wrong_field_is_named(call: Call) -> None:
+    # GIVEN a list with two bad texts WHEN it is sent THEN both are named by their place
+    _, _, problem = call("POST", "/predict", {"inputs": ["good", "", 7]})
+    assert [error["field"] for error in problem["errors"]] == ["inputs.1", "inputs.2"]
+    # AND so is each field that is unknown
+    _, _, problem = call("POST", "/predict", {"inputs": "good", "more": 1, "words": 2})
+    assert [error["field"] for error in problem["errors"]] == ["more", "words"]
+
+
+@pytest.mark.parametrize(
+    "media_type",
+    ["APPLICATION/JSON", "application/json; charset=UTF-8", "application/vnd.api+json"],
+)
+def test_json_may_be_called_so_in_any_way(call: Call, media_type: str) -> None:
+    assert call("POST", "/predict", {"inputs": "a"}, media_type)[0] == 200
+
+
+@pytest.mark.parametrize(
+    "media_type",
+    ["text/plain", "application/x-www-form-urlencoded", "application/json; charset=latin-1"],
+)
+def test_other_media_types_are_refused(call: Call, media_type: str) -> None:
+    assert call("POST", "/predict", {"inputs": "a"}, media_type)[0] == 415
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/predict"), ("DELETE", "/health")])
+def test_a_wrong_method_is_told_the_right_ones(call: Call, method: str, path: str) -> None:
+    status, headers, problem = call(method, path)
+    assert status == problem["status"] == 405
+    assert headers["allow"] == ("POST, OPTIONS" if path == "/predict" else "GET, HEAD, OPTIONS")
+
+
+def test_options_lists_the_methods(call: Call) -> None:
+    status, headers, _ = call("OPTIONS", "/predict")
+    assert (status, headers["allow"]) == (204, "POST, OPTIONS")
+
+
+def test_head_answers_like_get(call: Call) -> None:
+    assert call("HEAD", "/health")[0] == 200
+
+
+def test_other_sites_may_not_ask_unless_a_setting_lets_them(
+    call: Call, start: Callable[..., Call], uri: str
+) -> None:
+    assert "access-control-allow-origin" not in call("POST", "/predict", {"inputs": "a"})[1]
+    opened = start(uri, CORS_ORIGIN="*")
+    assert opened("POST", "/predict", {"inputs": "a"})[1]["access-control-allow-origin"] == "*"
+    assert opened("OPTIONS", "/predict")[0] == 204
+
+
+@pytest.mark.parametrize("event", [{}, {"source": "aws.events"}, {"requestContext": None}])
+def test_an_event_that_is_no_request_gets_the_state_of_the_model(
+    call: Call, event: dict[str, Any]
+) -> None:
+    handler = sys.modules["inference.app"].handler
+    assert handler(event, Context("id")) == {"status": "ok"}
+
+
+def test_the_openapi_document_shows_limits_and_statuses(
+    start: Callable[..., Call], uri: str
+) -> None:
+    # GIVEN a function with limits of its own
+    call = start(uri, MAX_TEXTS="7", MAX_CHARACTERS="77")
+    # WHEN its document is read
+    _, _, document = call("GET", "/openapi.json")
+    # THEN they are in it, and so is every status of a prediction
+    assert document["openapi"].startswith("3.1")
+    request = json.dumps(document["components"]["schemas"]["Request"])
+    assert '"maxItems": 7' in request
+    assert '"maxLength": 77' in request
+    statuses = set(document["paths"]["/predict"]["post"]["responses"])
+    assert statuses == {"200", "400", "413", "415", "422", "429", "500", "503"}
+
+
+@pytest.mark.parametrize("path", ["/", "/docs"])
+def test_a_page_runs_nothing_but_its_own_script(call: Call, path: str) -> None:
+    status, headers, html = call("GET", path)
+    assert status == 200
+    assert headers["content-type"] == "text/html; charset=utf-8"
+    policy = headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; script-src 'sha256-")
+    assert "unsafe" not in policy
+    assert "http" not in policy
+    assert html.startswith("<!doctype html>")
+
+
 def test_limits_are_settings(start: Callable[..., Call], uri: str) -> None:
     call = start(uri, MAX_TEXTS="2", MAX_CHARACTERS="5")
     assert call("POST", "/predict", {"inputs": ["a", "b"]})[0] == 200
-    assert call("POST", "/predict", {"inputs": ["a", "b", "c"]})[0] == 413
-    assert call("POST", "/predict", {"inputs": "abcdef"})[0] == 413
+    assert call("POST", "/predict", {"inputs": ["a", "b", "c"]})[0] == 422
+    assert call("POST", "/predict", {"inputs": "abcdef"})[0] == 422
 
 
 def test_health_names_the_version(call: Call, tiny_model: TinyModel) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import boto3
 import pytest
+from botocore.stub import Stubber
 from mypy_boto3_s3 import S3Client
 
 from inference.bundle import read_verified
@@ -44,14 +45,58 @@ def test_publishing_again_changes_nothing(s3: S3Client, bucket: str, tiny_model:
     assert len(versions) == len({entry["Key"] for entry in versions})
 
 
-def test_two_publishers_at_once_both_succeed(
+def test_publishers_at_once_write_each_object_once(
     s3: S3Client, bucket: str, tiny_model: TinyModel
 ) -> None:
-    def go(_: int) -> str:
-        return publish.publish(boto3.client("s3"), tiny_model.bundle, f"s3://{bucket}/race")
-
+    # GIVEN a bucket that keeps every version of an object
+    publish.create_bucket(s3, bucket)
+    clients = [boto3.client("s3") for _ in range(4)]
+    # WHEN four publish the same bundle at once
     with ThreadPoolExecutor(4) as pool:
-        assert len(set(pool.map(go, range(4)))) == 1
+        list(pool.map(lambda c: publish.publish(c, tiny_model.bundle, f"s3://{bucket}"), clients))
+    # THEN all succeed and each object has one version
+    versions = s3.list_object_versions(Bucket=bucket)["Versions"]
+    assert len(versions) == len({entry["Key"] for entry in versions}) == 3
+
+
+def test_a_put_that_meets_another_is_tried_again(
+    tiny_model: TinyModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN an S3 that answers the first put with a conflict, as while another one runs
+    monkeypatch.setattr(publish.time, "sleep", lambda _: None)
+    client = boto3.client("s3", region_name="us-east-1")
+    stub = Stubber(client)
+    stub.add_client_error("put_object", "ConditionalRequestConflict", http_status_code=409)
+    for _ in range(3):
+        stub.add_response("put_object", {})
+    # WHEN a bundle is published THEN all its objects are put
+    with stub:
+        publish.publish(client, tiny_model.bundle, "s3://bucket/news")
+    stub.assert_no_pending_responses()
+
+
+def test_an_encryption_of_the_owners_choice_stays(s3: S3Client, bucket: str) -> None:
+    # GIVEN a bucket with a key of its owner's
+    rule = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": "the-key"}
+    s3.put_bucket_encryption(
+        Bucket=bucket,
+        ServerSideEncryptionConfiguration={
+            "Rules": [{"ApplyServerSideEncryptionByDefault": rule}]  # type: ignore[typeddict-item]
+        },
+    )
+    # WHEN it is to be made if it is not there THEN its key stays
+    publish.create_bucket(s3, bucket)
+    assert "the-key" in json.dumps(s3.get_bucket_encryption(Bucket=bucket))
+
+
+def test_a_version_that_cannot_be_read_does_not_hide_the_others(
+    s3: S3Client, bucket: str, tiny_model: TinyModel
+) -> None:
+    publish.publish(s3, tiny_model.bundle, f"s3://{bucket}/news")
+    s3.put_object(Bucket=bucket, Key="news/0123456789abcdef/manifest.json", Body=b"{}")
+    lines = publish.listing(s3, f"s3://{bucket}/news")
+    assert lines[0].startswith("0123456789abcdef  unreadable: manifest.json is of version")
+    assert len(lines) == 2
 
 
 def test_an_object_with_other_content_is_never_overwritten(

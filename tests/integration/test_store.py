@@ -1,5 +1,8 @@
 import shutil
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -8,6 +11,7 @@ from mypy_boto3_s3 import S3Client
 from inference.bundle import read_verified
 from inference.store import Bundle, StoreError, fetch
 from tests.conftest import TinyModel
+from tests.integration.faults import Fault, faulty_proxy
 from training.publish import publish
 
 
@@ -109,6 +113,53 @@ def test_a_store_that_does_not_answer_is_an_error(
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")  # discard: nothing listens
     with pytest.raises(StoreError, match="Could not connect"):
         get(uri, tmp_path)
+
+
+@pytest.fixture
+def faulty(
+    s3_endpoint: str, s3: S3Client, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[Fault], None]]:
+    """A function that puts a fault between the code under test and the local S3."""
+    with ExitStack() as stack:
+
+        def arrange(fault: Fault) -> None:
+            url = stack.enter_context(faulty_proxy(s3_endpoint, fault))
+            monkeypatch.setenv("AWS_ENDPOINT_URL_S3", url)
+
+        yield arrange
+
+
+@pytest.mark.parametrize("fault", ["silent", "drip"])
+def test_a_store_that_keeps_one_waiting_is_given_up_in_time(
+    uri: str, tmp_path: Path, faulty: Callable[[Fault], None], fault: Fault
+) -> None:
+    # GIVEN an S3 that takes the request and says nothing, or a byte now and then
+    faulty(fault)
+    # WHEN the bundle is pulled
+    started = time.monotonic()
+    with pytest.raises(StoreError):
+        fetch(uri, tmp_path, timeout=1.5)
+    # THEN it is given up when it was said to be
+    assert time.monotonic() - started < 3
+
+
+@pytest.mark.parametrize("fault", ["reset once", "error once"])
+def test_a_fault_that_passes_is_survived(
+    uri: str, tmp_path: Path, faulty: Callable[[Fault], None], fault: Fault
+) -> None:
+    # GIVEN an S3 that breaks off each object once midway, or answers 500 once
+    faulty(fault)
+    # WHEN the bundle is pulled THEN it is had
+    assert get(uri, tmp_path).version in uri
+
+
+def test_a_connection_that_always_breaks_is_an_error(
+    uri: str, tmp_path: Path, faulty: Callable[[Fault], None]
+) -> None:
+    faulty("reset")
+    with pytest.raises(StoreError, match=r"IncompleteRead|Connection|broken"):
+        get(uri, tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_local_folder_is_read_in_place(tiny_model: TinyModel, tmp_path: Path) -> None:

@@ -86,11 +86,17 @@ def test_bytes_that_are_not_utf8_are_an_error_with_their_line(tmp_path: Path) ->
         data.read(str(tmp_path / "rows.csv"), NEWS)
 
 
-@pytest.mark.parametrize("name", ["missing.csv", "broken.csv.gz", "broken.csv.xz", "broken.zip"])
+@pytest.mark.parametrize(
+    "name", ["missing.csv", "broken.csv.gz", "damaged.csv.gz", "broken.csv.xz", "broken.zip"]
+)
 def test_a_file_that_cannot_be_opened_is_an_error(tmp_path: Path, name: str) -> None:
     # GIVEN no file, or one that is not what its name says
     if name.startswith("broken"):
         (tmp_path / name).write_bytes(b"not compressed")
+    if name.startswith("damaged"):
+        whole = bytearray(gzip.compress(HEADLINES.read_bytes()))
+        whole[100:200] = bytes(100)
+        (tmp_path / name).write_bytes(whole)
     # WHEN it is read THEN the error names it
     with pytest.raises(DataError, match=name):
         data.read(str(tmp_path / name), NEWS)
@@ -106,9 +112,18 @@ def test_any_csv_with_a_text_and_a_label_column_is_a_task(tmp_path: Path) -> Non
     assert dataset.examples[0] == Example("one, two\nthree", 1)
 
 
-def test_a_missing_column_is_an_error_that_lists_the_columns(tmp_path: Path) -> None:
-    path = write(tmp_path, "id,body\n1,text\n")
-    with pytest.raises(DataError, match="no column 'topic'; it has id, body"):
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        ("id,body", "line 1: no column 'topic'; it has id, body$"),
+        ("body;topic", "line 1: no column 'body'; it has body;topic; it looks separated by semic"),
+    ],
+)
+def test_a_missing_column_is_an_error_that_lists_the_columns(
+    tmp_path: Path, header: str, message: str
+) -> None:
+    path = write(tmp_path, f"{header}\n1,text\n")
+    with pytest.raises(DataError, match=message):
         data.read(path, custom_task("colours", "body", "topic", None))
 
 

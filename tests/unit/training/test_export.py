@@ -69,6 +69,27 @@ def test_a_bundle_that_lost_accuracy_is_refused(
     assert not (model / "refused").exists()
 
 
+@pytest.mark.parametrize(
+    ("accuracy_drop", "agreement", "message"),
+    [(0.51, 100.0, "loses 0.51 points"), (0.0, 98.49, "agrees with fp32 on 98.49 %")],
+)
+def test_each_limit_of_the_gate_holds(accuracy_drop: float, agreement: float, message: str) -> None:
+    with pytest.raises(export.GateError, match=message):
+        export.gate({"accuracy_drop": accuracy_drop, "agreement": agreement})
+
+
+def test_the_gate_lets_pass_what_is_within_its_limits() -> None:
+    export.gate({"accuracy_drop": 0.5, "agreement": 98.5})
+
+
+def test_a_folder_that_is_no_bundle_is_not_replaced(
+    model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert export.main([str(model), "--output", str(model)]) == 1
+    assert "is no bundle" in capsys.readouterr().err
+    assert (model / "model.safetensors").exists()
+
+
 def test_a_model_that_is_not_evaluated_is_not_exported(
     model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -24,6 +24,19 @@ def test_an_unknown_option_is_an_error(capsys: pytest.CaptureFixture[str]) -> No
     assert "unrecognized arguments: --lr" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"group_column": "STORY"}, "give both --text-column and --label-column"),
+        ({"text_column": "TITLE"}, "give both --text-column and --label-column"),
+        ({"text_column": "a", "label_column": "b"}, "--task news has its own columns"),
+    ],
+)
+def test_columns_are_never_ignored(columns: dict[str, str], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        rows_of(Settings(data=str(HEADLINES), output="o", **columns))
+
+
 def test_an_unknown_task_is_an_error() -> None:
     with pytest.raises(DataError, match="unknown task 'weather': choose one of news, sentiment"):
         rows_of(Settings(data=str(HEADLINES), output="o", task="weather"))

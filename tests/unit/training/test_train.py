@@ -1,4 +1,5 @@
 import itertools
+import json
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,12 @@ def options(tiny_base: Path, tmp_path: Path) -> list[str]:
 
 
 Interrupt = Callable[[int], None]
+
+
+def record(folder: Path) -> dict[str, Any]:
+    """What a run says of itself."""
+    content: dict[str, Any] = json.loads((folder / "training.json").read_text())
+    return content
 
 
 @pytest.fixture
@@ -53,10 +60,39 @@ def test_a_run_that_was_interrupted_goes_on_to_the_same_result(
     assert train.main(options) == train.INTERRUPTED
     assert (tmp_path / "run" / "checkpoint.safetensors").exists()
     assert train.main([*options, "--resume"]) == 0
-    # THEN its weights are the same to the last bit
+    # THEN its weights are the same to the last bit, and so is each validation on the way
     resumed = load_file(tmp_path / "run" / "model.safetensors")
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+    assert record(tmp_path / "run")["steps"] == 14
+    history = record(tmp_path / "run")["validation_macro_f1"]
+    assert history == record(tmp_path / "whole")["validation_macro_f1"]
     assert not (tmp_path / "run" / "checkpoint.safetensors").exists()
+
+
+def test_an_unfinished_run_leaves_no_model_of_an_earlier_one(
+    options: list[str], interrupt_at: Interrupt, tmp_path: Path
+) -> None:
+    # GIVEN a finished run WHEN another starts in its folder and is interrupted
+    assert train.main(options) == 0
+    interrupt_at(1)
+    assert train.main([*options, "--seed", "1"]) == train.INTERRUPTED
+    # THEN nothing there can be taken for a result
+    assert {file.name for file in (tmp_path / "run").iterdir()}.isdisjoint(train.RESULTS)
+
+
+def test_other_data_does_not_resume(
+    options: list[str],
+    interrupt_at: Interrupt,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    interrupt_at(2)
+    assert train.main(options) == train.INTERRUPTED
+    lines = HEADLINES.read_text().splitlines(keepends=True)
+    (tmp_path / "fewer.csv").write_text("".join(lines[:-1]))
+    other = [*options, "--data", str(tmp_path / "fewer.csv"), "--resume"]
+    assert train.main(other) == 1
+    assert "was made with dataset-sha256" in capsys.readouterr().err
 
 
 def test_other_settings_do_not_resume(
@@ -65,7 +101,7 @@ def test_other_settings_do_not_resume(
     interrupt_at(2)
     assert train.main(options) == train.INTERRUPTED
     assert train.main([*options, "--resume", "--seed", "1"]) == 1
-    assert "was made with --seed 42, not 1" in capsys.readouterr().err
+    assert "was made with seed 42, not 1" in capsys.readouterr().err
 
 
 def test_a_damaged_checkpoint_is_an_error(
@@ -92,8 +128,7 @@ def test_training_stops_early_when_validation_no_longer_gains(
     arguments = [*options, "--learning-rate", "1e-12", "--epochs", "50", "--patience", "2"]
     assert train.main(arguments) == 0
     # THEN it ends after three: the best one and two that were no better
-    record = (tmp_path / "run" / "training.json").read_text()
-    assert record.count("[") == 1 + 1 + 3  # labels, history, its entries
+    assert len(record(tmp_path / "run")["validation_macro_f1"]) == 3
 
 
 def test_the_learning_rate_warms_up_and_decays() -> None:
