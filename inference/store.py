@@ -129,10 +129,8 @@ def _pull(location: _S3Location, folder: Path) -> Manifest:
 
     try:
         s3 = _client()
-        answer = s3.get_object(Bucket=location.bucket, Key=location.key(MANIFEST))
-        data = answer["Body"].read(MANIFEST_LIMIT)
-        manifest = parse_manifest(data, location.version)
-        (folder / MANIFEST).write_bytes(data)
+        _download(s3, location, folder / MANIFEST, MANIFEST_LIMIT)
+        manifest = parse_manifest((folder / MANIFEST).read_bytes(), location.version)
         with ThreadPoolExecutor(len(manifest.files)) as pool:
             pulls = [
                 pool.submit(_pull_file, s3, location, folder / name, entry)
@@ -146,23 +144,32 @@ def _pull(location: _S3Location, folder: Path) -> Manifest:
 
 
 def _pull_file(s3: "S3Client", location: _S3Location, path: Path, entry: FileEntry) -> None:
-    """Download one file; botocore retries requests, this retries bodies that break midway."""
+    digest = _download(s3, location, path, entry.size)
+    check(path.name, entry, path.stat().st_size, digest)
+
+
+def _download(s3: "S3Client", location: _S3Location, path: Path, limit: int) -> str:
+    """Write an object of at most ``limit`` bytes to a file and return its digest.
+
+    botocore retries requests; this retries bodies that break off midway.
+    """
     from botocore.exceptions import IncompleteReadError, ReadTimeoutError, ResponseStreamingError
 
     for attempt in range(1, ATTEMPTS + 1):
         answer = s3.get_object(Bucket=location.bucket, Key=location.key(path.name))
-        digest, size = hashlib.sha256(), 0
+        if answer["ContentLength"] > limit:
+            raise BundleError(f"{path.name} has {answer['ContentLength']} bytes, over {limit}")
+        digest = hashlib.sha256()
         try:
             with path.open("wb") as file:
                 for chunk in answer["Body"].iter_chunks(CHUNK):
                     file.write(chunk)
                     digest.update(chunk)
-                    size += len(chunk)
             break
         except (IncompleteReadError, ReadTimeoutError, ResponseStreamingError):
             if attempt == ATTEMPTS:
                 raise
-    check(path.name, entry, size, digest.hexdigest())
+    return digest.hexdigest()
 
 
 def _client() -> "S3Client":

@@ -63,7 +63,7 @@ def test_a_put_that_meets_another_is_tried_again(
     tiny_model: TinyModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # GIVEN an S3 that answers the first put with a conflict, as while another one runs
-    monkeypatch.setattr(publish.time, "sleep", lambda _: None)
+    monkeypatch.setattr("time.sleep", lambda _: None)
     client = boto3.client("s3", region_name="us-east-1")
     stub = Stubber(client)
     stub.add_client_error("put_object", "ConditionalRequestConflict", http_status_code=409)
@@ -77,11 +77,17 @@ def test_a_put_that_meets_another_is_tried_again(
 
 def test_an_encryption_of_the_owners_choice_stays(s3: S3Client, bucket: str) -> None:
     # GIVEN a bucket with a key of its owner's
-    rule = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": "the-key"}
     s3.put_bucket_encryption(
         Bucket=bucket,
         ServerSideEncryptionConfiguration={
-            "Rules": [{"ApplyServerSideEncryptionByDefault": rule}]  # type: ignore[typeddict-item]
+            "Rules": [
+                {
+                    "ApplyServerSideEncryptionByDefault": {
+                        "SSEAlgorithm": "aws:kms",
+                        "KMSMasterKeyID": "the-key",
+                    }
+                }
+            ]
         },
     )
     # WHEN it is to be made if it is not there THEN its key stays

@@ -51,7 +51,8 @@ def test_a_compressed_file_gives_the_same_rows_and_digest(tmp_path: Path, suffix
             archive.writestr("small.csv", "x")
             archive.writestr("headlines.csv", raw)
     else:
-        path.write_bytes({"": bytes, ".gz": gzip.compress, ".xz": lzma.compress}[suffix](raw))
+        packed = {"": raw, ".gz": gzip.compress(raw), ".xz": lzma.compress(raw)}
+        path.write_bytes(packed[suffix])
     # WHEN it is read
     dataset = data.read(str(path), NEWS)
     # THEN it is the same data set

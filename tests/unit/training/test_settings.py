@@ -25,16 +25,16 @@ def test_an_unknown_option_is_an_error(capsys: pytest.CaptureFixture[str]) -> No
 
 
 @pytest.mark.parametrize(
-    ("columns", "message"),
+    ("options", "message"),
     [
-        ({"group_column": "STORY"}, "give both --text-column and --label-column"),
-        ({"text_column": "TITLE"}, "give both --text-column and --label-column"),
-        ({"text_column": "a", "label_column": "b"}, "--task news has its own columns"),
+        (["--group-column", "STORY"], "give both --text-column and --label-column"),
+        (["--text-column", "TITLE"], "give both --text-column and --label-column"),
+        (["--text-column", "a", "--label-column", "b"], "--task news has its own columns"),
     ],
 )
-def test_columns_are_never_ignored(columns: dict[str, str], message: str) -> None:
+def test_columns_are_never_ignored(options: list[str], message: str) -> None:
     with pytest.raises(DataError, match=message):
-        rows_of(Settings(data=str(HEADLINES), output="o", **columns))
+        rows_of(parse("", ["--data", str(HEADLINES), "--output", "o", *options]))
 
 
 def test_an_unknown_task_is_an_error() -> None:
