@@ -40,6 +40,9 @@ class Settings:
     warmup: float = _setting(0.06, "share of the steps spent warming up")
     weight_decay: float = _setting(0.01, "AdamW weight decay of the matrices")
     label_smoothing: float = _setting(0.0, "share of the target spread over all labels")
+    masking: float = _setting(
+        0.0, "share of wordpieces hidden at each step, against learning by heart"
+    )
     max_grad_norm: float = _setting(1.0, "gradients are clipped to this norm")
     evaluations: int = _setting(4, "validations an epoch; the best model is kept")
     patience: int = _setting(4, "validations without a better macro-F1 before stopping early")

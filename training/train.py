@@ -31,7 +31,7 @@ from transformers import DistilBertForSequenceClassification
 
 from training import checkpoint, data, distilbert, metrics
 from training.atomic import write_text
-from training.batches import padded, shuffled
+from training.batches import masked, padded, shuffled
 from training.settings import Settings, parse, rows_of
 
 RESULTS = ("training.json", "evaluation.json", "model.safetensors")
@@ -156,12 +156,14 @@ class Texts:
 
     token_ids: list[list[int]]
     labels: NDArray[np.int64]
+    mask_id: int
 
     @classmethod
     def of(cls, examples: Sequence[data.Example], tokenizer: Tokenizer) -> "Texts":
         """Encode rows."""
         token_ids = distilbert.encode(tokenizer, [example.text for example in examples])
-        return cls(token_ids, np.array([example.label for example in examples], np.int64))
+        labels = np.array([example.label for example in examples], np.int64)
+        return cls(token_ids, labels, tokenizer.token_to_id("[MASK]"))
 
 
 def batches_from(step: int, texts: Texts, settings: Settings) -> Iterator[NDArray[np.intp]]:
@@ -187,6 +189,8 @@ def take_step(
     for group in optimizer.param_groups:
         group["lr"] = learning_rate
     inputs, mask = padded([texts.token_ids[row] for row in batch], model.config.pad_token_id)
+    if settings.masking:
+        inputs = masked(inputs, mask, texts.mask_id, settings.masking)
     model.train()
     with torch.autocast(device.type, precision, enabled=precision is not None):
         logits = model(inputs.to(device), mask.to(device)).logits

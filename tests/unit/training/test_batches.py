@@ -1,6 +1,7 @@
 import numpy as np
+import torch
 
-from training.batches import padded, shuffled
+from training.batches import masked, padded, shuffled
 
 LENGTHS = np.random.default_rng(0).integers(4, 40, 5000).tolist()
 
@@ -30,3 +31,15 @@ def test_padding_is_masked() -> None:
     inputs, mask = padded([[5, 6, 7], [8]], pad_id=9)
     assert inputs.tolist() == [[5, 6, 7], [8, 9, 9]]
     assert mask.tolist() == [[1, 1, 1], [1, 0, 0]]
+
+
+def test_masking_hides_the_asked_share_of_words_and_no_other_token() -> None:
+    # GIVEN texts of 40 and of 20 tokens, [CLS] and [SEP] (1 and 2) included
+    texts = [[1, *[5] * 38, 2], [1, *[5] * 18, 2]] * 200
+    inputs, mask = padded(texts, pad_id=0)
+    # WHEN a quarter is to be hidden
+    hidden = masked(inputs, mask, mask_id=9, share=0.25)
+    # THEN a quarter of the words is, and only words are
+    assert set(inputs[hidden == 9].tolist()) == {5}
+    assert torch.equal(hidden[hidden != 9], inputs[hidden != 9])
+    assert 0.23 < (hidden == 9).sum() / (inputs == 5).sum() < 0.27
