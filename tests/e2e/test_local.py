@@ -10,6 +10,7 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,20 +20,30 @@ from inference.bundle import read_verified
 from inference.local.emulator import emulator_binary
 from tests.conftest import ROOT, SAMPLE_MODEL
 
+SERVER_MARK = f"LOCAL_TEST_MARK=server-{os.getpid()}"
 LOCAL = [sys.executable, "-m", "inference.local"]
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[tuple[str, subprocess.Popen[str]]]:
+@contextmanager
+def serving(environment: dict[str, str]) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """`make serve` on a free port: its URL and its process."""
-    process = subprocess.Popen(
-        [*LOCAL, "serve", "--environments", "2"], cwd=ROOT, stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout
-    url = next(found[0] for line in process.stdout if (found := re.search(r"http://\S+", line)))
-    yield url, process
-    process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=20) == 0
+    command = [*LOCAL, "serve", "--environments", "2"]
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        found = (re.search(r"http://\S+", line) for line in process.stdout)
+        yield next(url[0] for url in found if url), process
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """The URL of a server that all tests share."""
+    environment = os.environ | dict([SERVER_MARK.split("=")])
+    with serving(environment) as (url, process):
+        yield url
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=20) == 0
 
 
 def ask(url: str, body: Any) -> Any:
@@ -43,25 +54,36 @@ def ask(url: str, body: Any) -> Any:
         return json.load(response)
 
 
-def test_the_url_is_on_this_machine_only(server: tuple[str, subprocess.Popen[str]]) -> None:
-    assert re.fullmatch(r"http://127\.0\.0\.1:\d+", server[0])
+def test_the_url_names_this_machine(server: str) -> None:
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+", server)
+
+
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="reads Linux's /proc")
+def test_everything_listens_on_this_machine_only(server: str) -> None:
+    # GIVEN the processes of a server at work
+    ask(server, {"inputs": "Fed holds rates"})
+    # WHEN the addresses that they listen on are looked at
+    addresses = listening(marked(SERVER_MARK))
+    # THEN there are the front door, the S3 and two ports an emulator, all on the loopback
+    assert len(addresses) >= 6
+    assert {address.partition(":")[0] for address in addresses} == {"0100007F"}
 
 
 def test_a_headline_is_answered_by_the_shipped_model(
-    server: tuple[str, subprocess.Popen[str]],
+    server: str,
 ) -> None:
     # GIVEN the served sample model WHEN it is asked THEN it is right and names its version
-    answer = ask(server[0], {"inputs": "Life in Mars might be a real possibility"})
+    answer = ask(server, {"inputs": "Life in Mars might be a real possibility"})
     assert answer["predicted_label"] == "Science"
     assert answer["model_version"] == read_verified(SAMPLE_MODEL)[1]
 
 
 def test_many_clients_at_once_are_all_answered(
-    server: tuple[str, subprocess.Popen[str]],
+    server: str,
 ) -> None:
     texts = [f"Shares fall {n} percent after profit warning" for n in range(40)]
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda text: ask(server[0], {"inputs": text}), texts))
+        answers = list(pool.map(lambda text: ask(server, {"inputs": text}), texts))
     assert {answer["predicted_label"] for answer in answers} == {"Business"}
 
 
@@ -83,22 +105,16 @@ def test_a_taken_port_is_one_clear_sentence() -> None:
 @pytest.mark.skipif(emulator_binary() is None, reason="the emulator runs on Linux only")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_stopping_leaves_no_process(number: signal.Signals) -> None:
-    # GIVEN a server whose processes bear a mark in their environment
+    # GIVEN a server at work, whose processes bear a mark in their environment
     mark = f"LOCAL_TEST_MARK={number}-{os.getpid()}"
-    process = subprocess.Popen(
-        [*LOCAL, "serve"],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=os.environ | dict([mark.split("=")]),
-    )
-    assert process.stdout
-    assert any("http://" in line for line in process.stdout)
-    assert len(marked(mark)) > 3
-    # WHEN it is asked to stop
-    process.send_signal(number)
-    # THEN it ends well and takes all of them with it
-    assert process.wait(timeout=20) == 0
+    environment = os.environ | dict([mark.split("=")])
+    with serving(environment) as (url, process):
+        ask(url, {"inputs": "Fed holds rates"})
+        assert len(marked(mark)) >= 4  # itself, two emulators, a runtime
+        # WHEN it is asked to stop
+        process.send_signal(number)
+        # THEN it ends well and takes all of them with it
+        assert process.wait(timeout=20) == 0
     assert marked(mark) == []
 
 
@@ -111,6 +127,19 @@ def marked(mark: str) -> list[int]:
                 found.append(int(folder.name))
         except OSError:
             continue  # it has ended, or is somebody else's
+    return found
+
+
+def listening(processes: list[int]) -> list[str]:
+    """The hexadecimal address:port pairs that processes listen on."""
+    links = [fd for pid in processes for fd in Path(f"/proc/{pid}/fd").iterdir()]
+    sockets = {os.readlink(fd) for fd in links if fd.exists() or fd.is_symlink()}
+    found = []
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A" and f"socket:[{fields[9]}]" in sockets:
+                found.append(fields[1])
     return found
 
 
