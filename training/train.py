@@ -70,6 +70,7 @@ def train(settings: Settings) -> None:
     output.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(settings.threads or torch.get_num_threads())
     torch.manual_seed(settings.seed)
+    commit = source_commit()  # now: the files may have changed when the run ends
 
     dataset, rows = rows_of(settings)
     print(
@@ -127,7 +128,7 @@ def train(settings: Settings) -> None:
                 saved = time.monotonic()
             if stop_requested():
                 raise InterruptedRunError
-    write_record(output, settings, dataset, rows, progress)
+    write_record(output, settings, dataset, rows, progress, commit)
     (output / "checkpoint.safetensors").unlink(missing_ok=True)
     print(f"best validation macro-F1 {progress.best:.4f}; model in {output}")
 
@@ -264,6 +265,7 @@ def write_record(
     dataset: data.Dataset,
     rows: data.Split,
     progress: checkpoint.Progress,
+    commit: str | None,
 ) -> None:
     """Say in ``training.json``, which only a finished run has, how the model was made."""
     record = {
@@ -279,7 +281,7 @@ def write_record(
         "steps": progress.step,
         "seconds": round(progress.seconds),
         "validation_macro_f1": progress.history,
-        "commit": source_commit(),
+        "commit": commit,
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     write_text(output / "training.json", json.dumps(record, indent=2) + "\n")

@@ -133,7 +133,7 @@ def marked(mark: str) -> list[int]:
 def listening(processes: list[int]) -> list[str]:
     """The hexadecimal address:port pairs that processes listen on."""
     links = [fd for pid in processes for fd in Path(f"/proc/{pid}/fd").iterdir()]
-    sockets = {os.readlink(fd) for fd in links if fd.exists() or fd.is_symlink()}
+    sockets = {str(fd.readlink()) for fd in links if fd.exists() or fd.is_symlink()}
     found = []
     for table in ("tcp", "tcp6"):
         for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
