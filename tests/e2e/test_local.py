@@ -33,7 +33,10 @@ def serving(environment: dict[str, str]) -> Iterator[tuple[str, subprocess.Popen
     ) as process:
         assert process.stdout
         found = (re.search(r"http://\S+", line) for line in process.stdout)
-        yield next(url[0] for url in found if url), process
+        try:
+            yield next(url[0] for url in found if url), process
+        finally:
+            process.terminate()  # where a test has failed before it did
 
 
 @pytest.fixture(scope="module")
