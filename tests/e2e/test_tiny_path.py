@@ -1,32 +1,38 @@
 """From the sample headlines to an answer in the Lambda runtime, every step the real one."""
 
+import sys
 from pathlib import Path
 
 import pytest
 from mypy_boto3_s3 import S3Client
 
 from inference.bundle import read_verified
-from inference.local.emulator import emulators
+from inference.local import emulator
 from inference.local.front_door import front_door
 from tests.conftest import TinyModel
 from tests.e2e.test_local import ask
 from training.publish import publish
 
 
+@pytest.mark.parametrize("runtime", ["emulator", "plain process"])
 def test_sample_headlines_become_an_answer(
+    runtime: str,
     tiny_model: TinyModel,
     s3: S3Client,
     bucket: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    if runtime == "plain process":  # as on a system that the emulator does not run on
+        monkeypatch.setattr(emulator, "emulator_binary", lambda: None)
+        monkeypatch.delitem(sys.modules, "inference.app", raising=False)
     # GIVEN a model trained and exported on the sample headlines, published to an S3
     uri = publish(s3, tiny_model.bundle, f"s3://{bucket}/tiny")
     monkeypatch.setenv("MODEL_URI", uri)
     monkeypatch.setenv("MODEL_CACHE", str(tmp_path / "cache"))
     # WHEN the function is started on it and asked over HTTP
     with (
-        emulators("inference.app.handler", 1, tmp_path / "log") as pool,
+        emulator.emulators("inference.app.handler", 1, tmp_path / "log") as pool,
         front_door(pool) as url,
     ):
         answer = ask(url, {"inputs": ["Fed holds rates", "New vaccine in trial"]})
