@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 
 from inference.bundle import MODEL, TOKENIZER, BundleError, Manifest
 
-# Tokens in one run of the model, padding included: more is slower per text on one core.
+# Tokens in one run of the model: more is slower per text on one core.
 BATCH_TOKENS = 384
 
 

@@ -15,9 +15,12 @@ import re
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
 
 from training.tasks import Table, Task, with_labels
 
@@ -89,6 +92,11 @@ def normalise(text: str) -> str:
     return " ".join(re.findall(r"\w+", unicodedata.normalize("NFKC", text).casefold()))
 
 
+def labels_of(examples: Sequence[Example]) -> NDArray[np.int64]:
+    """The right labels of rows, shape (rows,)."""
+    return np.array([example.label for example in examples], np.int64)
+
+
 def sample(dataset: Dataset, rows: int, seed: int) -> Dataset:
     """At most ``rows`` rows, drawn by seed, in file order."""
     order = sorted(range(len(dataset.examples)), key=lambda index: _unit(f"{seed}:{index}"))
@@ -110,18 +118,15 @@ def split(dataset: Dataset, how: str, seed: int) -> Split:
     parts: dict[str, list[Example]] = {"train": [], "validation": [], "test": []}
     for example, place in zip(dataset.examples, places, strict=True):
         parts[_part(place)].append(example)
-    train = list({(normalise(e.text), e.label): e for e in reversed(parts["train"])}.values())[::-1]
-    held_out = Split(train, parts["validation"], parts["test"])
+    distinct = {(normalise(e.text), e.label): e for e in reversed(parts["train"])}
+    parts["train"] = list(distinct.values())[::-1]  # the first of each, in file order
     if how != "random":
-        seen = {normalise(example.text) for example in train}
-        held_out = Split(
-            train,
-            [e for e in held_out.validation if normalise(e.text) not in seen],
-            [e for e in held_out.test if normalise(e.text) not in seen],
-        )
-    if not (held_out.train and held_out.validation and held_out.test):
+        seen = {text for text, _ in distinct}
+        for name in ("validation", "test"):
+            parts[name] = [e for e in parts[name] if normalise(e.text) not in seen]
+    if not all(parts.values()):
         raise DataError(f"{len(dataset.examples)} rows are too few for a {how} split")
-    return held_out
+    return Split(**parts)
 
 
 def _places(examples: list[Example], how: str, seed: int) -> list[float]:

@@ -92,13 +92,13 @@ def evaluate(run: Run, also: Sequence[str] = ()) -> None:
         return distilbert.logits(model, token_ids, device)
 
     validation, test = logits_of(run.rows.validation), logits_of(run.rows.test)
-    temperature = metrics.fit_temperature(validation, labels_of(run.rows.validation))
-    truth, names = labels_of(run.rows.test), run.labels
+    temperature = metrics.fit_temperature(validation, data.labels_of(run.rows.validation))
+    truth, names = data.labels_of(run.rows.test), run.labels
     others = {}
     for location in also:
         rows = data.read(location, run.dataset.task).examples
         probabilities = metrics.softmax(logits_of(rows), temperature)
-        others[Path(location).name] = metrics.summary(probabilities, labels_of(rows), names)
+        others[Path(location).name] = metrics.summary(probabilities, data.labels_of(rows), names)
     guesses = baseline.predict(
         run.rows.train, [row.text for row in run.rows.test], run.record["settings"]["seed"]
     )
@@ -132,11 +132,6 @@ def read_evaluation(folder: Path) -> dict[str, Any]:
     if evaluation.get("weights_sha256") != weights_sha256(folder):
         raise StaleError(f"the model in {folder} is not evaluated: run training.evaluate {folder}")
     return evaluation
-
-
-def labels_of(rows: Sequence[data.Example]) -> NDArray[np.int64]:
-    """The right labels of rows, shape (rows,)."""
-    return np.array([row.label for row in rows], np.int64)
 
 
 def weights_sha256(folder: Path) -> str:

@@ -29,7 +29,7 @@ from tqdm import tqdm
 from inference.bundle import MANIFEST, MODEL, TOKENIZER, FileEntry, Manifest, version_of
 from inference.classifier import Classifier, Prediction
 from training import data, metrics, report
-from training.evaluate import Run, StaleError, labels_of, open_run, read_evaluation
+from training.evaluate import Run, StaleError, open_run, read_evaluation
 
 MAX_ACCURACY_DROP = 0.5  # points
 MIN_AGREEMENT = 98.5  # % of labels
@@ -161,7 +161,7 @@ def compare(
     run: Run, temperature: float, predictions: Sequence[Prediction]
 ) -> tuple[dict[str, object], dict[str, Any]]:
     """The bundle's own metrics on the test rows, and how far it is from fp32."""
-    truth = labels_of(run.rows.test)
+    truth = data.labels_of(run.rows.test)
     with np.load(run.folder / "predictions.npz", allow_pickle=False) as saved:
         fp32 = metrics.softmax(saved["test"], temperature)
     int8 = np.array([list(prediction.probabilities.values()) for prediction in predictions])

@@ -129,7 +129,7 @@ def train(settings: Settings) -> None:
             if stop_requested():
                 raise InterruptedRunError
     write_record(output, settings, dataset, rows, progress, commit)
-    (output / "checkpoint.safetensors").unlink(missing_ok=True)
+    state.path.unlink(missing_ok=True)
     print(f"best validation macro-F1 {progress.best:.4f}; model in {output}")
 
 
@@ -163,8 +163,7 @@ class Texts:
     def of(cls, examples: Sequence[data.Example], tokenizer: Tokenizer) -> "Texts":
         """Encode rows."""
         token_ids = distilbert.encode(tokenizer, [example.text for example in examples])
-        labels = np.array([example.label for example in examples], np.int64)
-        return cls(token_ids, labels, tokenizer.token_to_id("[MASK]"))
+        return cls(token_ids, data.labels_of(examples), tokenizer.token_to_id("[MASK]"))
 
 
 def batches_from(step: int, texts: Texts, settings: Settings) -> Iterator[NDArray[np.intp]]:
