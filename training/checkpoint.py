@@ -11,6 +11,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
+from torch.optim.swa_utils import AveragedModel
 from transformers import DistilBertForSequenceClassification
 
 from training.atomic import replacing
@@ -37,9 +38,10 @@ class Progress:
 
 @dataclass(frozen=True)
 class Training:
-    """What changes as a run goes on: weights, moments, loss scale."""
+    """What changes as a run goes on: weights, their running mean, moments, loss scale."""
 
     model: DistilBertForSequenceClassification
+    average: AveragedModel
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
 
@@ -55,6 +57,9 @@ class Checkpoint:
     def save(self, training: Training, progress: Progress) -> None:
         """Write the state, in the place of the last one."""
         tensors = {f"model.{name}": value for name, value in training.model.state_dict().items()}
+        tensors |= {
+            f"average.{name}": value for name, value in training.average.state_dict().items()
+        }
         for index, state in training.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{name}": value for name, value in state.items()}
         tensors["random.cpu"] = torch.get_rng_state()
@@ -85,6 +90,7 @@ class Checkpoint:
             raise CheckpointError(f"{self.path} is damaged: {error}") from error
         self._check(json.loads(header["identity"]))
         training.model.load_state_dict(_under("model.", tensors))
+        training.average.load_state_dict(_under("average.", tensors))
         state: dict[int, dict[str, Tensor]] = {}
         for name, value in _under("optimizer.", tensors).items():
             index, _, key = name.partition(".")

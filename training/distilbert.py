@@ -119,15 +119,17 @@ def prune_vocabulary(
     model: DistilBertForSequenceClassification,
     tokenizer: Tokenizer,
     texts: Iterable[str],
-    least: int,
+    size: int,
 ) -> Tokenizer:
-    """Drop the wordpieces that occur fewer than ``least`` times in the texts.
+    """Keep only the ``size`` wordpieces that matter most.
 
-    Special tokens and single ASCII characters stay, so every ASCII word still has a spelling.
+    Special tokens and single ASCII characters stay, so every ASCII word still has a spelling;
+    then come the wordpieces of the texts by their count, then those of ASCII letters and the
+    rest in the tokenizer's own order, which in BERT's is by frequency.
     The model's embedding rows follow; the tokenizer returned has the new ids.
 
     Raises:
-        ModelError: the tokenizer is not one of BERT's.
+        ModelError: the tokenizer is not one of BERT's, or ``size`` has no room for what must stay.
     """
     spec = json.loads(tokenizer.to_str())
     kinds = (spec["model"]["type"], (spec["post_processor"] or {}).get("type"))
@@ -138,13 +140,21 @@ def prune_vocabulary(
     counts: Counter[int] = Counter()
     for ids in encode(tokenizer, texts):
         counts.update(ids)
-    kept = [
-        token
-        for token, index in sorted(vocabulary.items(), key=lambda item: item[1])
-        if token in special
-        or counts[index] >= least
-        or (token.removeprefix("##").isascii() and len(token.removeprefix("##")) == 1)
-    ]
+
+    def must_stay(token: str) -> bool:
+        piece = token.removeprefix("##")
+        return token in special or (len(piece) == 1 and piece.isascii())
+
+    def rank(token: str) -> tuple[bool, int, bool, int]:
+        index = vocabulary[token]
+        letters = token.removeprefix("##")
+        word = letters.isascii() and letters.isalnum()
+        return not must_stay(token), -counts[index], not word, index
+
+    least = sum(map(must_stay, vocabulary))
+    if size < least:
+        raise ModelError(f"a vocabulary of {size} is too small: it needs {least} wordpieces")
+    kept = sorted(sorted(vocabulary, key=rank)[:size], key=vocabulary.__getitem__)
     rows = torch.tensor([vocabulary[token] for token in kept])
     new_ids = {token: index for index, token in enumerate(kept)}
     spec["model"]["vocab"] = new_ids

@@ -31,7 +31,7 @@ class Settings:
     # what to start from
     base_model: str = _setting("distilbert-base-uncased", "hub id or folder, DistilBERT or BERT")
     layers: str = _setting("", "encoder layers to keep, such as 0,2,4; all if not given")
-    min_token_count: int = _setting(0, "drop wordpieces rarer than this in the training rows")
+    vocabulary: int = _setting(0, "wordpieces to keep, the most frequent ones; 0 for all")
 
     # how to learn
     epochs: float = _setting(3.0, "passes over the training rows")
@@ -42,6 +42,9 @@ class Settings:
     label_smoothing: float = _setting(0.0, "share of the target spread over all labels")
     masking: float = _setting(
         0.0, "share of wordpieces hidden at each step, against learning by heart"
+    )
+    averaging: float = _setting(
+        0.999, "decay of the running mean of the weights, which is what is kept; 0 for the last"
     )
     max_grad_norm: float = _setting(1.0, "gradients are clipped to this norm")
     evaluations: int = _setting(4, "validations an epoch; the best model is kept")

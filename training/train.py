@@ -26,6 +26,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 from transformers import DistilBertForSequenceClassification
 
@@ -36,6 +38,8 @@ from training.settings import Settings, parse, rows_of
 
 RESULTS = ("training.json", "evaluation.json", "model.safetensors")
 INTERRUPTED = 130  # the exit code a shell gives Ctrl-C
+
+Weights = tuple[Tensor, ...] | list[Tensor]
 
 
 class InterruptedRunError(Exception):
@@ -83,6 +87,7 @@ def train(settings: Settings) -> None:
     model.to(device)
     training = checkpoint.Training(
         model,
+        AveragedModel(model, multi_avg_fn=running_mean(settings.averaging)),
         adamw(model, settings),
         torch.amp.GradScaler(device.type, enabled=precision is torch.float16),
     )
@@ -114,14 +119,15 @@ def train(settings: Settings) -> None:
             bar.set_postfix(loss=f"{loss:.4f}", f1=f"{progress.best:.4f}")
 
             if progress.step % between == 0 or progress.step == total:
-                scores = distilbert.logits(model, check.token_ids, device, precision)
+                average = training.average.module
+                scores = distilbert.logits(average, check.token_ids, device, precision)
                 f1 = metrics.macro_f1(scores.argmax(1), check.labels, len(dataset.task.labels))
                 bar.write(f"step {progress.step}: loss {loss:.4f}, validation macro-F1 {f1:.4f}")
                 progress.history.append((progress.step, f1))
                 progress.stale += 1
                 if f1 > progress.best:
                     progress.best, progress.stale = f1, 0
-                    distilbert.save(model, tokenizer, output)
+                    distilbert.save(average, tokenizer, output)
             late = time.monotonic() - saved > settings.checkpoint_minutes * 60
             if late or stop_requested():
                 state.save(training, progress)
@@ -140,9 +146,9 @@ def initialise(
     labels = dataset.task.labels
     layers = [int(layer) for layer in settings.layers.split(",") if layer]
     model, tokenizer = distilbert.load_pretrained(settings.base_model, labels, layers)
-    if settings.min_token_count:
+    if settings.vocabulary:
         texts = [example.text for example in train_rows]
-        tokenizer = distilbert.prune_vocabulary(model, tokenizer, texts, settings.min_token_count)
+        tokenizer = distilbert.prune_vocabulary(model, tokenizer, texts, settings.vocabulary)
     max_length = settings.max_length or dataset.task.max_length
     if max_length > model.config.max_position_embeddings:
         limit = model.config.max_position_embeddings
@@ -205,6 +211,7 @@ def take_step(
     scaler.step(optimizer)
     scaler.update()
     optimizer.zero_grad(set_to_none=True)
+    training.average.update_parameters(model)
     return float(loss.item())
 
 
@@ -212,6 +219,22 @@ def schedule(step: int, total: int, warmup: float) -> float:
     """Share of the peak learning rate: linear warm-up, then linear decay."""
     warm = max(1, round(warmup * total))
     return min((step + 1) / warm, (total - step) / (total - warm + 1))
+
+
+def running_mean(decay: float) -> Callable[[Weights, Weights, Tensor | int], None]:
+    """How the mean of the weights follows them: exponentially, and faster in the first steps.
+
+    The mean scores what a decayed learning rate would, at any step of the run (Polyak & Juditsky
+    1992), and lies in a flatter place, which holds better on other texts (Izmailov et al. 2018,
+    https://arxiv.org/abs/1803.05407).
+    """
+
+    @torch.no_grad()
+    def update(mean: Weights, weights: Weights, updates: Tensor | int) -> None:
+        share = min(decay, (1 + int(updates)) / (10 + int(updates)))
+        torch._foreach_lerp_(mean, weights, 1 - share)
+
+    return update
 
 
 def adamw(model: torch.nn.Module, settings: Settings) -> torch.optim.AdamW:

@@ -75,7 +75,8 @@ def test_pruning_changes_no_answer_about_words_that_stay(tiny_base: Path) -> Non
     before = distilbert.logits(model, distilbert.encode(tokenizer, texts), device)
     size = tokenizer.get_vocab_size()
     # WHEN they are read by the smaller model
-    smaller = distilbert.prune_vocabulary(model, tokenizer, texts, least=1)
+    used = len({token for ids in distilbert.encode(tokenizer, texts) for token in ids})
+    smaller = distilbert.prune_vocabulary(model, tokenizer, texts, used + 100)
     after = distilbert.logits(model, distilbert.encode(smaller, texts), device)
     # THEN nothing has changed but the size
     assert smaller.get_vocab_size() < size
@@ -86,6 +87,12 @@ def test_pruning_changes_no_answer_about_words_that_stay(tiny_base: Path) -> Non
 def test_pruning_leaves_a_spelling_for_every_word(tiny_base: Path) -> None:
     # GIVEN a vocabulary pruned to next to nothing
     model, tokenizer = distilbert.load(tiny_base)
-    smaller = distilbert.prune_vocabulary(model, tokenizer, ["a"], least=1)
+    smaller = distilbert.prune_vocabulary(model, tokenizer, ["a"], size=150)
     # WHEN a word that is gone is read THEN it is spelt, not unknown
     assert "[UNK]" not in smaller.encode("inflation").tokens
+
+
+def test_a_vocabulary_without_room_for_the_letters_is_an_error(tiny_base: Path) -> None:
+    model, tokenizer = distilbert.load(tiny_base)
+    with pytest.raises(distilbert.ModelError, match="too small: it needs"):
+        distilbert.prune_vocabulary(model, tokenizer, ["a"], size=50)
