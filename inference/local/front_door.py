@@ -38,6 +38,12 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = TIMEOUT_SECONDS
     server: "_Server"
 
+    def __getattr__(self, name: str) -> Any:
+        """``do_METHOD`` for whatever method a client thinks of: the function has the answer."""
+        if name.startswith("do_"):
+            return self._serve
+        raise AttributeError(name)
+
     def _serve(self) -> None:
         length = self.headers.get("Content-Length", "0")
         if "Transfer-Encoding" in self.headers or not length.isdecimal():
@@ -83,10 +89,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Print nothing: the function keeps the log."""
-
-
-for _method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
-    setattr(_Handler, f"do_{_method}", _Handler._serve)
 
 
 class _Server(ThreadingHTTPServer):

@@ -6,11 +6,8 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 import urllib.request
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,34 +16,7 @@ import pytest
 from inference.bundle import read_verified
 from inference.local.emulator import emulator_binary
 from tests.conftest import ROOT, SAMPLE_MODEL
-
-SERVER_MARK = f"LOCAL_TEST_MARK=server-{os.getpid()}"
-LOCAL = [sys.executable, "-m", "inference.local"]
-
-
-@contextmanager
-def serving(environment: dict[str, str]) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """`make serve` on a free port: its URL and its process."""
-    command = [*LOCAL, "serve", "--environments", "2"]
-    with subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout
-        found = (re.search(r"http://\S+", line) for line in process.stdout)
-        try:
-            yield next(url[0] for url in found if url), process
-        finally:
-            process.terminate()  # where a test has failed before it did
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """The URL of a server that all tests share."""
-    environment = os.environ | dict([SERVER_MARK.split("=")])
-    with serving(environment) as (url, process):
-        yield url
-        process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=20) == 0
+from tests.e2e.conftest import LOCAL, SERVER_MARK, serving
 
 
 def ask(url: str, body: Any) -> Any:
