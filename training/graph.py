@@ -1,0 +1,233 @@
+"""The ONNX graph that is served: fused, in int8, and the same for a text in any company.
+
+What ``optimum`` exports is changed in four ways:
+
+- Attention and the feed-forward activations become one node each (onnxruntime's own fusion).
+- There is no attention mask: serving only ever runs texts of equal length together.
+- The last layer is computed for the first token only, which is all that the label is read from.
+- Weights are 7-bit integers with a scale a column (embeddings: 8 bits, a scale a row), and every
+  activation has a fixed 8-bit range, taken from training texts. A range taken from each run, as
+  dynamic quantization does, would let the texts of a list move each other's probabilities; and
+  full 8-bit weights saturate on a CPU without VNNI, so that hosts would answer differently.
+"""
+
+import json
+import tempfile
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+from numpy.typing import NDArray
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from onnxruntime.transformers.fusion_options import FusionOptions
+from onnxruntime.transformers.optimizer import optimize_model
+from optimum.exporters.onnx import main_export
+
+from inference.bundle import MODEL
+
+WEIGHT_LIMIT = 63  # 7 bits: 2 * 255 * 63 fits the 16-bit sums of AVX2's multiply-add
+MICROSOFT = "com.microsoft"  # the domain of onnxruntime's own operators
+
+
+def write_graph(source: Path, folder: Path, calibration: Sequence[Sequence[int]]) -> None:
+    """Write the int8 ``model.onnx`` of a model folder.
+
+    Args:
+        source: a folder that ``transformers`` loads.
+        folder: where ``model.onnx`` goes.
+        calibration: token ids of training texts, which give the range of each activation.
+    """
+    config = json.loads((source / "config.json").read_text())
+    with tempfile.TemporaryDirectory() as temporary, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about the tracing exporter, which optimum still uses
+        main_export(
+            str(source),
+            temporary,
+            task="text-classification",
+            library_name="transformers",
+            do_validation=False,
+        )
+        model = fuse(Path(temporary) / MODEL, config["n_heads"], config["dim"])
+    drop_mask(model.graph)
+    keep_first_token(model.graph)
+    quantize_embeddings(model.graph)
+    quantize(model.graph, activation_ranges(model, calibration))
+    drop_unused(model.graph)
+    onnx.save(model, folder / MODEL)
+
+
+def fuse(file: Path, heads: int, dim: int) -> ModelProto:
+    """The graph with one node for each attention and each activation."""
+    options = FusionOptions("bert")
+    options.enable_embed_layer_norm = False  # they would hide what is changed below
+    options.enable_skip_layer_norm = False  # slower than the two nodes it stands for
+    options.enable_bias_skip_layer_norm = False
+    fused = optimize_model(
+        str(file),
+        "bert",
+        num_heads=heads,
+        hidden_size=dim,
+        optimization_options=options,
+        opt_level=0,
+    )
+    model: ModelProto = fused.model
+    if MICROSOFT not in {opset.domain for opset in model.opset_import}:
+        model.opset_import.append(helper.make_opsetid(MICROSOFT, 1))
+    return model
+
+
+def drop_mask(graph: GraphProto) -> None:
+    """Let every attention see every token, and read ``input_ids`` alone."""
+    for node in graph.node:
+        if node.op_type == "Attention":
+            node.input[3] = ""
+    inputs = [value for value in graph.input if value.name != "attention_mask"]
+    del graph.input[:]
+    graph.input.extend(inputs)
+    drop_unused(graph)
+
+
+def keep_first_token(graph: GraphProto) -> None:
+    """Let all that follows the last attention work on the first token, shape (texts, 1, dim)."""
+    nodes = list(graph.node)
+    last = max(index for index, node in enumerate(nodes) if node.op_type == "Attention")
+    graph.initializer.append(numpy_helper.from_array(np.array([0]), "first"))
+    # The attention's input goes around it, too.
+    for name in (nodes[last].input[0], nodes[last].output[0]):
+        for node in nodes[last + 1 :]:
+            _rename(node, name, f"{name}_first")
+        gather = helper.make_node("Gather", [name, "first"], [f"{name}_first"], axis=1)
+        graph.node.insert(last + 1, gather)
+
+
+def quantize_embeddings(graph: GraphProto) -> None:
+    """Store each word's embedding in 8 bits and a scale of its own."""
+    index, node = next(
+        (index, node)
+        for index, node in enumerate(graph.node)
+        if node.op_type == "Gather" and node.input[0].endswith("word_embeddings.weight")
+    )
+    table, ids, output = node.input[0], node.input[1], node.output[0]
+    values = _take(graph, table)
+    scale = _scale(np.abs(values).max(axis=1, keepdims=True), 127)
+    _give(graph, f"{table}_int8", np.round(values / scale).astype(np.int8))
+    _give(graph, f"{table}_scale", scale)
+    graph.node.remove(node)
+    for new in (
+        helper.make_node("Mul", [f"{table}_float", f"{table}_scale_row"], [output]),
+        helper.make_node("Gather", [f"{table}_scale", ids], [f"{table}_scale_row"]),
+        helper.make_node("Cast", [f"{table}_row"], [f"{table}_float"], to=TensorProto.FLOAT),
+        helper.make_node("Gather", [f"{table}_int8", ids], [f"{table}_row"]),
+    ):
+        graph.node.insert(index, new)
+
+
+def activation_ranges(
+    model: ModelProto, calibration: Sequence[Sequence[int]]
+) -> dict[str, tuple[float, float]]:
+    """The least and greatest value, 0 included, of each input that ``quantize`` will quantize."""
+    names = sorted({node.input[0] for node in _products(model.graph)})
+    probe = ModelProto()
+    probe.CopyFrom(model)
+    probe.graph.output.extend(
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in names
+    )
+    session = onnxruntime.InferenceSession(
+        probe.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    least, greatest = np.zeros(len(names)), np.zeros(len(names))
+    for token_ids in calibration:
+        values = session.run(names, {"input_ids": np.array([token_ids], np.int64)})
+        least = np.minimum(least, [value.min() for value in values])
+        greatest = np.maximum(greatest, [value.max() for value in values])
+    return dict(zip(names, zip(least.tolist(), greatest.tolist(), strict=True), strict=True))
+
+
+def quantize(graph: GraphProto, ranges: dict[str, tuple[float, float]]) -> None:
+    """Turn the products with weights into integer ones, their inputs into 8 bits."""
+    for name, (least, greatest) in ranges.items():
+        scale = (greatest - least) / 255
+        _give(graph, f"{name}_scale", np.float32(scale))
+        _give(graph, f"{name}_zero", np.uint8(round(-least / scale)))
+    quantized: set[str] = set()
+    for node in _products(graph):
+        source, weights = node.input[0], node.input[1]
+        scales = _quantize_weights(graph, weights, transpose=node.op_type == "Gemm")
+        index = list(graph.node).index(node)
+        graph.node.remove(node)
+        graph.node.insert(index, _integer_product(node, scales))
+        if source not in quantized:
+            quantized.add(source)
+            inputs = [source, f"{source}_scale", f"{source}_zero"]
+            graph.node.insert(
+                index, helper.make_node("QuantizeLinear", inputs, [f"{source}_uint8"])
+            )
+
+
+def _integer_product(node: NodeProto, scales: str) -> NodeProto:
+    """The node that does on integers what a product does on floats, bias included."""
+    source, weights, *bias = node.input
+    scaling = [f"{source}_scale", scales]
+    if node.op_type == "Attention":
+        inputs = [f"{source}_uint8", weights, bias[0], *scaling, "", f"{source}_zero"]
+        heads = next(a.i for a in node.attribute if a.name == "num_heads")
+        return helper.make_node(
+            "QAttention", inputs, node.output, domain=MICROSOFT, num_heads=heads
+        )
+    inputs = [f"{source}_uint8", weights, *scaling, f"{source}_zero", "", *bias]
+    return helper.make_node("MatMulIntegerToFloat", inputs, node.output, domain=MICROSOFT)
+
+
+def _products(graph: GraphProto) -> list[NodeProto]:
+    """The matrix products with weights; without the last one, too small to gain anything."""
+    weights = {tensor.name for tensor in graph.initializer}
+    kinds = ("MatMul", "Gemm", "Attention")
+    found = [n for n in graph.node if n.op_type in kinds and n.input[1] in weights]
+    return [n for n in found if n.output[0] != graph.output[0].name]
+
+
+def _quantize_weights(graph: GraphProto, name: str, *, transpose: bool) -> str:
+    """Store a matrix in 7 bits with a scale a column; the name of its scales."""
+    values = _take(graph, name)
+    if transpose:  # ``Gemm`` keeps them as PyTorch does, a row an output
+        values = values.T
+    scale = _scale(np.abs(values).max(axis=0), WEIGHT_LIMIT)
+    _give(graph, name, np.round(values / scale).astype(np.int8))
+    _give(graph, f"{name}_scale", scale)
+    return f"{name}_scale"
+
+
+def _scale(greatest: NDArray[np.float32], limit: int) -> NDArray[np.float32]:
+    return np.where(greatest == 0, 1, greatest / limit).astype(np.float32)
+
+
+def drop_unused(graph: GraphProto) -> None:
+    """Drop the nodes and weights that nothing reads."""
+    for node in reversed(list(graph.node)):
+        used = {name for other in graph.node for name in other.input}
+        used |= {value.name for value in graph.output}
+        if not used & set(node.output):
+            graph.node.remove(node)
+    used = {name for node in graph.node for name in node.input}
+    for tensor in [tensor for tensor in graph.initializer if tensor.name not in used]:
+        graph.initializer.remove(tensor)
+
+
+def _take(graph: GraphProto, name: str) -> NDArray[np.float32]:
+    tensor = next(tensor for tensor in graph.initializer if tensor.name == name)
+    graph.initializer.remove(tensor)
+    values: NDArray[np.float32] = numpy_helper.to_array(tensor)
+    return values
+
+
+def _give(graph: GraphProto, name: str, values: object) -> None:
+    graph.initializer.append(numpy_helper.from_array(np.asarray(values), name))
+
+
+def _rename(node: NodeProto, old: str, new: str) -> None:
+    for index, name in enumerate(node.input):
+        if name == old:
+            node.input[index] = new
