@@ -60,14 +60,15 @@ def held_out(training: Mapping[str, Any], location: str) -> data.Split:
     """The rows of a data file, split as they were for the model with this training record.
 
     Raises:
-        DataError: it is another file, or is split otherwise now.
+        DataError: it is another file, or its labels or split are others now.
     """
     settings = {name: training["settings"][name] for name in ROW_SETTINGS}
     dataset, rows = rows_of(Settings(data=location, output="", split=training["split"], **settings))
     if dataset.sha256 != training["dataset_sha256"]:
         raise data.DataError(f"{location} is not the file the model was trained on")
-    if len(rows.test) != training["rows"]["test"]:
-        raise data.DataError(f"{location} is split otherwise than when the model was trained")
+    labels, texts = list(dataset.task.labels), len(rows.test)
+    if labels != training["labels"] or texts != training["rows"]["test"]:
+        raise data.DataError(f"{location} is read otherwise than when the model was trained")
     return rows
 
 
@@ -77,18 +78,13 @@ def require_same_rows(training: Mapping[str, Any], other: Mapping[str, Any]) -> 
     Raises:
         DataError: their training records name other rows, or one of them names none.
     """
-    differ = [
-        name
-        for (name, first), second in zip(
-            _identity(training).items(), _identity(other).values(), strict=True
-        )
-        if first != second
-    ]
+    named, other_named = _rows_named(training), _rows_named(other)
+    differ = [name for name in named if named[name] != other_named[name]]
     if differ:
         raise data.DataError(f"the models did not hold out the same rows: {', '.join(differ)}")
 
 
-def _identity(training: Mapping[str, Any]) -> dict[str, Any]:
+def _rows_named(training: Mapping[str, Any]) -> dict[str, Any]:
     try:
         settings = {name: training["settings"][name] for name in ROW_SETTINGS}
         names = ("dataset_sha256", "labels", "split", "rows")

@@ -2,7 +2,7 @@
 
 The news headlines come in story clusters: many outlets report the same event in nearly the
 same words. A random split puts one story on both sides, so its test score rewards memory
-(96.2 % for a bag of words, against 91 % when whole stories are held out).
+(95.9 % for a bag of words, against 88.9 % when whole stories are held out; see eda.ipynb).
 """
 
 import bz2

@@ -137,10 +137,7 @@ def evaluate(run: Run, also: Sequence[str] = (), previous: str | None = None) ->
         },
         "baseline": {
             "name": baseline.NAME,
-            "accuracy": metrics.accuracy(guesses, truth),
-            "accuracy_interval": metrics.mean_intervals([guessed_right], clusters)[0],
-            "macro_f1": metrics.macro_f1(guesses, truth, len(names)),
-            "macro_f1_interval": metrics.macro_f1_interval(guesses, truth, len(names), clusters),
+            **metrics.scores(guesses, truth, len(names), clusters),
         },
         "previous": published
         and {"version": published[0], **metrics.paired(right, published[1], clusters)},

@@ -180,6 +180,18 @@ def paired(
     }
 
 
+def scores(
+    predicted: Labels, labels: Labels, count: int, clusters: NDArray[np.int64]
+) -> dict[str, Any]:
+    """Accuracy and macro-F1 with their intervals."""
+    return {
+        "accuracy": accuracy(predicted, labels),
+        "accuracy_interval": mean_intervals([predicted == labels], clusters)[0],
+        "macro_f1": macro_f1(predicted, labels, count),
+        "macro_f1_interval": macro_f1_interval(predicted, labels, count, clusters),
+    }
+
+
 def summary(
     probabilities: Probabilities,
     labels: Labels,
@@ -191,10 +203,7 @@ def summary(
     matrix = confusion(predicted, labels, len(names))
     return {
         "texts": len(labels),
-        "accuracy": accuracy(predicted, labels),
-        "accuracy_interval": mean_intervals([predicted == labels], clusters)[0],
-        "macro_f1": macro_f1(predicted, labels, len(names)),
-        "macro_f1_interval": macro_f1_interval(predicted, labels, len(names), clusters),
+        **scores(predicted, labels, len(names), clusters),
         "log_loss": log_loss(probabilities, labels),
         "calibration_error": calibration_error(probabilities, labels),
         "per_label": per_label(matrix, names),

@@ -1,6 +1,5 @@
 """Two published bundles on the rows that both held out."""
 
-import csv
 import json
 import re
 import shutil
@@ -98,6 +97,16 @@ def test_a_file_that_the_bundles_were_not_trained_on_is_refused(
     assert "is not the file" in capsys.readouterr().err
 
 
+def test_a_file_that_is_split_otherwise_than_for_the_bundles_is_refused(
+    tiny_model: TinyModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # GIVEN a bundle of a time when the code held out other rows of the same file
+    old = altered(tiny_model.bundle, tmp_path / "old", training={"rows": {"test": 36}}).as_uri()
+    # WHEN it is compared THEN its figures would be of rows it may have learnt
+    assert publish.main(["--compare", old, old, "--data", str(HEADLINES)]) == 1
+    assert "is read otherwise than" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("uri", "location", "message"),
     [("file:///nowhere", HEADLINES, "No such file"), (None, REVIEWS, "expected 8 columns")],
@@ -142,28 +151,3 @@ def test_a_published_model_that_held_out_other_rows_is_refused(
     other = altered(tiny_model.bundle, tmp_path / "other", training={"split": "time"})
     assert evaluate.main([str(tiny_model.folder), "--previous", other.as_uri()]) == 1
     assert "did not hold out the same rows: split" in capsys.readouterr().err
-
-
-def test_the_surest_errors_are_listed_and_not_in_the_report(tiny_model: TinyModel) -> None:
-    # GIVEN an evaluated model WHEN its list of errors is read
-    with (tiny_model.folder / "errors.csv").open(newline="") as file:
-        errors = list(csv.DictReader(file))
-    # THEN they are errors, the surest first, and no report quotes the data
-    assert errors
-    assert all(error["predicted"] != error["label"] for error in errors)
-    confidences = [float(error["confidence"]) for error in errors]
-    assert confidences == sorted(confidences, reverse=True)
-    report = (tiny_model.folder / "report.md").read_text()
-    assert not any(error["text"] in report for error in errors)
-
-
-def test_a_report_says_how_sure_its_figures_are(tiny_model: TinyModel) -> None:
-    # GIVEN the report of an exported model
-    report = (tiny_model.folder / "report.md").read_text()
-    # THEN both of its models have intervals and stand against the baseline
-    for model in ("fp32", "int8 bundle"):
-        row = rf"\| DistilBERT, {model} \| [\d.]+% \([\d.]+ to [\d.]+\)"
-        assert re.search(row, report)
-        assert f"DistilBERT, {model} against TF-IDF" in report
-    for section in ("## Slices", "## Repeats and conflicts"):
-        assert section in report
