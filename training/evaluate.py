@@ -2,16 +2,21 @@
 
     python -m training.evaluate build/news
     python -m training.evaluate build/news --also data/headlines.csv
+    python -m training.evaluate build/news --previous s3://my-models/news/VERSION
 
 Writes ``evaluation.json``, ``report.md`` and its plots into the model folder. The temperature
 is fitted on the validation rows; the test rows are only reported on. ``--also`` scores the
-rows of a further file of the same task, such as headlines of another year.
+rows of a further file of the same task, such as headlines of another year; ``--previous`` a
+published bundle on the same test rows. ``errors.csv`` lists the errors the model was most sure
+of; as it quotes the data, it stays out of the report.
 """
 
 import argparse
+import csv
 import hashlib
 import json
 import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +26,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from training import baseline, data, distilbert, metrics, report
+from inference.bundle import BundleError
+from inference.store import StoreError, fetch
+from training import baseline, compare, data, distilbert, metrics, report, slices
 from training.atomic import replacing, write_text
 from training.settings import Settings, rows_of
+
+CONFIDENT = 0.9
+LISTED_ERRORS = 50
 
 
 class StaleError(Exception):
@@ -54,10 +64,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("folder", type=Path, help="what training.train wrote")
     parser.add_argument("--also", action="append", default=[], help="a further file to score")
+    parser.add_argument("--previous", metavar="URI", help="a published bundle to do better than")
     options = parser.parse_args(arguments)
     try:
-        evaluate(open_run(options.folder), options.also)
-    except (data.DataError, StaleError) as error:
+        evaluate(open_run(options.folder), options.also, options.previous)
+    except (BundleError, StoreError, data.DataError, StaleError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     print((options.folder / "report.md").read_text())
@@ -81,44 +92,105 @@ def open_run(folder: Path) -> Run:
     return Run(folder, record, dataset, rows)
 
 
-def evaluate(run: Run, also: Sequence[str] = ()) -> None:
-    """Score the model and the baseline on the test rows and write what was found."""
+def evaluate(run: Run, also: Sequence[str] = (), previous: str | None = None) -> None:
+    """Score the model and the baseline on the test rows and write what was found.
+
+    Raises:
+        DataError: a further file cannot be read, or the previous bundle held out other rows.
+        StoreError: the previous bundle cannot be had.
+    """
+    rows, names = run.rows.test, run.labels
+    truth, clusters = data.labels_of(rows), data.clusters_of(rows)
+    published = score_published(previous, run) if previous else None  # first: it may fail
+
     model, tokenizer = distilbert.load(run.folder)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model.to(device)
 
-    def logits_of(rows: Sequence[data.Example]) -> NDArray[np.float32]:
-        token_ids = distilbert.encode(tokenizer, [row.text for row in rows])
+    def logits_of(examples: Sequence[data.Example]) -> NDArray[np.float32]:
+        token_ids = distilbert.encode(tokenizer, [example.text for example in examples])
         return distilbert.logits(model, token_ids, device)
 
-    validation, test = logits_of(run.rows.validation), logits_of(run.rows.test)
+    validation, test = logits_of(run.rows.validation), logits_of(rows)
     temperature = metrics.fit_temperature(validation, data.labels_of(run.rows.validation))
-    truth, names = data.labels_of(run.rows.test), run.labels
+    probabilities = metrics.softmax(test, temperature)
     others = {}
     for location in also:
-        rows = data.read(location, run.dataset.task).examples
-        probabilities = metrics.softmax(logits_of(rows), temperature)
-        others[Path(location).name] = metrics.summary(probabilities, data.labels_of(rows), names)
+        examples = data.read(location, run.dataset.task).examples
+        others[Path(location).name] = metrics.summary(
+            metrics.softmax(logits_of(examples), temperature),
+            data.labels_of(examples),
+            names,
+            data.clusters_of(examples),
+        )
     guesses = baseline.predict(
-        run.rows.train, [row.text for row in run.rows.test], run.record["settings"]["seed"]
+        run.rows.train, [row.text for row in rows], run.record["settings"]["seed"]
     )
+    right, guessed_right = probabilities.argmax(axis=1) == truth, guesses == truth
     evaluation = {
         "weights_sha256": weights_sha256(run.folder),
         "temperature": temperature,
-        "uncalibrated": metrics.summary(metrics.softmax(test), truth, names),
-        "fp32": metrics.summary(metrics.softmax(test, temperature), truth, names),
+        "uncalibrated": metrics.summary(metrics.softmax(test), truth, names, clusters),
+        "fp32": {
+            **metrics.summary(probabilities, truth, names, clusters),
+            "against_baseline": metrics.paired(right, guessed_right, clusters),
+        },
         "baseline": {
             "name": baseline.NAME,
-            "accuracy": metrics.accuracy(guesses, truth),
-            "macro_f1": metrics.macro_f1(guesses, truth, len(names)),
+            **metrics.scores(guesses, truth, len(names), clusters),
         },
+        "previous": published
+        and {"version": published[0], **metrics.paired(right, published[1], clusters)},
+        "groups": len(set(clusters.tolist())),
+        "slices": slices.by_slice(rows, run.rows.train, right, guessed_right),
+        "errors": {
+            "texts": int((~right).sum()),
+            "confidence": CONFIDENT,
+            "confident": int((~right & (probabilities.max(axis=1) >= CONFIDENT)).sum()),
+        },
+        "repeats": {"file": data.repeats(run.dataset.examples), "test": data.repeats(rows)},
         "also": others,
     }
     with replacing(run.folder / "predictions.npz") as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, test=test, labels=truth)
+        np.savez_compressed(file, test=test, labels=truth, baseline=guesses)
+    write_errors(run.folder / "errors.csv", rows, probabilities, guesses, names)
     write_text(run.folder / "evaluation.json", json.dumps(evaluation, indent=2) + "\n")
-    report.plot(run.folder, metrics.softmax(test), metrics.softmax(test, temperature), truth, names)
+    report.plot(run.folder, metrics.softmax(test), probabilities, truth, names)
     report.write(run.folder, run.record, evaluation)
+
+
+def score_published(uri: str, run: Run) -> tuple[str, NDArray[np.bool_]]:
+    """A published bundle's version, and which of the test rows it is right about.
+
+    Raises:
+        DataError: it was not trained with the same rows held out.
+        StoreError: it cannot be had.
+    """
+    with tempfile.TemporaryDirectory() as cache:
+        bundle = fetch(uri, Path(cache), compare.PULL_SECONDS)
+        compare.require_same_rows(run.record, bundle.manifest.training)
+        probabilities = compare.predict(bundle, run.rows.test)
+    return bundle.version, probabilities.argmax(axis=1) == data.labels_of(run.rows.test)
+
+
+def write_errors(
+    path: Path,
+    rows: Sequence[data.Example],
+    probabilities: metrics.Probabilities,
+    guesses: NDArray[np.int64],
+    names: Sequence[str],
+) -> None:
+    """Write the errors that the model was most sure of, the surest first."""
+    predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    wrong = np.flatnonzero(predicted != data.labels_of(rows))
+    surest = wrong[np.argsort(-confidence[wrong], kind="stable")][:LISTED_ERRORS]
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(("confidence", "predicted", "label", "baseline", "source", "group", "text"))
+        for index in surest.tolist():
+            row = rows[index]
+            labels = [names[number] for number in (predicted[index], row.label, guesses[index])]
+            table.writerow((f"{confidence[index]:.4f}", *labels, row.source, row.group, row.text))
 
 
 def read_evaluation(folder: Path) -> dict[str, Any]:

@@ -159,17 +159,22 @@ def predict(classifier: Classifier, texts: Sequence[str], chunk: int = 1000) -> 
 
 def compare(
     run: Run, temperature: float, predictions: Sequence[Prediction]
-) -> tuple[dict[str, object], dict[str, Any]]:
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """The bundle's own metrics on the test rows, and how far it is from fp32."""
     truth = data.labels_of(run.rows.test)
     with np.load(run.folder / "predictions.npz", allow_pickle=False) as saved:
-        fp32 = metrics.softmax(saved["test"], temperature)
+        fp32, guesses = metrics.softmax(saved["test"], temperature), saved["baseline"]
     int8 = np.array([list(prediction.probabilities.values()) for prediction in predictions])
     same = int8.argmax(axis=1) == fp32.argmax(axis=1)
     drop = metrics.accuracy(fp32.argmax(axis=1), truth) - metrics.accuracy(
         int8.argmax(axis=1), truth
     )
-    return metrics.summary(int8, truth, run.labels), {
+    clusters = data.clusters_of(run.rows.test)
+    found = metrics.summary(int8, truth, run.labels, clusters)
+    found["against_baseline"] = metrics.paired(
+        int8.argmax(axis=1) == truth, guesses == truth, clusters
+    )
+    return found, {
         "weights": "int8, 7 bits used, a scale per column",
         "accuracy_drop": 100 * drop,
         "max_accuracy_drop": MAX_ACCURACY_DROP,

@@ -1,12 +1,16 @@
-"""Put a bundle into the S3 model store, and look at what is there.
+r"""Put a bundle into the S3 model store, and look at what is there.
 
     python -m training.publish build/news/bundle --to s3://my-models/news
     python -m training.publish build/news/bundle --to s3://my-models/news --create-bucket
     python -m training.publish --list s3://my-models/news
+    python -m training.publish --compare s3://my-models/news/NEW s3://my-models/news/OLD \
+        --data newsCorpora.csv.xz
 
 A version is written once and never changed: every object is put on the condition that none
 has its key, and the manifest goes last, so a version with a manifest is whole. Publishing
 twice, or twice at once, ends with the same objects. Prints the model URI.
+
+``--compare`` scores two bundles on the test rows of the data that both were trained on.
 """
 
 import argparse
@@ -31,6 +35,8 @@ from inference.bundle import (
     parse_manifest,
     read_verified,
 )
+from inference.store import StoreError
+from training.data import DataError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -44,7 +50,7 @@ class PublishError(Exception):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Publish or list; returns the exit code."""
+    """Publish, list or compare; returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m training.publish",
         description=__doc__,
@@ -56,10 +62,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--create-bucket", action="store_true", help="private, versioned and encrypted"
     )
     parser.add_argument("--list", metavar="s3://BUCKET/PREFIX", help="show a store's versions")
+    parser.add_argument("--compare", metavar=("URI", "OTHER"), nargs=2, help="two model URIs")
+    parser.add_argument("--data", metavar="FILE", help="the data both bundles were trained on")
     options = parser.parse_args(arguments)
-    if not options.list and not (options.bundle and options.to):
-        parser.error("give a bundle and --to, or --list")
+    if not (options.list or (options.bundle and options.to) or (options.compare and options.data)):
+        parser.error("give a bundle and --to, or --list, or --compare and --data")
     try:
+        if options.compare:
+            from training.compare import compare  # with plots and scipy; publishing has neither
+
+            uri, other = options.compare
+            print(compare(uri, other, options.data))
+            return 0
         s3 = boto3.client("s3")
         if options.list:
             print("\n".join(listing(s3, options.list)))
@@ -68,7 +82,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.create_bucket:
             create_bucket(s3, bucket)
         print(publish(s3, options.bundle, options.to))
-    except (BundleError, PublishError, BotoCoreError, ClientError) as error:
+    except (
+        BundleError,
+        PublishError,
+        StoreError,
+        DataError,
+        BotoCoreError,
+        ClientError,
+    ) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

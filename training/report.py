@@ -26,29 +26,48 @@ def write(
 ) -> None:
     """Write ``report.md``; the int8 rows are there once the model is exported."""
     settings, rows, model = record["settings"], record["rows"], evaluation["fp32"]
+    baseline, previous = evaluation["baseline"], evaluation["previous"]
+    errors = evaluation["errors"]
     models = [("DistilBERT, fp32", model)]
     if manifest:
         models.append(("DistilBERT, int8 bundle", manifest.metrics["int8"]))
+    differences = [
+        (f"{name} against {baseline['name']}", m["against_baseline"]) for name, m in models
+    ]
+    if previous:
+        differences.append((f"DistilBERT, fp32 against published {previous['version']}", previous))
     sections = [
         f"# {settings['task']}: {', '.join(record['labels'])}",
         f"Fine-tuned from `{Path(settings['base_model']).name}` on {rows['train']:,} rows, "
         f"{record['steps']:,} steps; temperature {evaluation['temperature']:.3f} fitted on "
         f"{rows['validation']:,} validation rows. The figures are of {model['texts']:,} test rows, "
-        f"split by {record['split']}, that took no part in any choice.",
-        _models_table(evaluation["baseline"], models),
+        f"split by {record['split']}, that took no part in any choice. In brackets are 95 % "
+        f"intervals by bootstrap over the {evaluation['groups']:,} groups of these rows (stories, "
+        "or equal texts), since rows of one group are right or wrong together; McNemar's test "
+        "takes them for independent.",
+        models_table([(baseline["name"], baseline), *models]),
+        differences_table(differences),
         f"Calibration error before temperature scaling: "
         f"{evaluation['uncalibrated']['calibration_error']:.4f} (fp32).",
+        "## Slices",
+        slices_table(evaluation["slices"], "DistilBERT, fp32", baseline["name"]),
         "## Labels",
         _labels_table(models[-1][1]["per_label"]),
         f"True label by row, predicted label by column ({models[-1][0]}):",
         _confusion_table(models[-1][1]["confusion"], record["labels"]),
         "![Confusion matrix](confusion.png) ![Reliability](reliability.png)",
+        f"Of the {errors['texts']:,} errors (fp32) {errors['confident']:,} are made with a "
+        f"confidence of {errors['confidence']:.0%} or more.",
+        "## Repeats and conflicts",
+        _repeats_table(evaluation["repeats"]),
+        "Texts are equal if they are so without case and punctuation. Outvoted rows have another "
+        "label than most rows of their text: no classifier of texts is right about all rows.",
     ]
     for name, other in evaluation["also"].items():
         sections += [
             f"## {name}",
             f"The {other['texts']:,} rows of another file.",
-            _models_table(None, [("DistilBERT, fp32", other)]),
+            models_table([("DistilBERT, fp32", other)]),
         ]
     if manifest:
         sections += ["## Gate", *gate_lines(manifest.quantization)]
@@ -78,7 +97,7 @@ def plot(
     """Write ``confusion.png`` and ``reliability.png``."""
     matrix = metrics.confusion(after.argmax(axis=1), truth, len(names))
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    figure, axes = plt.subplots(figsize=(5, 4.4))
+    figure, axes = plt.subplots(figsize=(5, 4.4), layout="constrained")
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     axes.set(xlabel="predicted", ylabel="true", title="Share of each true label")
     axes.set_xticks(range(len(names)), names, rotation=30, ha="right")
@@ -88,43 +107,101 @@ def plot(
         axes.text(column, row, f"{share:.1%}", ha="center", va="center", color=shade)
     _save(figure, folder / "confusion.png")
 
-    figure, axes = plt.subplots(figsize=(5, 4.4))
+    figure, (axes, below) = plt.subplots(
+        2, sharex=True, figsize=(5, 5.5), height_ratios=(4, 1), layout="constrained"
+    )
     axes.plot([0, 1], [0, 1], color="grey", linestyle=":", label="perfect")
     for label, probabilities in (("before", before), ("after", after)):
         bins = metrics.reliability(probabilities, truth)
         error = metrics.calibration_error(probabilities, truth)
         text = f"{label} temperature scaling, error {error:.3f}"
         axes.plot([b[0] for b in bins], [b[1] for b in bins], marker="o", label=text)
-    axes.set(xlabel="confidence", ylabel="accuracy", title="Reliability", xlim=(0, 1), ylim=(0, 1))
+        below.hist(probabilities.max(axis=1), bins=15, range=(0, 1), histtype="step")
+    axes.set(ylabel="accuracy", title="Reliability", xlim=(0, 1), ylim=(0, 1))
     axes.legend(loc="upper left", fontsize="small")
+    below.set(xlabel="confidence", ylabel="texts")
     _save(figure, folder / "reliability.png")
 
 
 def _save(figure: Figure, path: Path) -> None:
-    figure.tight_layout()
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png", dpi=120)
     plt.close(figure)
 
 
-def _models_table(
-    baseline: Mapping[str, Any] | None, models: Sequence[tuple[str, Mapping[str, Any]]]
-) -> str:
-    rows = []
-    if baseline:
-        right, f1 = f"{baseline['accuracy']:.2%}", f"{baseline['macro_f1']:.4f}"
-        rows.append((baseline["name"], right, f1, "", ""))
-    for name, found in models:
-        rows.append(
-            (
-                name,
-                f"{found['accuracy']:.2%}",
-                f"{found['macro_f1']:.4f}",
-                f"{found['log_loss']:.4f}",
-                f"{found['calibration_error']:.4f}",
-            )
+def models_table(models: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
+    """A row a model; a linear one has no probabilities, hence neither loss nor calibration."""
+    rows = [
+        (
+            name,
+            f"{found['accuracy']:.2%} ({_percents(found['accuracy_interval'])})",
+            f"{found['macro_f1']:.4f} ({_fractions(found['macro_f1_interval'])})",
+            *(
+                f"{found[key]:.4f}" if key in found else ""
+                for key in ("log_loss", "calibration_error")
+            ),
         )
+        for name, found in models
+    ]
     return _table(("model", "accuracy", "macro-F1", "log loss", "calibration error"), rows)
+
+
+def differences_table(differences: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
+    """A row for each pair of models that were compared on the same texts."""
+    rows = [
+        (
+            name,
+            _difference(found),
+            f"{found['only_right']:,}",
+            f"{found['other_only_right']:,}",
+            f"{found['mcnemar_p']:.2g}",
+        )
+        for name, found in differences
+    ]
+    header = (
+        "first against second",
+        "points",
+        "only first right",
+        "only second right",
+        "McNemar p",
+    )
+    return _table(header, rows)
+
+
+def slices_table(slices: Sequence[Mapping[str, Any]], name: str, other: str) -> str:
+    """A row for each slice of the texts, with the accuracy of both models."""
+    rows = [
+        (
+            found["name"],
+            f"{found['texts']:,}",
+            f"{found['accuracy']:.2%} ({_percents(found['accuracy_interval'])})",
+            f"{found['other_accuracy']:.2%}",
+            _difference(found),
+        )
+        for found in slices
+    ]
+    return _table(("slice", "texts", name, other, "points between"), rows)
+
+
+def _difference(found: Mapping[str, Any]) -> str:
+    low, high = found["difference_interval"]
+    return f"{100 * found['difference']:+.2f} ({100 * low:+.2f} to {100 * high:+.2f})"
+
+
+def _percents(interval: Sequence[float]) -> str:
+    return f"{100 * interval[0]:.2f} to {100 * interval[1]:.2f}"
+
+
+def _fractions(interval: Sequence[float]) -> str:
+    return f"{interval[0]:.4f} to {interval[1]:.4f}"
+
+
+def _repeats_table(repeats: Mapping[str, Mapping[str, int]]) -> str:
+    names = ("rows", "texts", "conflicting_texts", "conflicting_rows", "outvoted_rows")
+    header = ("", "rows", "different texts", "texts of several labels", "rows of these", "outvoted")
+    return _table(
+        header, [(part, *(f"{found[n]:,}" for n in names)) for part, found in repeats.items()]
+    )
 
 
 def _labels_table(per_label: Mapping[str, Mapping[str, float]]) -> str:

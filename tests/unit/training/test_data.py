@@ -205,3 +205,22 @@ def test_a_sample_is_drawn_by_seed_in_file_order() -> None:
     assert len(drawn.examples) == 50
     places = [dataset.examples.index(example) for example in drawn.examples]
     assert places == sorted(places)
+
+
+def test_repeats_and_label_conflicts_are_counted(tmp_path: Path) -> None:
+    # GIVEN a title thrice under two labels, one twice under one label, and one alone
+    rows = news_row("Same") + news_row("same!") + news_row("SAME", "t")
+    rows += news_row("Twice") * 2 + news_row("Once", "t")
+    # WHEN they are counted THEN one row cannot be got right together with the others
+    assert data.repeats(data.read(write(tmp_path, rows), NEWS).examples) == {
+        "rows": 6,
+        "texts": 3,
+        "conflicting_texts": 1,
+        "conflicting_rows": 3,
+        "outvoted_rows": 1,
+    }
+
+
+def test_a_cluster_is_a_group_or_the_rows_of_one_text() -> None:
+    rows = [Example("a", 0, group="s"), Example("b", 0, group="s"), Example("A!", 0)]
+    assert data.clusters_of([*rows, Example("a", 0)]).tolist() == [0, 0, 1, 1]

@@ -1,0 +1,109 @@
+"""Two bundles, or a bundle and a model, on the very rows that both of them held out."""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from inference.classifier import Classifier
+from inference.store import Bundle, fetch
+from training import data, metrics, report, slices
+from training.settings import Settings, rows_of
+
+PULL_SECONDS = 600.0
+# The settings that decide which rows are held out; with the data's digest they name the rows.
+ROW_SETTINGS = ("task", "text_column", "label_column", "group_column", "max_rows", "seed")
+
+
+def compare(uri: str, other_uri: str, location: str) -> str:
+    """How the first bundle does next to the other one on the test rows of a data file.
+
+    Raises:
+        StoreError: a bundle cannot be had.
+        DataError: the file is not the one they were trained on, or each held out other rows.
+    """
+    with tempfile.TemporaryDirectory() as cache:
+        bundle, other = (fetch(each, Path(cache), PULL_SECONDS) for each in (uri, other_uri))
+        require_same_rows(bundle.manifest.training, other.manifest.training)
+        rows = held_out(bundle.manifest.training, location)
+        names = [f"{each.manifest.task} {each.version}" for each in (bundle, other)]
+        found, other_found = (predict(each, rows.test) for each in (bundle, other))
+    truth, clusters = data.labels_of(rows.test), data.clusters_of(rows.test)
+    labels = bundle.manifest.labels
+    right = found.argmax(axis=1) == truth
+    other_right = other_found.argmax(axis=1) == truth
+    agreement = (found.argmax(axis=1) == other_found.argmax(axis=1)).mean()
+    return "\n\n".join(
+        [
+            f"{len(truth):,} test rows of {Path(location).name} in {len(set(clusters)):,} groups; "
+            f"the two give {agreement:.2%} of them the same label.",
+            report.models_table(
+                [
+                    (name, metrics.summary(probabilities, truth, labels, clusters))
+                    for name, probabilities in zip(names, (found, other_found), strict=True)
+                ]
+            ),
+            report.differences_table(
+                [(" against ".join(names), metrics.paired(right, other_right, clusters))]
+            ),
+            report.slices_table(
+                slices.by_slice(rows.test, rows.train, right, other_right), names[0], names[1]
+            ),
+        ]
+    )
+
+
+def held_out(training: Mapping[str, Any], location: str) -> data.Split:
+    """The rows of a data file, split as they were for the model with this training record.
+
+    Raises:
+        DataError: it is another file, or its labels or split are others now.
+    """
+    settings = {name: training["settings"][name] for name in ROW_SETTINGS}
+    dataset, rows = rows_of(Settings(data=location, output="", split=training["split"], **settings))
+    if dataset.sha256 != training["dataset_sha256"]:
+        raise data.DataError(f"{location} is not the file the model was trained on")
+    labels, texts = list(dataset.task.labels), len(rows.test)
+    if labels != training["labels"] or texts != training["rows"]["test"]:
+        raise data.DataError(f"{location} is read otherwise than when the model was trained")
+    return rows
+
+
+def require_same_rows(training: Mapping[str, Any], other: Mapping[str, Any]) -> None:
+    """Refuse to compare models of which one may have learnt what the other is tested on.
+
+    Raises:
+        DataError: their training records name other rows, or one of them names none.
+    """
+    named, other_named = _rows_named(training), _rows_named(other)
+    differ = [name for name in named if named[name] != other_named[name]]
+    if differ:
+        raise data.DataError(f"the models did not hold out the same rows: {', '.join(differ)}")
+
+
+def _rows_named(training: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        settings = {name: training["settings"][name] for name in ROW_SETTINGS}
+        names = ("dataset_sha256", "labels", "split", "rows")
+        return {**settings, **{name: training[name] for name in names}}
+    except KeyError as error:
+        raise data.DataError(f"a bundle's manifest does not say its {error}") from None
+
+
+def predict(
+    bundle: Bundle, rows: Sequence[data.Example], chunk: int = 1000
+) -> metrics.Probabilities:
+    """A bundle's probabilities for rows, by the classifier that serves; shape (rows, labels)."""
+    classifier = Classifier(bundle.folder, bundle.manifest)
+    texts = [row.text for row in rows]
+    starts = tqdm(range(0, len(texts), chunk), bundle.version, unit_scale=chunk, leave=False)
+    return np.array(
+        [
+            list(prediction.probabilities.values())
+            for start in starts
+            for prediction in classifier.predict(texts[start : start + chunk])
+        ]
+    )
