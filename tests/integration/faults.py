@@ -101,6 +101,7 @@ class Network:
                 if self._mended.wait(0.2):
                     return
                 request.wfile.write(bytes([byte]))
+            return
         request.wfile.write(body[:half])
         if fault == "cut":
             return

@@ -103,10 +103,15 @@ def row(name: str, *columns: Any) -> Any:
     ],
 )
 def test_a_fault_that_passes_is_not_noticed(
-    store: Store, start: Callable[..., Call], right: Answer, fault: Fault
+    store: Store,
+    start: Callable[..., Call],
+    right: Answer,
+    caplog: pytest.LogCaptureFixture,
+    fault: Fault,
 ) -> None:
     with fault(store):
         assert ask(start(store.uri)) == right
+    assert causes(caplog) == []  # not even by the start, for which a request would make up
 
 
 # ---- The store stays broken: 503, the cause in the log, and no redeploying once it is mended.
@@ -313,6 +318,7 @@ def test_a_damaged_cache_is_replaced(
     cache: Path,
     start: Callable[..., Call],
     right: Answer,
+    caplog: pytest.LogCaptureFixture,
     name: str,
     damage: Callable[[Path], None],
 ) -> None:
@@ -323,7 +329,8 @@ def test_a_damaged_cache_is_replaced(
     # WHEN it and a new one are asked THEN both are right
     assert ask(warm) == right
     assert ask(start(store.uri)) == right
-    # AND the cache is whole again
+    # AND the new one had no need of a second try, and the cache is whole again
+    assert causes(caplog) == []
     assert read_verified(folder, folder.name)
 
 
