@@ -46,16 +46,20 @@ class Classifier:
         self.manifest = manifest
         try:
             self._tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
+            self._tokenizer.no_padding()
+            self._tokenizer.enable_truncation(manifest.max_length)
             self._session = onnxruntime.InferenceSession(
                 str(folder / MODEL), _options(), providers=["CPUExecutionProvider"]
             )
-            outputs = self._session.get_outputs()[0].shape[-1]
+            # The tokenizer's last token is one that the model must know.
+            logits = self._run([[self._tokenizer.get_vocab_size() - 1]])
         except Exception as error:  # neither library has a base class for its errors
             raise BundleError(f"cannot load the model: {error}") from error
-        if outputs != len(manifest.labels):
-            raise BundleError(f"the model has {outputs} outputs for {len(manifest.labels)} labels")
-        self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(manifest.max_length)
+        if logits.shape != (1, len(manifest.labels)):
+            outputs, labels = logits.shape[-1], len(manifest.labels)
+            raise BundleError(f"the model has {outputs} outputs for {labels} labels")
+        if not np.isfinite(logits).all():
+            raise BundleError("the model's logits are not finite")
 
     def predict(self, texts: Sequence[str]) -> list[Prediction]:
         """Classify texts; the answers are in the order of the texts."""

@@ -8,7 +8,9 @@ is checked against the URI itself: a store that was tampered with cannot serve a
 import hashlib
 import shutil
 import tempfile
+import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -89,7 +91,8 @@ def fetch(uri: str, cache: Path, timeout: float) -> Bundle:
     except BundleError as error:
         raise StoreError(f"{uri}: {error}") from error
     except OSError as error:
-        raise StoreError(f"{uri}: {error.strerror or error} ({error.filename})") from error
+        where = error.filename or cache  # a write that fails does not say where
+        raise StoreError(f"{uri}: {error.strerror or error} ({where})") from error
 
 
 def _open_folder(folder: Path) -> Bundle:
@@ -103,8 +106,10 @@ def _fetch_s3(location: _S3Location, cache: Path, timeout: float) -> Bundle:
         try:
             return Bundle(folder, *read_verified(folder, location.version))
         except BundleError:
-            shutil.rmtree(folder)  # damaged on disk: S3 has it whole
+            # Damaged on disk: S3 has it whole. Another process may be at the same.
+            shutil.rmtree(folder, ignore_errors=True)
     cache.mkdir(parents=True, exist_ok=True)
+    _remove_dead_pulls(cache, timeout)
     temporary = Path(tempfile.mkdtemp(dir=cache, prefix=".pull-"))
     # A thread that still waits for S3 is left behind: the answer to a request cannot wait.
     puller = ThreadPoolExecutor(1)
@@ -123,23 +128,26 @@ def _fetch_s3(location: _S3Location, cache: Path, timeout: float) -> Bundle:
     return Bundle(folder, manifest, location.version)
 
 
+def _remove_dead_pulls(cache: Path, timeout: float) -> None:
+    """Make room: a process that is killed while it pulls leaves what it had."""
+    for folder in cache.glob(".pull-*"):
+        with suppress(FileNotFoundError):  # another process is done with it
+            if time.time() - folder.stat().st_mtime > timeout:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
 def _pull(location: _S3Location, folder: Path) -> Manifest:
     """Download a bundle's files side by side, each checked as it comes."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    try:
-        s3 = _client()
-        _download(s3, location, folder / MANIFEST, MANIFEST_LIMIT)
-        manifest = parse_manifest((folder / MANIFEST).read_bytes(), location.version)
-        with ThreadPoolExecutor(len(manifest.files)) as pool:
-            pulls = [
-                pool.submit(_pull_file, s3, location, folder / name, entry)
-                for name, entry in manifest.files.items()
-            ]
-        for pull in pulls:
-            pull.result()
-    except (BotoCoreError, ClientError) as error:
-        raise StoreError(f"{location}: {error}") from error
+    s3 = _client()
+    _download(s3, location, folder / MANIFEST, MANIFEST_LIMIT)
+    manifest = parse_manifest((folder / MANIFEST).read_bytes(), location.version)
+    with ThreadPoolExecutor(len(manifest.files)) as pool:
+        pulls = [
+            pool.submit(_pull_file, s3, location, folder / name, entry)
+            for name, entry in manifest.files.items()
+        ]
+    for pull in pulls:
+        pull.result()
     return manifest
 
 
@@ -151,20 +159,37 @@ def _pull_file(s3: "S3Client", location: _S3Location, path: Path, entry: FileEnt
 def _download(s3: "S3Client", location: _S3Location, path: Path, limit: int) -> str:
     """Write an object of at most ``limit`` bytes to a file and return its digest.
 
+    Raises:
+        StoreError: S3 does not give it.
+        BundleError: it is longer.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        return _copy(s3, location, path, limit)
+    except (BotoCoreError, ClientError) as error:
+        raise StoreError(f"{location}/{path.name}: {error}") from error
+
+
+def _copy(s3: "S3Client", location: _S3Location, path: Path, limit: int) -> str:
+    """What ``_download`` does, with botocore's errors.
+
     botocore retries requests; this retries bodies that break off midway.
     """
     from botocore.exceptions import IncompleteReadError, ReadTimeoutError, ResponseStreamingError
 
     for attempt in range(1, ATTEMPTS + 1):
         answer = s3.get_object(Bucket=location.bucket, Key=location.key(path.name))
-        if answer["ContentLength"] > limit:
-            raise BundleError(f"{path.name} has {answer['ContentLength']} bytes, over {limit}")
         digest = hashlib.sha256()
         try:
-            with path.open("wb") as file:
-                for chunk in answer["Body"].iter_chunks(CHUNK):
-                    file.write(chunk)
-                    digest.update(chunk)
+            with closing(answer["Body"]) as body:
+                if answer["ContentLength"] > limit:
+                    size = answer["ContentLength"]
+                    raise BundleError(f"{path.name} has {size} bytes, over {limit}")
+                with path.open("wb") as file:
+                    for chunk in body.iter_chunks(CHUNK):
+                        file.write(chunk)
+                        digest.update(chunk)
             break
         except (IncompleteReadError, ReadTimeoutError, ResponseStreamingError):
             if attempt == ATTEMPTS:

@@ -1,59 +1,18 @@
 """The handler as Lambda calls it, over a local S3."""
 
-import importlib
 import json
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
-from mypy_boto3_s3 import S3Client
 
 from inference.bundle import read_verified
 from inference.local.emulator import Context
-from inference.local.front_door import to_event
 from tests.conftest import TinyModel
-from training.publish import publish
+from tests.integration.conftest import Call
 
 LABELS = ["Business", "Science", "Entertainment", "Health"]
-
-Call = Callable[..., tuple[int, dict[str, str], Any]]
-
-
-@pytest.fixture
-def start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Call]:
-    """A function that starts a new execution environment and gives a way to call it."""
-
-    def new(model_uri: str, **environment: str) -> Call:
-        monkeypatch.setenv("MODEL_URI", model_uri)
-        monkeypatch.setenv("MODEL_CACHE", str(tmp_path / "cache"))
-        for name, value in environment.items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.delitem(sys.modules, "inference.app", raising=False)
-        handler = importlib.import_module("inference.app").handler
-
-        def call(
-            method: str, path: str, body: Any = b"", media_type: str = "application/json"
-        ) -> tuple[int, dict[str, str], Any]:
-            data = body if isinstance(body, bytes) else json.dumps(body).encode()
-            headers = [("content-type", media_type), ("origin", "https://example.com")]
-            event = to_event(method, path, headers, data)
-            answer = handler(event, Context("the-request-id"))
-            json.dumps(answer)  # Lambda can send it
-            answered = {name.lower(): value for name, value in answer["headers"].items()}
-            content = answer["body"]
-            is_json = answered.get("content-type", "").endswith("json")
-            return answer["statusCode"], answered, json.loads(content) if is_json else content
-
-        return call
-
-    return new
-
-
-@pytest.fixture
-def uri(s3: S3Client, bucket: str, tiny_model: TinyModel) -> str:
-    return publish(s3, tiny_model.bundle, f"s3://{bucket}/news")
 
 
 @pytest.fixture
@@ -286,38 +245,6 @@ def test_no_text_is_logged(call: Call, caplog: pytest.LogCaptureFixture) -> None
     call("POST", "/predict", {"inputs": ["zebra crossing", 1]})
     # THEN the log holds none of them
     assert "zebra" not in logged(caplog)
-
-
-def test_without_a_model_requests_get_503_until_it_is_there(
-    start: Callable[..., Call],
-    s3: S3Client,
-    bucket: str,
-    tiny_model: TinyModel,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    # GIVEN a function that starts before its model is published
-    version = read_verified(tiny_model.bundle)[1]
-    call = start(f"s3://{bucket}/later/{version}")
-    # WHEN it is asked
-    status, headers, problem = call("POST", "/predict", {"inputs": "Fed holds rates"})
-    # THEN it says when to come back, and the log says why
-    assert status == problem["status"] == 503
-    assert int(headers["retry-after"]) > 0
-    assert "NoSuchKey" in logged(caplog)
-    assert call("GET", "/health")[0] == 503
-    # WHEN the model is there THEN the next request is answered
-    publish(s3, tiny_model.bundle, f"s3://{bucket}/later")
-    assert call("POST", "/predict", {"inputs": "Fed holds rates"})[0] == 200
-
-
-def test_a_model_once_loaded_stays(call: Call, s3: S3Client, bucket: str, tmp_path: Path) -> None:
-    # GIVEN a warm function whose model vanishes from the store and from disk
-    for entry in s3.list_objects_v2(Bucket=bucket)["Contents"]:
-        s3.delete_object(Bucket=bucket, Key=entry["Key"])
-    for file in (tmp_path / "cache").rglob("*.*"):
-        file.unlink()
-    # WHEN it is asked THEN it answers
-    assert call("POST", "/predict", {"inputs": "Fed holds rates"})[0] == 200
 
 
 def test_a_missing_setting_stops_the_function_with_its_name(
