@@ -79,8 +79,7 @@ class Classifier:
 
     def _run(self, token_ids: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         """The logits of texts of one length, shape (texts, labels)."""
-        ids = np.array(token_ids, np.int64)
-        inputs = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
+        inputs = {"input_ids": np.array(token_ids, np.int64)}
         logits: NDArray[np.float32] = self._session.run(None, inputs)[0]
         return logits
 

@@ -52,3 +52,9 @@ def start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Call
         return call
 
     return new
+
+
+@pytest.fixture
+def call(start: Callable[..., Call], uri: str) -> Call:
+    """A way to call a running function."""
+    return start(uri)

@@ -1,22 +1,74 @@
-"""What holds of every text and every body, checked on those that hypothesis thinks of."""
+"""What holds of every text and every body, tried on those that hypothesis thinks of."""
 
-import base64
 import json
 import math
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from inference.bundle import read_verified
 from inference.classifier import Classifier
 from tests.conftest import TinyModel
+from tests.integration.conftest import Call
 
-# Any character but half a surrogate pair, which no UTF-8 can carry.
-texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=200)
-bounded = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+# Any character but half a surrogate pair, which no UTF-8 carries.
+characters = st.characters(exclude_categories=["Cs"])
+lists_of_texts = st.lists(st.text(characters, max_size=200), min_size=1, max_size=12)
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=8,
 )
+requests = st.dictionaries(st.sampled_from(["inputs", "text", "review", "other"]), values)
+many = settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@pytest.fixture(scope="module")
+def classifier(tiny_model: TinyModel) -> Classifier:
+    return Classifier(tiny_model.bundle, read_verified(tiny_model.bundle)[0])
+
+
+@many
+@given(texts=lists_of_texts)
+@example(texts=["\0", "\u202e", "連銀が金利を据え置く", " "])
+def test_every_text_gets_probabilities(classifier: Classifier, texts: list[str]) -> None:
+    # GIVEN any texts WHEN they are classified THEN each has finite probabilities that sum to 1
+    predictions = classifier.predict(texts)
+    assert len(predictions) == len(texts)
+    for prediction in predictions:
+        shares = prediction.probabilities.values()
+        assert all(math.isfinite(share) and share >= 0 for share in shares)
+        assert sum(shares) == pytest.approx(1)
+        assert prediction.confidence == max(shares)
+
+
+@many
+@given(texts=lists_of_texts)
+def test_no_text_moves_the_answer_of_another(classifier: Classifier, texts: list[str]) -> None:
+    # GIVEN any texts WHEN they are classified together and each alone
+    together = classifier.predict(texts)
+    alone = [classifier.predict([text])[0] for text in texts]
+    # THEN the answers are the same, but for the last digits of a float's sum
+    for one, other in zip(together, alone, strict=True):
+        assert one.truncated == other.truncated
+        assert one.probabilities == pytest.approx(other.probabilities, abs=1e-5)
+
+
+@many
+@given(body=st.binary(max_size=300) | requests.map(json.dumps).map(str.encode))
+@example(body=b'{"inputs": NaN}')
+@example(body=b'{"inputs": "a", "inputs": "b"}')
+@example(body=b"[" * 100_000)
+def test_every_body_gets_a_clean_answer(call: Call, body: bytes) -> None:
+    # GIVEN a running function WHEN any bytes are posted
+    status, headers, answer = call("POST", "/predict", body)
+    # THEN it answers, or says what is wrong, and is never at fault
+    assert status in (200, 400, 422)
+    if status == 200:
+        assert answer["model_version"]
+    else:
+        assert headers["content-type"] == "application/problem+json"
+        assert answer["status"] == status
