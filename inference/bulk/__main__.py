@@ -117,6 +117,7 @@ def run(options: argparse.Namespace) -> str:
             output.write(data, rows)
             bar.total = reader.expected_rows()
             bar.update(rows)
+        source.check_unchanged()
         if output.rejected and not output.rows:
             raise BulkError(f"all {output.rejected} rows were rejected: is it the right column?")
         output.finish()

@@ -4,6 +4,7 @@ import bz2
 import gzip
 import io
 import lzma
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,11 +23,24 @@ class Input:
 
     file: BinaryIO  # decompressed
     raw: BinaryIO  # as it is stored
-    size: int | None  # bytes of ``raw``; None: a pipe
+    opened: os.stat_result | None  # what ``raw`` was then; None: a pipe
 
     def share_read(self) -> float | None:
-        """How much of it was read, from 0 to 1."""
-        return self.raw.tell() / self.size if self.size else None
+        """How much of it was read, from 0 to 1; None if that cannot be told."""
+        size = self.opened.st_size if self.opened else 0
+        return self.raw.tell() / size if size else None
+
+    def check_unchanged(self) -> None:
+        """See that nobody wrote to it since it was opened.
+
+        Raises:
+            BulkError: somebody did.
+        """
+        if self.opened is None:
+            return
+        then, now = self.opened, os.fstat(self.raw.fileno())
+        if (then.st_size, then.st_mtime_ns) != (now.st_size, now.st_mtime_ns):
+            raise BulkError("the input was changed while it was read: delete the partial output")
 
 
 def identity(location: str) -> Identity | None:
@@ -67,7 +81,7 @@ def open_input(
         if not path.exists():
             _download(location, path)
     with path.open("rb") as raw, _decompressed(raw, kind.compression) as file:
-        yield Input(file, raw, path.stat().st_size)
+        yield Input(file, raw, os.fstat(raw.fileno()))
 
 
 def _decompressed(raw: BinaryIO, compression: str) -> BinaryIO:

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 from tqdm import tqdm
 
@@ -60,7 +60,7 @@ def open_output(location: str, layout: Layout, run: Run, resumable: bool) -> Ite
     """
     if location == PIPE:
         with tempfile.TemporaryDirectory() as folder:
-            yield _Pipe(Path(folder), layout)
+            yield _Pipe(Path(folder))
         return
     output = _File(location, layout, run, resumable)
     try:
@@ -70,12 +70,11 @@ def open_output(location: str, layout: Layout, run: Run, resumable: bool) -> Ite
 
 
 class _Pipe:
-    """Standard output; rejects go to stderr."""
+    """Standard output, as JSON lines; rejects go to stderr."""
 
-    def __init__(self, folder: Path, layout: Layout) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.chunks = self.rows = self.rejected = 0
-        sys.stdout.buffer.write(header(layout))
 
     def write(self, data: bytes, rows: int) -> None:
         sys.stdout.buffer.write(data)
@@ -139,7 +138,7 @@ class _File:
 
     def write(self, data: bytes, rows: int) -> None:
         self._data.write(data)
-        self._sync(self._data)
+        _sync(self._data)
         self.chunks += 1
         self.rows += rows
         if self._resumable:
@@ -150,21 +149,16 @@ class _File:
         temporary = self.folder / f"{_NOTE}.new"
         with temporary.open("w", encoding="utf-8") as file:
             json.dump({**note, "bytes": self._data.tell()}, file)
-            self._sync(file)
+            _sync(file)
         temporary.replace(self.folder / _NOTE)
-
-    @staticmethod
-    def _sync(file: Any) -> None:
-        file.flush()
-        os.fsync(file.fileno())
 
     def reject(self, reject: Reject) -> None:
         self.rejected += 1
         csv.writer(self._rejects, lineterminator="\n").writerow((reject.line, reject.reason))
 
     def finish(self) -> None:
-        self._sync(self._data)
-        self._sync(self._rejects)
+        _sync(self._data)
+        _sync(self._rejects)
         whole = self.folder / _DATA
         if self._layout.kind.table == "parquet":
             whole = self.folder / _PARQUET
@@ -176,6 +170,12 @@ class _File:
     def close(self) -> None:
         self._rejects.close()
         self._data.close()  # and with it the lock
+
+
+def _sync(file: IO[Any]) -> None:
+    """Have it on the disk, whatever happens to the machine."""
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def _folder_of(location: str) -> Path:
@@ -238,8 +238,10 @@ def _write_parquet(lines: Path, path: Path, layout: Layout) -> None:
     types |= {f"probability_{label}": pyarrow.float64() for label in layout.labels}
     schema = pyarrow.schema((name, types.get(name, pyarrow.string())) for name in layout.columns)
     with (
-        lines.open(encoding="utf-8") as file,
-        pyarrow.parquet.ParquetWriter(path, schema, compression="zstd") as writer,
+        lines.open(encoding="utf-8") as source,
+        path.open("wb") as file,
     ):
-        while group := [json.loads(line) for line in islice(file, _GROUP)]:
-            writer.write_table(pyarrow.Table.from_pylist(group, schema))
+        with pyarrow.parquet.ParquetWriter(file, schema, compression="zstd") as writer:
+            while group := [json.loads(line) for line in islice(source, _GROUP)]:
+                writer.write_table(pyarrow.Table.from_pylist(group, schema))
+        _sync(file)

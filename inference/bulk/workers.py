@@ -57,8 +57,10 @@ def workers(bundle: Bundle, layout: Layout, count: int) -> Iterator[Score]:
             for process in multiprocessing.active_children():  # else their chunks are waited for
                 process.terminate()
             if isinstance(error, BrokenProcessPool):
-                message = "a worker process died, perhaps for lack of memory; try fewer --workers"
-                raise BulkError(message) from error
+                raise BulkError(
+                    "a worker process died: it could not load the model (then see above), "
+                    "or was killed, perhaps for lack of memory (then try fewer --workers)"
+                ) from error
             raise
 
 

@@ -193,3 +193,16 @@ def test_chunks_are_bounded_in_rows_and_characters(
         # THEN no chunk goes beyond a limit by more than its last row
         assert sizes == [3, 3, 1]
         assert reader.expected_rows() == 7
+
+
+def test_an_input_that_is_written_to_meanwhile_is_an_error(tmp_path: Path) -> None:
+    # GIVEN an open input
+    file = tmp_path / "rows.csv"
+    file.write_text("title\nFed\n")
+    with open_input(str(file), Format("csv"), identity(str(file)), tmp_path) as source:
+        source.check_unchanged()
+        # WHEN a row is added to it THEN that is found out
+        with file.open("a") as more:
+            more.write("Mars\n")
+        with pytest.raises(BulkError, match="was changed while it was read"):
+            source.check_unchanged()
