@@ -11,7 +11,7 @@ from inference.classifier import Classifier
 from tests.conftest import ROOT, SAMPLE_MODEL
 
 README = (ROOT / "README.md").read_text()
-COMMANDS = re.findall(r"python -m (training\.\w+)((?:.|\\\n)*)", README)
+COMMANDS = re.findall(r"python -m ((?:training|inference)\.\w+)((?:.|\\\n)*)", README)
 
 
 def test_the_answer_shown_is_the_models() -> None:
@@ -31,6 +31,8 @@ def test_the_answer_shown_is_the_models() -> None:
 def test_every_option_shown_exists(
     module: str, arguments: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    if module == "inference.bulk":  # a package
+        module += ".__main__"
     with pytest.raises(SystemExit):
         importlib.import_module(module).main(["--help"])
     known = set(re.findall(r"--[a-z-]+", capsys.readouterr().out))

@@ -1,0 +1,1 @@
+"""Offline scoring of files: reads rows, classifies them on every core, writes a table."""
