@@ -1,0 +1,69 @@
+"""The handler as Lambda calls it, over a local S3."""
+
+import importlib
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mypy_boto3_s3 import S3Client
+
+from inference.local.emulator import Context
+from inference.local.front_door import to_event
+from tests.conftest import TinyModel
+from training.publish import publish
+
+Call = Callable[..., tuple[int, dict[str, str], Any]]
+
+
+@pytest.fixture
+def start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Call]:
+    """A function that starts a new execution environment and gives a way to call it."""
+
+    def new(model_uri: str, **environment: str) -> Call:
+        monkeypatch.setenv("MODEL_URI", model_uri)
+        monkeypatch.setenv("MODEL_CACHE", str(tmp_path / "cache"))
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.delitem(sys.modules, "inference.app", raising=False)
+        handler = importlib.import_module("inference.app").handler
+
+        def call(
+            method: str, path: str, body: Any = b"", media_type: str = "application/json"
+        ) -> tuple[int, dict[str, str], Any]:
+            data = body if isinstance(body, bytes) else json.dumps(body).encode()
+            headers = [("content-type", media_type), ("origin", "https://example.com")]
+            event = to_event(method, path, headers, data)
+            answer = handler(event, Context("the-request-id"))
+            json.dumps(answer)  # Lambda can send it
+            answered = {name.lower(): value for name, value in answer["headers"].items()}
+            content = answer["body"]
+            is_json = answered.get("content-type", "").endswith("json")
+            return answer["statusCode"], answered, json.loads(content) if is_json else content
+
+        return call
+
+    return new
+
+
+@pytest.fixture
+def uri(s3: S3Client, bucket: str, tiny_model: TinyModel) -> str:
+    return publish(s3, tiny_model.bundle, f"s3://{bucket}/news")
+
+
+@pytest.fixture
+def call(start: Callable[..., Call], uri: str) -> Call:
+    return start(uri)
+
+
+def metrics_in(capsys: pytest.CaptureFixture[str]) -> dict[str, list[float]]:
+    """The values of each metric in what was printed since this was last asked."""
+    found: dict[str, list[float]] = {}
+    for line in capsys.readouterr().out.splitlines():
+        blob = json.loads(line)
+        for directive in blob.get("_aws", {}).get("CloudWatchMetrics", []):
+            for metric in directive["Metrics"]:
+                found.setdefault(metric["Name"], []).extend(blob[metric["Name"]])
+    return found
