@@ -20,7 +20,7 @@ from tests.integration.conftest import Call, metrics_in
 
 BOUND_MS = 200
 # Over the bound: what a loaded machine needs for the rest of a request.
-SLACK_MS = 250
+SLACK_MS = 500
 
 Fault = Literal[
     "silent",
@@ -70,7 +70,7 @@ def faulty_dynamodb(target: str, fault: Fault) -> Iterator[str]:
                 self.answer(200, {"UnprocessedItems": rest})
             else:
                 if fault == "slow":
-                    time.sleep(0.08)
+                    time.sleep(0.4)
                 status, content = self.forward(body)
                 self.answer(status, content)
 
@@ -268,11 +268,11 @@ def test_what_a_slow_table_takes_in_time_is_not_counted_lost(
     faulty_call: Callable[..., Call], table: Table, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # GIVEN a DynamoDB that needs more time for five calls than it gets
-    call = faulty_call("slow", timeout_ms=300)
+    call = faulty_call("slow", timeout_ms=1000)
     # WHEN a long list is classified
     _, milliseconds = predict(call, 125)
     # THEN the answer waited no longer, and whole calls are lost, not all
-    assert milliseconds < 300 + SLACK_MS
+    assert milliseconds < 1000 + SLACK_MS
     (lost,) = metrics_in(capsys)["PredictionLogFailures"]
     assert lost in (25, 50, 75, 100)
     assert len(table.items()) >= 125 - lost  # a call under way at the end may still get there
