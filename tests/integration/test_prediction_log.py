@@ -268,6 +268,7 @@ def test_a_fault_that_stays_costs_the_log_and_not_the_answer(
         assert milliseconds < BOUND_MS + SLACK_MS
         lost = [record for record in caplog.records if record.message == "predictions not logged"]
         assert [record.__dict__["lost"] for record in lost] == [30]
+        assert lost[0].__dict__["cause"]
         assert metrics_in(capsys)["PredictionLogFailures"] == [30]
 
 
