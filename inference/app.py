@@ -1,6 +1,7 @@
 """The Lambda handler: a list of routes."""
 
 import json
+import time
 from http import HTTPStatus
 from typing import Any
 
@@ -10,9 +11,11 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from inference import api, pages
 from inference.model import Model, ModelUnavailableError
-from inference.observability import logger
+from inference.observability import count_cold_start, logger, metrics, predicted
 from inference.openapi import document
+from inference.prediction_log import PredictionLog
 from inference.settings import read_settings
+from inference.tracing import traced
 
 READ = ["GET", "HEAD"]
 METHODS = {
@@ -28,6 +31,8 @@ settings = read_settings()
 cors = CORSConfig(allow_origin=settings.cors_origin) if settings.cors_origin else None
 app = APIGatewayHttpResolver(cors=cors)
 requests = api.RequestReader(settings)
+metrics.namespace = settings.metrics_namespace
+prediction_log = PredictionLog(settings) if settings.prediction_table else None
 model = Model(settings)
 model.load()  # while Lambda's init still has full CPU; a failure is tried again by requests
 
@@ -37,7 +42,15 @@ def predict() -> Response[str]:
     """Classify one text or a list of them."""
     request = requests.read(app.current_event)
     classifier, version = model.get()
-    return api.answer(request, classifier.predict(request.texts), version)
+    started = time.perf_counter()
+    with traced("predict"):
+        predictions = classifier.predict(request.texts)
+    milliseconds = 1000 * (time.perf_counter() - started)
+    predicted(predictions, version, milliseconds, request.texts if settings.log_text else None)
+    if prediction_log:
+        request_id = app.lambda_context.aws_request_id
+        prediction_log.write(request_id, request.texts, predictions, version)
+    return api.answer(request, predictions, version)
 
 
 @app.route("/health", method=READ)
@@ -117,6 +130,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
     Any other event is a warmer's or somebody's test: it gets the state of the model.
     """
+    count_cold_start()
     if "http" not in (event.get("requestContext") or {}):
         model.load()
         return {"status": "ok" if model.loaded else "unavailable"}

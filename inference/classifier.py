@@ -18,10 +18,11 @@ BATCH_TOKENS = 384
 
 @dataclass(frozen=True)
 class Prediction:
-    """The probabilities of one text, and whether its end was cut off."""
+    """The probabilities of one text, and how much of it was read."""
 
     probabilities: dict[str, float]  # by label, in output order; they sum to 1
-    truncated: bool
+    truncated: bool  # whether its end was cut off
+    tokens: int  # wordpieces read, [CLS] and [SEP] included
 
     @property
     def label(self) -> str:
@@ -73,8 +74,9 @@ class Classifier:
             Prediction(
                 dict(zip(self.manifest.labels, row.tolist(), strict=True)),
                 bool(encoding.overflowing),
+                length,
             )
-            for row, encoding in zip(probabilities, encodings, strict=True)
+            for row, length, encoding in zip(probabilities, lengths, encodings, strict=True)
         ]
 
     def _run(self, token_ids: Sequence[Sequence[int]]) -> NDArray[np.float32]:

@@ -4,9 +4,10 @@ import time
 
 from inference.bundle import BundleError
 from inference.classifier import Classifier
-from inference.observability import logger
+from inference.observability import model_loaded, model_not_loaded
 from inference.settings import Settings
 from inference.store import StoreError, fetch
+from inference.tracing import traced
 
 
 class ModelUnavailableError(Exception):
@@ -27,13 +28,15 @@ class Model:
             return
         uri, started = self._settings.model_uri, time.monotonic()
         try:
-            bundle = fetch(uri, self._settings.model_cache, self._settings.model_timeout_seconds)
-            self._loaded = (Classifier(bundle.folder, bundle.manifest), bundle.version)
+            with traced("load model"):
+                bundle = fetch(
+                    uri, self._settings.model_cache, self._settings.model_timeout_seconds
+                )
+                self._loaded = (Classifier(bundle.folder, bundle.manifest), bundle.version)
         except (StoreError, BundleError) as error:
-            logger.error("model not loaded", model_uri=uri, cause=str(error))
+            model_not_loaded(uri, error)
             return
-        seconds = round(time.monotonic() - started, 3)
-        logger.info("model loaded", model_version=bundle.version, seconds=seconds)
+        model_loaded(bundle.version, time.monotonic() - started)
 
     @property
     def loaded(self) -> bool:

@@ -25,6 +25,13 @@ class Settings(BaseModel):
     max_characters: Annotated[int, Field(gt=0)] = 10_000  # in one text
     max_body_bytes: Annotated[int, Field(gt=0)] = 1_000_000
     cors_origin: str = ""  # such as https://example.com, or *; empty: no other site may ask
+    metrics_namespace: Annotated[str, Field(pattern=r"^[A-Za-z0-9._/#-]{1,255}$")] = (
+        "TextClassifier"
+    )
+    prediction_table: Annotated[str, Field(pattern=r"^([A-Za-z0-9._-]{3,255})?$")] = ""  # or none
+    prediction_ttl_days: Annotated[int, Field(gt=0)] = 30
+    prediction_timeout_ms: Annotated[int, Field(gt=0)] = 200  # that an answer waits for the table
+    log_text: bool = False  # whether the logs, the table's too, may hold what was classified
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:

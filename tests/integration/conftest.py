@@ -58,3 +58,14 @@ def start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Call
 def call(start: Callable[..., Call], uri: str) -> Call:
     """A way to call a running function."""
     return start(uri)
+
+
+def metrics_in(capsys: pytest.CaptureFixture[str]) -> dict[str, list[float]]:
+    """The values of each metric in what was printed since this was last asked."""
+    found: dict[str, list[float]] = {}
+    for line in capsys.readouterr().out.splitlines():
+        blob = json.loads(line)
+        for directive in blob.get("_aws", {}).get("CloudWatchMetrics", []):
+            for metric in directive["Metrics"]:
+                found.setdefault(metric["Name"], []).extend(blob[metric["Name"]])
+    return found

@@ -1,0 +1,339 @@
+"""The prediction log on a local DynamoDB, whole and with faults."""
+
+import gc
+import hashlib
+import json
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Event, Thread
+from typing import Any, Literal
+
+import boto3
+import pytest
+
+from tests.integration.conftest import Call, metrics_in
+
+BOUND_MS = 200
+# Over the bound: what a loaded machine needs for the rest of a request.
+SLACK_MS = 500
+
+Fault = Literal[
+    "silent",
+    "silent once",
+    "drip",
+    "reset",
+    "slow",
+    "500",
+    "500 once",
+    "throttled",
+    "throttled once",
+    "unprocessed",
+    "unprocessed for 1 s",
+    "half unprocessed",
+]
+
+
+@contextmanager
+def faulty_dynamodb(target: str, fault: Fault) -> Iterator[str]:
+    """A URL that passes calls on to ``target``, with a fault."""
+    calls: list[float] = []  # when they came
+    ended = Event()
+
+    class Proxy(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            calls.append(time.monotonic())
+            first = len(calls) == 1
+            if fault == "silent" or (fault == "silent once" and first):
+                ended.wait()
+                self.close_connection = True
+            elif fault == "reset":
+                self.close_connection = True
+            elif fault == "500" or (fault == "500 once" and first):
+                self.answer(500, {"__type": "com.amazonaws.dynamodb.v20120810#InternalServerError"})
+            elif fault == "throttled" or (fault == "throttled once" and first):
+                name = "ProvisionedThroughputExceededException"
+                self.answer(400, {"__type": f"com.amazonaws.dynamodb.v20120810#{name}"})
+            elif fault == "unprocessed" or (
+                fault == "unprocessed for 1 s" and calls[-1] - calls[0] < 1
+            ):
+                self.answer(200, {"UnprocessedItems": json.loads(body)["RequestItems"]})
+            elif fault == "half unprocessed":
+                ((table, puts),) = json.loads(body)["RequestItems"].items()
+                half = (len(puts) + 1) // 2
+                self.forward(json.dumps({"RequestItems": {table: puts[:half]}}).encode())
+                rest = {table: puts[half:]} if puts[half:] else {}
+                self.answer(200, {"UnprocessedItems": rest})
+            else:
+                if fault == "slow":
+                    time.sleep(0.4)
+                status, content = self.forward(body)
+                self.answer(status, content)
+
+        def forward(self, body: bytes) -> tuple[int, Any]:
+            names = ("Authorization", "Content-Type", "X-Amz-Target")
+            headers = {name: self.headers[name] for name in names}
+            try:
+                with urllib.request.urlopen(urllib.request.Request(target, body, headers)) as found:
+                    return found.status, json.load(found)
+            except urllib.error.HTTPError as error:
+                return error.code, json.load(error)
+
+        def answer(self, status: int, content: Any) -> None:
+            data = json.dumps(content).encode()
+            self.send_response_only(status)
+            self.send_header("Content-Type", "application/x-amz-json-1.0")
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            if fault != "drip":
+                self.wfile.write(data)
+                return
+            for byte in data:
+                if ended.wait(0.1):
+                    return
+                self.wfile.write(bytes([byte]))
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
+    Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        ended.set()
+        server.shutdown()
+        server.server_close()
+
+
+class Table:
+    """A table of the local DynamoDB, as the template makes it."""
+
+    def __init__(self, endpoint: str, name: str) -> None:
+        self.name = name
+        self._table = boto3.resource("dynamodb", endpoint_url=endpoint).create_table(
+            TableName=name,
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+
+    def items(self) -> dict[str, dict[str, Any]]:
+        """What it holds, by id."""
+        found: list[Any] = self._table.scan()["Items"]
+        return {item["id"]: item for item in found}
+
+
+@pytest.fixture
+def table(s3_endpoint: str, bucket: str, monkeypatch: pytest.MonkeyPatch) -> Table:
+    """An empty table of this test's own; moto serves every service at one endpoint."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", s3_endpoint)
+    return Table(s3_endpoint, f"predictions-{bucket}")
+
+
+@pytest.fixture
+def logging_call(start: Callable[..., Call], uri: str, table: Table) -> Call:
+    """A function that logs its predictions, on a machine that may be slow."""
+    return start(uri, PREDICTION_TABLE=table.name, PREDICTION_TIMEOUT_MS="5000")
+
+
+@pytest.fixture
+def faulty_call(
+    start: Callable[..., Call],
+    uri: str,
+    table: Table,
+    s3_endpoint: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Callable[..., Call]]:
+    """A way to start a function with a fault between it and its table."""
+    with ExitStack() as stack:
+
+        def new(fault: Fault, timeout_ms: int = BOUND_MS) -> Call:
+            url = stack.enter_context(faulty_dynamodb(s3_endpoint, fault))
+            monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", url)
+            return start(uri, PREDICTION_TABLE=table.name, PREDICTION_TIMEOUT_MS=str(timeout_ms))
+
+        # The tests' process holds torch: collecting all of that stops every thread for up to 2 s.
+        gc.freeze()
+        yield new
+        gc.unfreeze()
+
+
+def predict(call: Call, count: int) -> tuple[Any, float]:
+    """The answers to a list, and the milliseconds they took."""
+    started = time.monotonic()
+    status, _, answer = call("POST", "/predict", {"inputs": ["Fed holds rates"] * count})
+    milliseconds = 1000 * (time.monotonic() - started)
+    assert status == 200
+    assert len(answer["predictions"]) == count
+    return answer, milliseconds
+
+
+def test_a_prediction_is_an_item(logging_call: Call, table: Table) -> None:
+    # GIVEN a function with a table
+    before = datetime.now(UTC)
+    # WHEN it predicts
+    _, _, answer = logging_call("POST", "/predict", {"inputs": "zebra crossing"})
+    # THEN the table holds what it said, the text's digest and not the text
+    (item,) = table.items().values()
+    moment = datetime.fromisoformat(item.pop("time"))
+    assert before - timedelta(milliseconds=1) <= moment <= datetime.now(UTC)
+    assert item.pop("expires_at") == int(moment.timestamp()) + 30 * 86_400
+    assert isinstance(item["confidence"], Decimal)
+    assert item.pop("tokens") > 2
+    assert item == {
+        "id": "the-request-id#0",
+        "label": answer["predicted_label"],
+        "confidence": Decimal(str(answer["confidence"])),
+        "model_version": answer["model_version"],
+        "text_sha256": hashlib.sha256(b"zebra crossing").hexdigest(),
+        "truncated": False,
+    }
+
+
+def test_the_item_of_a_cut_text_says_so(logging_call: Call, table: Table) -> None:
+    logging_call("POST", "/predict", {"inputs": "inflation " * 100})
+    (item,) = table.items().values()
+    assert item["truncated"] is True
+
+
+def test_a_list_is_an_item_each_in_several_calls(
+    logging_call: Call, table: Table, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # GIVEN more texts than DynamoDB takes in one call, twice two of the same
+    texts = [f"headline {number // 2}" for number in range(60)]
+    # WHEN they are classified
+    _, _, answer = logging_call("POST", "/predict", {"inputs": texts})
+    # THEN each has its item, in the order of the answers, and nothing is counted lost
+    items = table.items()
+    assert len(items) == 60
+    for index, (text, found) in enumerate(zip(texts, answer["predictions"], strict=True)):
+        item = items[f"the-request-id#{index}"]
+        assert item["text_sha256"] == hashlib.sha256(text.encode()).hexdigest()
+        assert item["label"] == found["predicted_label"]
+    assert "PredictionLogFailures" not in metrics_in(capsys)
+
+
+def test_the_text_is_kept_if_a_setting_says_so(
+    start: Callable[..., Call], uri: str, table: Table
+) -> None:
+    call = start(uri, PREDICTION_TABLE=table.name, PREDICTION_TIMEOUT_MS="5000", LOG_TEXT="true")
+    call("POST", "/predict", {"inputs": "zebra crossing"})
+    (item,) = table.items().values()
+    assert item["text"] == "zebra crossing"
+
+
+def test_a_bad_request_is_no_item(logging_call: Call, table: Table) -> None:
+    assert logging_call("POST", "/predict", {"inputs": ["good", 1]})[0] == 422
+    assert table.items() == {}
+
+
+@pytest.mark.parametrize("fault", ["500 once", "throttled once", "half unprocessed"])
+def test_a_fault_that_passes_loses_nothing(
+    faulty_call: Callable[..., Call],
+    table: Table,
+    capsys: pytest.CaptureFixture[str],
+    fault: Fault,
+) -> None:
+    # GIVEN a DynamoDB that refuses once, or takes only half of each call
+    call = faulty_call(fault, timeout_ms=5000)
+    # WHEN predictions are made THEN all are logged
+    predict(call, 30)
+    assert len(table.items()) == 30
+    assert "PredictionLogFailures" not in metrics_in(capsys)
+
+
+@pytest.mark.parametrize("fault", ["silent", "drip", "reset", "500", "throttled", "unprocessed"])
+def test_a_fault_that_stays_costs_the_log_and_not_the_answer(
+    faulty_call: Callable[..., Call],
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    fault: Fault,
+) -> None:
+    # GIVEN a DynamoDB that never takes an item
+    call = faulty_call(fault)
+    for _ in range(3):
+        caplog.clear()
+        # WHEN predictions are made, again and again
+        _, milliseconds = predict(call, 30)
+        # THEN each answer comes in time, and the loss is logged once and counted in full
+        assert milliseconds < BOUND_MS + SLACK_MS
+        lost = [record for record in caplog.records if record.message == "predictions not logged"]
+        assert [record.__dict__["lost"] for record in lost] == [30]
+        assert lost[0].__dict__["cause"]
+        assert metrics_in(capsys)["PredictionLogFailures"] == [30]
+
+
+def test_what_a_slow_table_takes_in_time_is_not_counted_lost(
+    faulty_call: Callable[..., Call], table: Table, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # GIVEN a DynamoDB that needs more time for five calls than it gets
+    call = faulty_call("slow", timeout_ms=1000)
+    # WHEN a long list is classified
+    _, milliseconds = predict(call, 125)
+    # THEN the answer waited no longer, and whole calls are lost, not all
+    assert milliseconds < 1000 + SLACK_MS
+    (lost,) = metrics_in(capsys)["PredictionLogFailures"]
+    assert lost in (25, 50, 75, 100)
+    assert len(table.items()) >= 125 - lost  # a call under way at the end may still get there
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "cause"),
+    [(None, "ResourceNotFoundException"), ("http://127.0.0.1:9", "Could not connect")],
+)
+def test_a_table_that_is_not_there_costs_no_answer(
+    start: Callable[..., Call],
+    uri: str,
+    table: Table,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    endpoint: str | None,
+    cause: str,
+) -> None:
+    # GIVEN a function whose table does not exist, or whose DynamoDB cannot be reached
+    if endpoint:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", endpoint)
+    call = start(uri, PREDICTION_TABLE="nowhere", PREDICTION_TIMEOUT_MS="1000")
+    # WHEN it predicts
+    predict(call, 2)
+    # THEN it answers, and the log says why nothing was kept
+    (record,) = (one for one in caplog.records if one.message == "predictions not logged")
+    assert cause in record.__dict__["cause"]
+    assert metrics_in(capsys)["PredictionLogFailures"] == [2]
+
+
+def test_a_call_that_was_given_up_does_not_stand_in_the_way(
+    faulty_call: Callable[..., Call], table: Table, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # GIVEN a DynamoDB that left one call without an answer
+    call = faulty_call("silent once", timeout_ms=500)
+    predict(call, 1)
+    assert metrics_in(capsys)["PredictionLogFailures"] == [1]
+    # WHEN more is predicted THEN it is logged
+    predict(call, 20)
+    assert "PredictionLogFailures" not in metrics_in(capsys)
+    assert len(table.items()) == 20
+
+
+def test_what_was_counted_lost_is_not_tried_for_ever(
+    faulty_call: Callable[..., Call], table: Table, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # GIVEN a DynamoDB that had no capacity for a request of two texts
+    call = faulty_call("unprocessed for 1 s", timeout_ms=500)
+    predict(call, 2)
+    assert metrics_in(capsys)["PredictionLogFailures"] == [2]
+    # WHEN it has capacity again THEN it is not taken by what was given up
+    time.sleep(1)
+    predict(call, 1)
+    assert "PredictionLogFailures" not in metrics_in(capsys)
+    assert list(table.items()) == ["the-request-id#0"]
