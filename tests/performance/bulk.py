@@ -32,7 +32,7 @@ from transformers import DistilBertConfig, DistilBertForSequenceClassification, 
 from inference.bulk.workers import usable_cores
 from inference.bundle import MANIFEST, MODEL, TOKENIZER, Manifest
 from inference.classifier import BATCH_TOKENS
-from training import data, distilbert, export, tasks
+from training import data, distilbert, export, graph, tasks
 
 ROOT = Path(__file__).parents[2]
 HEADLINES = ROOT / "data" / "headlines.csv"
@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         config = DistilBertConfig(n_layers=options.layers, num_labels=len(tasks.NEWS.labels))
-        build(config, folder)
+        build(config, folder, texts[:100])
         slow = pipeline_rate(folder, texts[: options.pipeline_rows], cores)
         fast = bulk_rate(folder, texts)
         peak = peak_rate(config, cores)
@@ -79,7 +79,7 @@ def headlines(location: str, count: int) -> list[str]:
     return list(islice(cycle(texts), count))
 
 
-def build(config: DistilBertConfig, folder: Path) -> None:
+def build(config: DistilBertConfig, folder: Path, texts: list[str]) -> None:
     """Make a model and, in ``bundle``, what it is exported to."""
     torch.manual_seed(0)
     tokenizer = Tokenizer.from_file(str(SAMPLE_MODEL / TOKENIZER))
@@ -87,7 +87,7 @@ def build(config: DistilBertConfig, folder: Path) -> None:
     bundle = folder / "bundle"
     bundle.mkdir()
     max_length = export.write_tokenizer(folder, bundle)
-    export.write_model(folder, bundle)
+    graph.write_graph(folder, bundle, distilbert.encode(tokenizer, texts))
     manifest = Manifest(
         task=tasks.NEWS.name,
         labels=tasks.NEWS.labels,
