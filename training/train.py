@@ -13,9 +13,7 @@ Ctrl-C saves a checkpoint and ends; --resume goes on from it to the same result.
 
 import json
 import math
-import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +21,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -37,6 +36,7 @@ from training import checkpoint, data, distilbert, metrics
 from training.atomic import write_text
 from training.batches import masked, padded, shuffled
 from training.parallel import Group, process_group
+from training.provenance import source_commit
 from training.settings import Settings, parse, rows_of
 
 RESULTS = ("training.json", "evaluation.json", "model.safetensors")
@@ -112,7 +112,7 @@ def train(settings: Settings, group: Group) -> None:
     between = max(1, epoch // settings.evaluations)
     loss, saved = math.nan, time.monotonic()
     started = saved - progress.seconds
-    quiet = {} if group.leads else {"disable": True}
+    quiet: dict[str, Any] = {} if group.leads else {"disable": True}
     bar = tqdm(
         total=total, initial=progress.step, desc="train", unit="step", dynamic_ncols=True, **quiet
     )
@@ -326,21 +326,6 @@ def write_record(
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     write_text(output / "training.json", json.dumps(record, indent=2) + "\n")
-
-
-def source_commit() -> str | None:
-    """The commit of this code, with a mark if it was changed since.
-
-    Outside git, what SOURCE_COMMIT says, or none.
-    """
-    try:
-        command = ["git", "describe", "--always", "--abbrev=40", "--dirty", "--match="]
-        done = subprocess.run(
-            command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return os.environ.get("SOURCE_COMMIT")
-    return done.stdout.strip()
 
 
 if __name__ == "__main__":
