@@ -41,6 +41,7 @@ class Training:
     """What changes as a run goes on: weights, their running mean, moments, loss scale."""
 
     model: DistilBertForSequenceClassification
+    replica: torch.nn.Module  # the model as a step calls it; the same weights
     average: AveragedModel
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler

@@ -111,7 +111,7 @@ def publish(s3: "S3Client", folder: Path, store: str) -> str:
     data = (folder / MANIFEST).read_bytes()
     parse_manifest(data, version)
     _put_once(s3, bucket, f"{prefix}{version}/{MANIFEST}", data)
-    return f"s3://{bucket}/{prefix}{version}"
+    return model_uri(store, version)
 
 
 def _put_once(s3: "S3Client", bucket: str, key: str, data: bytes) -> None:
@@ -214,6 +214,12 @@ def _line(version: str, manifest: Manifest) -> str:
         f"macro-F1 {int8.get('macro_f1', math.nan):.4f}  "
         f"split {training.get('split')}  {megabytes:.1f} MB"
     )
+
+
+def model_uri(store: str, version: str) -> str:
+    """Where a store keeps a version."""
+    bucket, prefix = parse_store(store)
+    return f"s3://{bucket}/{prefix}{version}"
 
 
 def parse_store(uri: str) -> tuple[str, str]:

@@ -70,14 +70,15 @@ def parse(description: str, arguments: Sequence[str] | None = None) -> Settings:
         if option.default is MISSING:
             parser.add_argument(name, required=True, help=text)
         elif isinstance(option.default, bool):
-            parser.add_argument(name, nargs="?", const=True, default=False, type=_truth, help=text)
+            parser.add_argument(name, nargs="?", const=True, default=False, type=truth, help=text)
         else:
             text += f" (default: {option.default})" if option.default else ""
             parser.add_argument(name, type=type(option.default), default=option.default, help=text)
     return Settings(**vars(parser.parse_args(arguments)))
 
 
-def _truth(word: str) -> bool:
+def truth(word: str) -> bool:
+    """The value of a flag that is given as a word."""
     if word.lower() not in ("true", "false"):
         raise argparse.ArgumentTypeError(f"{word!r} is neither true nor false")
     return word.lower() == "true"

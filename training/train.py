@@ -5,6 +5,7 @@ r"""Fine-tune DistilBERT on labelled texts.
     python -m training.train --task sentiment --data reviews.csv --output build/reviews
     python -m training.train --task mine --data mine.csv --text-column body \
         --label-column topic --output build/mine
+    torchrun --standalone --nproc-per-node 4 -m training.train --data …    # four GPUs
 
 Ctrl-C saves a checkpoint and ends; --resume goes on from it to the same result. Then:
 `python -m training.evaluate build/news` and `python -m training.export build/news`.
@@ -13,7 +14,6 @@ Ctrl-C saves a checkpoint and ends; --resume goes on from it to the same result.
 import json
 import math
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -34,6 +35,8 @@ from transformers import DistilBertForSequenceClassification
 from training import checkpoint, data, distilbert, metrics
 from training.atomic import write_text
 from training.batches import masked, padded, shuffled
+from training.parallel import Group, process_group
+from training.provenance import source_commit
 from training.settings import Settings, parse, rows_of
 
 RESULTS = ("training.json", "evaluation.json", "model.safetensors")
@@ -50,7 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Train and write the model folder; returns the exit code."""
     settings = parse(__doc__ or "", arguments)
     try:
-        train(settings)
+        with process_group() as group:
+            train(settings, group)
     except (data.DataError, distilbert.ModelError, checkpoint.CheckpointError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -63,8 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def train(settings: Settings) -> None:
-    """One run, from the rows to the folder of the best model.
+def train(settings: Settings, group: Group) -> None:
+    """One run, from the rows to the folder of the best model; in every process of the group.
 
     Raises:
         DataError, ModelError, CheckpointError: what the run needs is not there or not right.
@@ -77,27 +81,30 @@ def train(settings: Settings) -> None:
     commit = source_commit()  # now: the files may have changed when the run ends
 
     dataset, rows = rows_of(settings)
-    print(
-        f"{dataset.task.name} ({', '.join(dataset.task.labels)}): {len(rows.train):,} training, "
-        f"{len(rows.validation):,} validation, {len(rows.test):,} test rows"
-    )
+    if group.leads:
+        print(
+            f"{dataset.task.name} ({', '.join(dataset.task.labels)}): {len(rows.train):,} "
+            f"training, {len(rows.validation):,} validation, {len(rows.test):,} test rows"
+        )
     model, tokenizer = initialise(settings, dataset, rows.train)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    precision = autocast_type(settings.precision, device)
-    model.to(device)
+    precision = autocast_type(settings.precision, group.device)
+    model.to(group.device)
     training = checkpoint.Training(
         model,
+        group.replica(model),
         AveragedModel(model, multi_avg_fn=running_mean(settings.averaging)),
         adamw(model, settings),
-        torch.amp.GradScaler(device.type, enabled=precision is torch.float16),
+        torch.amp.GradScaler(group.device.type, enabled=precision is torch.float16),
     )
     progress = checkpoint.Progress()
     state = checkpoint.Checkpoint(output / "checkpoint.safetensors", settings, dataset.sha256)
     if settings.resume:
         progress = state.load(training)
-    else:
+    elif group.leads:
         for name in RESULTS:  # of another run: nobody may take them for this one's
             (output / name).unlink(missing_ok=True)
+    if not group.leads:  # dropout and masking of its own
+        torch.manual_seed(settings.seed + group.rank + group.size * progress.step)
 
     learn, check = Texts.of(rows.train, tokenizer), Texts.of(rows.validation, tokenizer)
     epoch = math.ceil(len(rows.train) / settings.batch_size)
@@ -105,13 +112,16 @@ def train(settings: Settings) -> None:
     between = max(1, epoch // settings.evaluations)
     loss, saved = math.nan, time.monotonic()
     started = saved - progress.seconds
-    bar = tqdm(total=total, initial=progress.step, desc="train", unit="step", dynamic_ncols=True)
+    quiet: dict[str, Any] = {} if group.leads else {"disable": True}
+    bar = tqdm(
+        total=total, initial=progress.step, desc="train", unit="step", dynamic_ncols=True, **quiet
+    )
     with bar, stop_requests() as stop_requested:
         for batch in batches_from(progress.step, learn, settings):
             if progress.step >= total or progress.stale >= settings.patience:
                 break
             rate = settings.learning_rate * schedule(progress.step, total, settings.warmup)
-            now = take_step(training, learn, batch, rate, settings, precision)
+            now = take_step(training, learn, batch, rate, settings, precision, group)
             loss = now if math.isnan(loss) else 0.99 * loss + 0.01 * now
             progress.step += 1
             progress.seconds = time.monotonic() - started
@@ -119,24 +129,31 @@ def train(settings: Settings) -> None:
             bar.set_postfix(loss=f"{loss:.4f}", f1=f"{progress.best:.4f}")
 
             if progress.step % between == 0 or progress.step == total:
-                average = training.average.module
-                scores = distilbert.logits(average, check.token_ids, device, precision)
-                f1 = metrics.macro_f1(scores.argmax(1), check.labels, len(dataset.task.labels))
-                bar.write(f"step {progress.step}: loss {loss:.4f}, validation macro-F1 {f1:.4f}")
+                average, f1 = training.average.module, 0.0
+                if group.leads:
+                    scores = distilbert.logits(average, check.token_ids, group.device, precision)
+                    f1 = metrics.macro_f1(scores.argmax(1), check.labels, len(dataset.task.labels))
+                    at = f"step {progress.step}/{total}"
+                    bar.write(f"{at}: loss {loss:.4f}, validation macro-F1 {f1:.4f}")
+                f1 = group.of_leader(f1)
                 progress.history.append((progress.step, f1))
                 progress.stale += 1
                 if f1 > progress.best:
                     progress.best, progress.stale = f1, 0
-                    distilbert.save(average, tokenizer, output)
+                    if group.leads:
+                        distilbert.save(average, tokenizer, output)
+            stop = group.any(stop_requested())
             late = time.monotonic() - saved > settings.checkpoint_minutes * 60
-            if late or stop_requested():
+            if group.leads and (late or stop):
                 state.save(training, progress)
                 saved = time.monotonic()
-            if stop_requested():
+            if stop:
+                group.any(stop)  # nobody ends, which ends all, before the leader has saved
                 raise InterruptedRunError
-    write_record(output, settings, dataset, rows, progress, commit)
-    state.path.unlink(missing_ok=True)
-    print(f"best validation macro-F1 {progress.best:.4f}; model in {output}")
+    if group.leads:
+        write_record(output, settings, dataset, rows, progress, commit)
+        state.path.unlink(missing_ok=True)
+        print(f"best validation macro-F1 {progress.best:.4f}; model in {output}")
 
 
 def initialise(
@@ -188,24 +205,26 @@ def take_step(
     learning_rate: float,
     settings: Settings,
     precision: torch.dtype | None,
+    group: Group,
 ) -> float:
-    """One step of AdamW on a batch; returns its loss."""
+    """One step of AdamW on a batch; returns the loss of this process's share."""
     model, optimizer, scaler = training.model, training.optimizer, training.scaler
-    device = next(model.parameters()).device
-    for group in optimizer.param_groups:
-        group["lr"] = learning_rate
-    inputs, mask = padded([texts.token_ids[row] for row in batch], model.config.pad_token_id)
+    device = group.device
+    for parameters in optimizer.param_groups:
+        parameters["lr"] = learning_rate
+    share, weight = group.share(batch)
+    inputs, mask = padded([texts.token_ids[row] for row in share], model.config.pad_token_id)
     if settings.masking:
         inputs = masked(inputs, mask, texts.mask_id, settings.masking)
     model.train()
     with torch.autocast(device.type, precision, enabled=precision is not None):
-        logits = model(inputs.to(device), mask.to(device)).logits
+        logits = training.replica(inputs.to(device), mask.to(device)).logits
     loss = torch.nn.functional.cross_entropy(
         logits.float(),
-        torch.from_numpy(texts.labels[batch]).to(device),
+        torch.from_numpy(texts.labels[share]).to(device),
         label_smoothing=settings.label_smoothing,
     )
-    scaler.scale(loss).backward()
+    scaler.scale(weight * loss).backward()
     scaler.unscale_(optimizer)
     torch.nn.utils.clip_grad_norm_(model.parameters(), settings.max_grad_norm)
     scaler.step(optimizer)
@@ -307,18 +326,6 @@ def write_record(
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     write_text(output / "training.json", json.dumps(record, indent=2) + "\n")
-
-
-def source_commit() -> str | None:
-    """The commit of this code, with a mark if it was changed since; none outside git."""
-    try:
-        command = ["git", "describe", "--always", "--abbrev=40", "--dirty", "--match="]
-        done = subprocess.run(
-            command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return done.stdout.strip()
 
 
 if __name__ == "__main__":

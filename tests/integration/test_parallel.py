@@ -1,0 +1,91 @@
+"""Several processes train what one does; processes of the CPU stand in for GPUs."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tests.conftest import HEADLINES, ROOT
+
+pytestmark = pytest.mark.timeout(900)  # whole runs, one after the other
+
+TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
+
+
+@pytest.fixture(scope="module")
+def steady_base(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model without dropout, which every process would draw for itself."""
+    folder = tmp_path_factory.mktemp("base") / "steady"
+    shutil.copytree(tiny_base, folder)
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"dropout": 0.0, "attention_dropout": 0.0, "seq_classif_dropout": 0.0}
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder
+
+
+def start(base: Path, output: Path, *options: str, processes: int) -> subprocess.Popen[str]:
+    """Train by so many processes; batches of 23 divide by no two."""
+    command = [sys.executable, *TORCHRUN, str(processes), "-m", "training.train"]
+    command += ["--data", str(HEADLINES), "--base-model", str(base), "--output", str(output)]
+    command += ["--precision", "fp32", "--learning-rate", "1e-3", "--batch-size", "23"]
+    command += ["--epochs", "3", "--evaluations", "2", *options]
+    return subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def finish(run: subprocess.Popen[str]) -> str:
+    output, _ = run.communicate()
+    assert run.returncode == 0, output
+    return output
+
+
+def assert_same_model(one: Path, other: Path) -> None:
+    """Weights and every validation on the way agree to rounding."""
+    weights, others = (load_file(folder / "model.safetensors") for folder in (one, other))
+    for name, tensor in weights.items():
+        torch.testing.assert_close(tensor, others[name], atol=1e-4, rtol=1e-3)
+    records = [json.loads((folder / "training.json").read_text()) for folder in (one, other)]
+    assert records[0]["steps"] == records[1]["steps"]
+    assert records[0]["validation_macro_f1"] == records[1]["validation_macro_f1"]
+
+
+@pytest.fixture(scope="module")
+def alone(steady_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What one process trains."""
+    folder = tmp_path_factory.mktemp("alone")
+    finish(start(steady_base, folder, processes=1))
+    return folder
+
+
+def test_two_processes_train_the_model_that_one_does(
+    alone: Path, steady_base: Path, tmp_path: Path
+) -> None:
+    # WHEN two processes take half of each batch
+    said = finish(start(steady_base, tmp_path, processes=2))
+    # THEN the model is the one that a single process makes, and one of them spoke
+    assert_same_model(alone, tmp_path)
+    assert said.count("best validation macro-F1") == 1
+
+
+def test_two_processes_that_are_terminated_go_on_together(
+    alone: Path, steady_base: Path, tmp_path: Path
+) -> None:
+    # GIVEN two processes that got SIGTERM after their first validation
+    run = start(steady_base, tmp_path, processes=2)
+    while not (tmp_path / "model.safetensors").exists():
+        assert run.poll() is None, run.communicate()[0]
+        time.sleep(0.01)
+    run.send_signal(signal.SIGTERM)
+    run.communicate()
+    assert (tmp_path / "checkpoint.safetensors").exists()
+    # WHEN two go on THEN they end where one process ends
+    finish(start(steady_base, tmp_path, "--resume", processes=2))
+    assert_same_model(alone, tmp_path)
