@@ -6,14 +6,17 @@ ENV ?= dev
 STACK ?= text-classifier-$(ENV)
 VENV := .venv
 BIN := $(VENV)/bin
+# All after one option: sam takes the last of several.
+PAIRS = $(addprefix ModelUri=,$(MODEL_URI)) $(PARAMETERS)
+OVERRIDES = $(if $(strip $(PAIRS)),--parameter-overrides $(PAIRS))
 SAM := SAM_CLI_TELEMETRY=0 $(BIN)/sam
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve sam-local test lint format lock deploy smoke rollback destroy clean
+.PHONY: help setup demo serve sam-local test lint scan format lock deploy smoke rollback destroy clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 11
 
 setup: $(VENV)/test ## install all that training and testing need into .venv
 
@@ -27,9 +30,8 @@ sam-local: $(VENV)/local ## the stack of template.yaml, its image in Docker, at 
 	@$(BIN)/python -m inference.local sam --port $(PORT)
 
 deploy: $(VENV)/local ## build and deploy to ENV=dev or prod (MODEL_URI=s3://..., PARAMETERS="Access=api-key")
-	$(SAM) build
-	$(SAM) deploy --config-env $(ENV) --stack-name $(STACK) $(if $(MODEL_URI)$(PARAMETERS),\
-	  --parameter-overrides "$(if $(MODEL_URI),ModelUri=$(MODEL_URI)) $(PARAMETERS)")
+	$(SAM) build $(OVERRIDES)
+	$(SAM) deploy --config-env $(ENV) --stack-name $(STACK) $(OVERRIDES)
 
 smoke: $(VENV)/local ## ask the API at URL=https://... (HEADER="x-api-key: ..." where it wants one)
 	@HEADER="$(HEADER)" $(BIN)/python -m delivery.smoke $(URL)
@@ -53,6 +55,13 @@ lint: $(VENV)/test ## ruff, mypy, cfn-lint, sam validate, hadolint
 	$(SAM) validate --lint
 	$(SAM) validate --region us-east-1
 	$(BIN)/hadolint docker/Dockerfile
+
+scan: $(VENV)/test ## checkov on the expanded template and the Dockerfile, in a venv of its own
+	@mkdir -p build && $(BIN)/python -m tests.cloudformation > build/template.json
+	@test -x build/scan/bin/checkov || { $(PYTHON) -m venv build/scan && \
+	  build/scan/bin/pip install --quiet --disable-pip-version-check checkov==3.3.30; }
+	build/scan/bin/checkov --config-file .checkov.yaml --compact --quiet --skip-download \
+	  --framework cloudformation dockerfile -f build/template.json docker/Dockerfile
 
 format: $(VENV)/test ## rewrite the code in the project's style
 	$(BIN)/ruff format .

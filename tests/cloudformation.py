@@ -1,5 +1,9 @@
-"""What CloudFormation makes of template.yaml: the SAM transform, then the intrinsic functions."""
+"""What CloudFormation makes of template.yaml: the SAM transform, then the intrinsic functions.
 
+python -m tests.cloudformation    # prints the template after the transform, for scanners
+"""
+
+import json
 import re
 from functools import cache
 from typing import Any
@@ -129,3 +133,7 @@ class _Resolver:
             return str(known[name] if name in known else self._call("Ref", name))
 
         return re.sub(r"\$\{([^}]+)\}", value_of, text)
+
+
+if __name__ == "__main__":
+    print(json.dumps(transformed(), indent=2))

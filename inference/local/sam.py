@@ -36,13 +36,9 @@ def sam_local(port: int) -> Iterator[str]:
     Raises:
         SamError: there is no Docker, or a step failed; what sam itself said is on the terminal.
     """
-    os.environ["SAM_CLI_TELEMETRY"] = "0"
     port = port or free_ports(1)[0]
-    _sam("build")
-    address = _host_address()
-    with local_s3(_listening_address(address)) as endpoint:
-        use_local_s3(endpoint)
-        parameters = f"ModelUri={publish_sample()} S3EndpointUrl={_at(address, endpoint)}"
+    build()
+    with sample_store() as parameters:
         command = [*SAM, "local", "start-api", "--port", str(port)]
         command += ["--parameter-overrides", parameters]
         # In a session of its own: a Ctrl-C in the terminal reaches only this process.
@@ -55,9 +51,29 @@ def sam_local(port: int) -> Iterator[str]:
             process.wait()
 
 
-def _sam(*arguments: str) -> None:
-    if subprocess.run([*SAM, *arguments], cwd=ROOT, check=False).returncode:
-        raise SamError(f"sam {' '.join(arguments)} failed: see above")
+def build() -> None:
+    """Build the image.
+
+    Raises:
+        SamError: it cannot be built.
+    """
+    os.environ["SAM_CLI_TELEMETRY"] = "0"
+    if subprocess.run([*SAM, "build"], cwd=ROOT, check=False).returncode:
+        raise SamError("sam build failed: see above")
+
+
+@contextmanager
+def sample_store(address: str | None = None) -> Iterator[str]:
+    """An S3 with the shipped model that containers reach; gives the stack's parameters.
+
+    Args:
+        address: at which containers reach this machine, if it is known.
+    """
+    address = address or _host_address()
+    with local_s3(_listening_address(address)) as endpoint:
+        use_local_s3(endpoint)
+        port = endpoint.rpartition(":")[2]
+        yield f"ModelUri={publish_sample()} S3EndpointUrl=http://{address}:{port}"
 
 
 def _host_address() -> str:
@@ -88,10 +104,6 @@ def _listening_address(address: str) -> str:
         except OSError:
             return HOST
     return address
-
-
-def _at(address: str, endpoint: str) -> str:
-    return f"http://{address}:{endpoint.rpartition(':')[2]}"
 
 
 def _await(process: subprocess.Popen[bytes], port: int) -> None:

@@ -37,7 +37,7 @@ def api(*answers: tuple[int, Any], key: str = "") -> Iterator[str]:
             self.end_headers()
             self.wfile.write(body)
 
-        do_POST = do_GET
+        do_POST = do_GET  # noqa: N815 - http.server names it
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""

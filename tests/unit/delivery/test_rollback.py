@@ -59,9 +59,9 @@ def serve(account: Account, version: str, *published: str) -> None:
 
 def expect_update(account: Account, version: str) -> None:
     # All traffic at once: no weight of another version stays.
+    routing: dict[str, Any] = {"RoutingConfig": {"AdditionalVersionWeights": {}}}
     asked = {"FunctionName": NAME, "Name": "live", "FunctionVersion": version}
-    asked_routing = {"RoutingConfig": {"AdditionalVersionWeights": {}}}
-    account.function.add_response("update_alias", {}, asked | asked_routing)
+    account.function.add_response("update_alias", {}, asked | routing)
 
 
 def test_the_version_before_serves_again(account: Account) -> None:
