@@ -7,7 +7,8 @@ STACK ?= text-classifier-$(ENV)
 VENV := .venv
 BIN := $(VENV)/bin
 # All after one option: sam takes the last of several.
-PAIRS = $(addprefix ModelUri=,$(MODEL_URI)) $(PARAMETERS)
+PAIRS = $(if $(MODEL_URI),ModelStore=$(patsubst %/,%,$(dir $(MODEL_URI))) \
+  ModelVersion=$(notdir $(MODEL_URI))) $(PARAMETERS)
 OVERRIDES = $(if $(strip $(PAIRS)),--parameter-overrides $(PAIRS))
 SAM := SAM_CLI_TELEMETRY=0 $(BIN)/sam
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt

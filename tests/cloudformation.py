@@ -16,7 +16,7 @@ from samtranslator.yaml_helper import yaml_parse
 from tests.conftest import ROOT
 
 TEMPLATE = ROOT / "template.yaml"
-MODEL_URI = "s3://models/news/0123456789abcdef"
+MODEL = {"ModelStore": "s3://models/news", "ModelVersion": "0123456789abcdef"}
 PSEUDO = {
     "AWS::AccountId": "123456789012",
     "AWS::Partition": "aws",
@@ -49,7 +49,7 @@ def transformed(**values: str) -> dict[str, Any]:
     template["Resources"]["ApiKeyFunction"]["Properties"]["CodeUri"] = "s3://artifacts/key"
     session = boto3.Session(region_name="us-east-1")
     translator = Translator({}, Parser(), boto_session=session)
-    expanded: dict[str, Any] = translator.translate(template, {"ModelUri": MODEL_URI} | values)
+    expanded: dict[str, Any] = translator.translate(template, MODEL | values)
     return expanded
 
 
@@ -60,7 +60,7 @@ def deployed(**values: str) -> dict[str, Any]:
     A reference to a resource is its name; an attribute of one ``NAME.ATTRIBUTE``.
     """
     template = transformed(**values)
-    return _Resolver(template, {"ModelUri": MODEL_URI} | values).resolve_template()
+    return _Resolver(template, MODEL | values).resolve_template()
 
 
 class _Resolver:

@@ -73,7 +73,8 @@ def sample_store(address: str | None = None) -> Iterator[str]:
     with local_s3(_listening_address(address)) as endpoint:
         use_local_s3(endpoint)
         port = endpoint.rpartition(":")[2]
-        yield f"ModelUri={publish_sample()} S3EndpointUrl=http://{address}:{port}"
+        store, _, version = publish_sample().rpartition("/")
+        yield (f"ModelStore={store} ModelVersion={version} S3EndpointUrl=http://{address}:{port}")
 
 
 def _host_address() -> str:

@@ -135,7 +135,7 @@ def test_a_locked_down_container_that_reaches_s3_alone_answers(engine: Any, imag
             mem_limit="1024m",
             cap_drop=["ALL"],
             environment={
-                "MODEL_URI": told["ModelUri"],
+                "MODEL_URI": f"{told['ModelStore']}/{told['ModelVersion']}",
                 "AWS_ENDPOINT_URL_S3": told["S3EndpointUrl"],
                 "AWS_ACCESS_KEY_ID": "local",
                 "AWS_SECRET_ACCESS_KEY": "local",

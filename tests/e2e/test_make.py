@@ -63,15 +63,17 @@ def test_no_network_is_one_clear_sentence(checkout: Path) -> None:
 
 def test_a_deployment_passes_every_parameter_to_build_and_deploy() -> None:
     # GIVEN a model and parameters
-    named = ["MODEL_URI=s3://models/0123456789abcdef", "PARAMETERS=Access=iam Architecture=arm64"]
+    named = [
+        "MODEL_URI=s3://models/news/0123456789abcdef",
+        "PARAMETERS=Access=iam Architecture=arm64",
+    ]
     # WHEN they are to be deployed
     command = ["make", "--dry-run", "deploy", "ENV=prod", *named]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     # THEN both steps are told all of them, under one option as sam heeds only the last
     build, deploy = (line for line in done.stdout.splitlines() if "/sam " in line)
-    told = (
-        "--parameter-overrides ModelUri=s3://models/0123456789abcdef Access=iam Architecture=arm64"
-    )
+    told = "--parameter-overrides ModelStore=s3://models/news ModelVersion=0123456789abcdef"
+    told += " Access=iam Architecture=arm64"
     assert build.endswith(f"sam build {told}")
     assert "--config-env prod --stack-name text-classifier-prod " in deploy
     assert deploy.endswith(told)

@@ -15,11 +15,12 @@ from moto import mock_aws
 from moto.core import set_initial_no_auth_action_count
 from mypy_boto3_s3 import S3Client
 
-from tests.cloudformation import MODEL_URI, deployed
+from tests.cloudformation import MODEL, deployed
 
-BUCKET, _, PREFIX = MODEL_URI.removeprefix("s3://").partition("/")
-OWN = f"{PREFIX}/model.onnx"
-OTHER = f"{PREFIX[:-1]}0/model.onnx"  # of another version
+BUCKET, _, PREFIX = MODEL["ModelStore"].removeprefix("s3://").partition("/")
+OWN = f"{PREFIX}/{MODEL['ModelVersion']}/model.onnx"
+BEFORE = f"{PREFIX}/fedcba9876543210/model.onnx"
+OTHER = f"other-{PREFIX}/0123456789abcdef/model.onnx"
 ROLE = "ClassifierRole"
 TRUST = {
     "Version": "2012-10-17",
@@ -29,7 +30,7 @@ TRUST = {
 
 @pytest.fixture
 def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """An account in this process, with two versions of a model."""
+    """An account in this process, with two versions of a model, and another model."""
     for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
@@ -38,7 +39,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with mock_aws():
         s3 = boto3.client("s3")
         s3.create_bucket(Bucket=BUCKET)
-        for key in (OWN, OTHER):
+        for key in (OWN, BEFORE, OTHER):
             s3.put_object(Bucket=BUCKET, Key=key, Body=b"content")
         yield
 
@@ -67,15 +68,17 @@ def enforced(call: Callable[..., Any], **arguments: Any) -> Any:
     return set_initial_no_auth_action_count(0)(call)(Bucket=BUCKET, **arguments)
 
 
-def test_the_function_reads_its_model(s3: S3Client) -> None:
-    assert enforced(s3.get_object, Key=OWN)["Body"].read() == b"content"
+@pytest.mark.parametrize("key", [OWN, BEFORE])
+def test_the_function_reads_its_model_and_the_version_before(s3: S3Client, key: str) -> None:
+    """Which serves on in a canary and again after a rollback, by the same role."""
+    assert enforced(s3.get_object, Key=key)["Body"].read() == b"content"
 
 
 @pytest.mark.parametrize(
     ("operation", "arguments"),
     [
         ("get_object", {"Key": OTHER}),
-        ("get_object", {"Key": f"{PREFIX}0/model.onnx"}),
+        ("get_object", {"Key": f"{PREFIX}2/model.onnx"}),
         ("put_object", {"Key": OWN, "Body": b"other content"}),
         ("delete_object", {"Key": OWN}),
         ("list_objects_v2", {}),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.cloudformation import MODEL_URI, TEMPLATE, deployed, parameters, transformed
+from tests.cloudformation import MODEL, TEMPLATE, deployed, parameters, transformed
 from tests.conftest import ROOT
 
 KMS = "arn:aws:kms:us-east-1:123456789012:key/01234567-89ab-cdef-0123-456789abcdef"
@@ -144,8 +144,8 @@ def test_a_changed_parameter_of_the_function_is_a_new_version() -> None:
     )
     told = json.dumps(version["Properties"]["Description"])
     function = json.dumps(transformed()["Resources"]["Classifier"]["Properties"])
-    used = set(re.findall(r'"Ref": "(\w+)"', function)) & set(parameters())
-    assert "ModelUri" in used
+    used = set(re.findall(r'(?:"Ref": "|\$\{)(\w+)', function)) & set(parameters())
+    assert {"ModelStore", "ModelVersion"} <= used
     untold = {name for name in used if f'"{name}"' not in told}
     # The first is no part of a version; of the others it is told whether there are any.
     assert untold == {"ReservedConcurrency", "SubnetIds", "SecurityGroupIds", "KmsKeyArn"}
@@ -156,7 +156,7 @@ def test_a_changed_parameter_of_the_function_is_a_new_version() -> None:
 def test_the_longest_version_description_is_short_enough_for_lambda() -> None:
     section = parameters()
     values = {
-        "ModelUri": "s3://".ljust(section["ModelUri"]["MaxLength"], "m"),
+        "ModelStore": "s3://".ljust(section["ModelStore"]["MaxLength"], "m"),
         "S3EndpointUrl": "u" * section["S3EndpointUrl"]["MaxLength"],
         "PredictionTtlDays": "36500",
         "MemorySize": "10240",
@@ -209,7 +209,7 @@ def test_concurrency_is_set_if_told() -> None:
 
 def test_the_function_is_told_its_model_and_little_else() -> None:
     assert classifier()["Environment"]["Variables"] == {
-        "MODEL_URI": MODEL_URI,
+        "MODEL_URI": "s3://models/news/0123456789abcdef",
         "AWS_ENDPOINT_URL_S3": "",
         "METRICS_NAMESPACE": "TextClassifier/stack",
         "PREDICTION_TABLE": "",
@@ -311,11 +311,11 @@ def test_every_function_has_a_role_of_its_own(values: dict[str, str]) -> None:
     assert len(set(roles)) == len(roles)
 
 
-def test_the_function_reads_one_version_of_one_model() -> None:
-    allowed = statements("ClassifierRole", ModelUri="s3://a-bucket/deep/er/fedcba9876543210")
+def test_the_function_reads_the_versions_of_one_model() -> None:
+    allowed = statements("ClassifierRole", ModelStore="s3://a-bucket/deep/er")
     assert set(allowed) == {"PullTheModel", "WriteTheLog", "SendTraces"}
     assert allowed["PullTheModel"]["Action"] == {"s3:GetObject"}
-    arn = "arn:aws:s3:::a-bucket/deep/er/fedcba9876543210/*"
+    arn = "arn:aws:s3:::a-bucket/deep/er/*"
     assert allowed["PullTheModel"]["Resource"] == {arn}
 
 
@@ -406,23 +406,24 @@ def test_every_parameter_is_described_and_bounded() -> None:
 
 
 def test_only_the_model_must_be_named() -> None:
-    assert [name for name, one in parameters().items() if "Default" not in one] == ["ModelUri"]
+    assert [name for name, one in parameters().items() if "Default" not in one] == [*MODEL]
 
 
 @pytest.mark.parametrize(
-    ("uri", "valid"),
+    ("store", "valid"),
     [
-        ("s3://models/news/0123456789abcdef", True),
-        ("s3://my.models-1/0123456789abcdef", True),
-        ("s3://models/a/b/c/0123456789abcdef", True),
-        ("s3://models/news/latest", False),
-        ("s3://models/news/*/0123456789abcdef", False),
-        ("s3://models/news/0123456789abcdef/", False),
-        ("file:///models/0123456789abcdef", False),
+        ("s3://models/news", True),
+        ("s3://my.models-1", True),
+        ("s3://models/a/b/c", True),
+        ("s3://models/news/", False),
+        ("s3://models//news", False),
+        ("s3://models/*", False),
+        ("s3://*", False),
+        ("file:///models", False),
     ],
 )
-def test_a_model_uri_that_names_no_version_is_refused(uri: str, *, valid: bool) -> None:
-    assert bool(re.match(parameters()["ModelUri"]["AllowedPattern"], uri)) is valid
+def test_a_store_that_is_no_prefix_of_one_bucket_is_refused(store: str, *, valid: bool) -> None:
+    assert bool(re.match(parameters()["ModelStore"]["AllowedPattern"], store)) is valid
 
 
 def test_dev_and_prod_are_different_stacks() -> None:
