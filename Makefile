@@ -2,15 +2,22 @@
 
 PYTHON ?= python3
 PORT ?= 8080
+ENV ?= dev
+STACK ?= text-classifier-$(ENV)
 VENV := .venv
 BIN := $(VENV)/bin
+# All after one option: sam takes the last of several.
+PAIRS = $(if $(MODEL_URI),ModelStore=$(patsubst %/,%,$(dir $(MODEL_URI))) \
+  ModelVersion=$(notdir $(MODEL_URI))) $(PARAMETERS)
+OVERRIDES = $(if $(strip $(PAIRS)),--parameter-overrides $(PAIRS))
+SAM := SAM_CLI_TELEMETRY=0 $(BIN)/sam
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test lint format lock clean
+.PHONY: help setup demo serve sam-local test lint scan format lock deploy smoke rollback destroy clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 11
 
 setup: $(VENV)/test ## install all that training and testing need into .venv
 
@@ -20,22 +27,56 @@ demo: $(VENV)/local ## run the shipped model in the Lambda runtime and answer sa
 serve: $(VENV)/local ## the same, and stay up at http://127.0.0.1:PORT (PORT=8080)
 	@$(BIN)/python -m inference.local serve --port $(PORT)
 
+sam-local: $(VENV)/local ## the stack of template.yaml, its image in Docker, at http://127.0.0.1:PORT
+	@$(BIN)/python -m inference.local sam --port $(PORT)
+
+deploy: $(VENV)/local ## build and deploy to ENV=dev or prod (MODEL_URI=s3://..., PARAMETERS="Access=api-key")
+	$(SAM) build $(OVERRIDES)
+	$(SAM) deploy --config-env $(ENV) --stack-name $(STACK) $(OVERRIDES)
+
+smoke: $(VENV)/local ## ask the API at URL=https://... (HEADER="x-api-key: ..." where it wants one)
+	@HEADER="$(HEADER)" $(BIN)/python -m delivery.smoke $(URL)
+
+rollback: $(VENV)/local ## serve the version before again in ENV=dev or prod (or VERSION=number)
+	@$(BIN)/python -m delivery.rollback $(STACK) $(VERSION)
+
+destroy: $(VENV)/local ## delete the stack of ENV=dev or prod, after asking
+	@echo "This deletes the stack $(STACK): API, function, images, logs, alarms, dashboard, API key."
+	@echo "It keeps the model store and, where there is one, the table of predictions."
+	$(SAM) delete --stack-name $(STACK)
+
 test: lint ## lint and all tests
 	$(BIN)/python -m pytest
 
-lint: $(VENV)/test ## ruff, mypy
+lint: $(VENV)/test ## ruff, mypy, cfn-lint, sam validate, hadolint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/cfn-lint -- template.yaml
+	$(SAM) validate --lint
+	$(SAM) validate --region us-east-1
+	$(BIN)/hadolint docker/Dockerfile
+
+scan: $(VENV)/test ## checkov on the expanded template and the Dockerfile, in a venv of its own
+	@mkdir -p build && $(BIN)/python -m tests.cloudformation > build/template.json
+	@test -x build/scan/bin/checkov || { $(PYTHON) -m venv build/scan && \
+	  build/scan/bin/pip install --quiet --disable-pip-version-check checkov==3.3.30; }
+	build/scan/bin/checkov --config-file .checkov.yaml --compact --quiet --skip-download \
+	  --framework cloudformation dockerfile -f build/template.json docker/Dockerfile
 
 format: $(VENV)/test ## rewrite the code in the project's style
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-lock: ## renew constraints.txt from the groups in pyproject.toml
+lock: ## renew constraints.txt and docker/requirements.txt from the groups in pyproject.toml
 	rm -rf build/lock && $(PYTHON) -m venv build/lock && build/lock/bin/pip install -q -U pip
 	build/lock/bin/pip install -q --group test
 	build/lock/bin/pip freeze | sed 's/+cpu$$//' > constraints.txt
+	build/lock/bin/pip install -q uv==0.13.9
+	build/lock/bin/uv pip compile --quiet --group inference --constraints constraints.txt \
+	  --excludes docker/excludes.txt --generate-hashes --only-binary :all: --python-version 3.13 \
+	  --python-platform x86_64-manylinux_2_28 --annotation-style line \
+	  --custom-compile-command "make lock" --output-file docker/requirements.txt
 
 clean: ## delete the virtual environment and all that was built
 	rm -rf $(VENV) build

@@ -2,6 +2,7 @@
 
     python -m inference.local demo     # answers the files in sample-requests/ and ends
     python -m inference.local serve    # stays up until Ctrl-C
+    python -m inference.local sam      # the same with template.yaml and its image, in Docker
 
 A local S3 (moto) holds the published bundle; the Lambda handler runs in the real runtime in
 a pool of emulators; an HTTP front door speaks API Gateway's payload format 2.0.
@@ -11,7 +12,6 @@ import argparse
 import json
 import os
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -21,12 +21,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from inference.local.emulator import HOST, EmulatorError, emulator_binary, emulators
+from inference.local.emulator import EmulatorError, emulator_binary, emulators
 from inference.local.front_door import FrontDoorError, front_door
-from inference.local.s3 import local_s3
+from inference.local.s3 import PublishError, local_s3, publish_sample, use_local_s3
+from inference.local.sam import SamError, sam_local
 
 ROOT = Path(__file__).parents[2]
-SAMPLE_MODEL = ROOT / "data" / "sample-model"
 SAMPLE_REQUESTS = ROOT / "sample-requests"
 BUILD = ROOT / "build" / "local"
 HANDLER = "inference.app.handler"
@@ -39,14 +39,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("command", choices=("demo", "serve"))
+    parser.add_argument("command", choices=("demo", "serve", "sam"))
     parser.add_argument("--port", type=int, default=0, help="of the API; a free one if not given")
     parser.add_argument("--environments", type=int, default=2, help="requests served at a time")
     options = parser.parse_args(arguments)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     try:
-        with running(options.port, options.environments) as url:
+        with (
+            sam_local(options.port)
+            if options.command == "sam"
+            else running(options.port, options.environments)
+        ) as url:
             if options.command == "demo":
                 demo(url)
             else:
@@ -54,14 +58,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 signal.pause()
     except KeyboardInterrupt:
         print("\nstopped")
-    except (EmulatorError, FrontDoorError, PublishError) as error:
+    except (EmulatorError, FrontDoorError, PublishError, SamError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
-
-
-class PublishError(Exception):
-    """The sample model did not get into the local S3."""
 
 
 @contextmanager
@@ -73,32 +73,12 @@ def running(port: int, environments: int) -> Iterator[str]:
     if emulator_binary() is None:
         print("No Lambda runtime emulator for this system: the handler runs in a plain process.")
     with local_s3() as endpoint, tempfile.TemporaryDirectory() as cache:
-        # None of the user's own AWS or proxy settings may reach the local store or hide it.
-        for name in [name for name in os.environ if name.startswith("AWS_")]:
-            del os.environ[name]
-        os.environ |= {
-            "AWS_ENDPOINT_URL_S3": endpoint,
-            "AWS_ACCESS_KEY_ID": "local",
-            "AWS_SECRET_ACCESS_KEY": "local",
-            "AWS_DEFAULT_REGION": "us-east-1",
-            "NO_PROXY": HOST,
-            "no_proxy": HOST,
-            "MODEL_CACHE": cache,
-        }
+        use_local_s3(endpoint)
+        os.environ["MODEL_CACHE"] = cache
         os.environ["MODEL_URI"] = publish_sample()
         with emulators(HANDLER, environments, log) as pool, front_door(pool, port) as url:
             print(f"Model {os.environ['MODEL_URI']}, log in {log.relative_to(ROOT)}")
             yield url
-
-
-def publish_sample() -> str:
-    """Put the shipped bundle into the local S3 with the command its users run."""
-    command = [sys.executable, "-m", "training.publish", str(SAMPLE_MODEL)]
-    command += ["--to", "s3://models/news", "--create-bucket"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise PublishError(f"cannot publish {SAMPLE_MODEL}: {done.stderr.strip()}")
-    return done.stdout.split()[-1]
 
 
 def demo(url: str) -> None:

@@ -59,3 +59,21 @@ def test_no_network_is_one_clear_sentence(checkout: Path) -> None:
     # THEN the last line before make's own says so
     assert done.returncode != 0
     assert "The Python package index cannot be reached: check the network" in done.stderr
+
+
+def test_a_deployment_passes_every_parameter_to_build_and_deploy() -> None:
+    # GIVEN a model and parameters
+    named = [
+        "MODEL_URI=s3://models/news/0123456789abcdef",
+        "PARAMETERS=Access=iam Architecture=arm64",
+    ]
+    # WHEN they are to be deployed
+    command = ["make", "--dry-run", "deploy", "ENV=prod", *named]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    # THEN both steps are told all of them, under one option as sam heeds only the last
+    build, deploy = (line for line in done.stdout.splitlines() if "/sam " in line)
+    told = "--parameter-overrides ModelStore=s3://models/news ModelVersion=0123456789abcdef"
+    told += " Access=iam Architecture=arm64"
+    assert build.endswith(f"sam build {told}")
+    assert "--config-env prod --stack-name text-classifier-prod " in deploy
+    assert deploy.endswith(told)

@@ -1,0 +1,1 @@
+"""The Lambda authorizer of the access mode api-key."""

@@ -1,0 +1,1 @@
+"""What is done to a deployed stack beside `sam deploy`: ask it, take it back."""

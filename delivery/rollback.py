@@ -1,0 +1,74 @@
+"""Let the alias ``live`` of a deployed stack serve an earlier version again.
+
+    python -m delivery.rollback text-classifier-prod      # the version before
+    python -m delivery.rollback text-classifier-prod 7    # this one
+
+A deployment that is under way is cancelled instead, which takes it back by itself.
+"""
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_lambda import LambdaClient
+
+ALIAS = "live"
+
+
+class RollbackError(Exception):
+    """There is nothing to go back to; the message says why."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Roll back; returns the exit code."""
+    stack, *version = sys.argv[1:] if arguments is None else arguments
+    try:
+        print(rollback(boto3.client("cloudformation"), boto3.client("lambda"), stack, *version))
+    except (RollbackError, BotoCoreError, ClientError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def rollback(
+    cloudformation: "CloudFormationClient", lambda_: "LambdaClient", stack: str, version: str = ""
+) -> str:
+    """Go back to a version, by default the one before; says what was done.
+
+    Raises:
+        RollbackError: there is no such version.
+    """
+    found = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
+    if found["StackStatus"] == "UPDATE_IN_PROGRESS":
+        cloudformation.cancel_update_stack(StackName=stack)
+        return f"{stack}: the deployment under way is cancelled and taken back"
+    outputs = {one["OutputKey"]: one["OutputValue"] for one in found.get("Outputs", [])}
+    function = outputs["Function"]
+    current = lambda_.get_alias(FunctionName=function, Name=ALIAS)["FunctionVersion"]
+    target = version or _before(lambda_, function, int(current))
+    lambda_.update_alias(
+        FunctionName=function,
+        Name=ALIAS,
+        FunctionVersion=target,
+        RoutingConfig={"AdditionalVersionWeights": {}},
+    )
+    return f"{stack}: version {target} serves instead of {current}"
+
+
+def _before(lambda_: "LambdaClient", function: str, current: int) -> str:
+    """The newest version older than the current one."""
+    pages = lambda_.get_paginator("list_versions_by_function").paginate(FunctionName=function)
+    numbers = [one["Version"] for page in pages for one in page["Versions"]]
+    older = [int(number) for number in numbers if number.isdecimal() and int(number) < current]
+    if not older:
+        raise RollbackError(f"{function} has no version older than {current}")
+    return str(max(older))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

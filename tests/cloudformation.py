@@ -1,0 +1,139 @@
+"""What CloudFormation makes of template.yaml: the SAM transform, then the intrinsic functions.
+
+python -m tests.cloudformation    # prints the template after the transform, for scanners
+"""
+
+import json
+import re
+from functools import cache
+from typing import Any
+
+import boto3
+from samtranslator.parser.parser import Parser
+from samtranslator.translator.translator import Translator
+from samtranslator.yaml_helper import yaml_parse
+
+from tests.conftest import ROOT
+
+TEMPLATE = ROOT / "template.yaml"
+MODEL = {"ModelStore": "s3://models/news", "ModelVersion": "0123456789abcdef"}
+PSEUDO = {
+    "AWS::AccountId": "123456789012",
+    "AWS::Partition": "aws",
+    "AWS::Region": "us-east-1",
+    "AWS::StackName": "stack",
+}
+NOTHING = object()  # AWS::NoValue
+
+
+@cache
+def _parsed() -> dict[str, Any]:
+    parsed: dict[str, Any] = yaml_parse(TEMPLATE.read_text())
+    return parsed
+
+
+def parameters() -> dict[str, dict[str, Any]]:
+    """The parameters section."""
+    section: dict[str, dict[str, Any]] = _parsed()["Parameters"]
+    return section
+
+
+@cache
+def transformed(**values: str) -> dict[str, Any]:
+    """The template after the SAM transform, with the values of parameters."""
+    template = yaml_parse(TEMPLATE.read_text())
+    # As `sam build` and `sam deploy` leave them:
+    template["Resources"]["Classifier"]["Properties"]["ImageUri"] = (
+        "123456789012.dkr.ecr.us-east-1.amazonaws.com/classifier:0123456789ab"
+    )
+    template["Resources"]["ApiKeyFunction"]["Properties"]["CodeUri"] = "s3://artifacts/key"
+    session = boto3.Session(region_name="us-east-1")
+    translator = Translator({}, Parser(), boto_session=session)
+    expanded: dict[str, Any] = translator.translate(template, MODEL | values)
+    return expanded
+
+
+@cache
+def deployed(**values: str) -> dict[str, Any]:
+    """The resources and outputs that there are with these parameters, every function resolved.
+
+    A reference to a resource is its name; an attribute of one ``NAME.ATTRIBUTE``.
+    """
+    template = transformed(**values)
+    return _Resolver(template, MODEL | values).resolve_template()
+
+
+class _Resolver:
+    def __init__(self, template: dict[str, Any], values: dict[str, str]) -> None:
+        self._template = template
+        self._values = dict(PSEUDO)
+        for name, parameter in template["Parameters"].items():
+            value = str(values.get(name, parameter.get("Default")))
+            is_list = parameter["Type"] == "CommaDelimitedList"
+            self._values[name] = value.split(",") if is_list else value  # type: ignore[assignment]
+
+    def resolve_template(self) -> dict[str, Any]:
+        return {
+            section: {
+                name: self._resolve({k: v for k, v in one.items() if k != "Metadata"})
+                for name, one in self._template[section].items()
+                if "Condition" not in one or self._is_true(one["Condition"])
+            }
+            for section in ("Resources", "Outputs")
+        }
+
+    def _is_true(self, condition: str) -> bool:
+        return bool(self._resolve(self._template["Conditions"][condition]))
+
+    def _resolve(self, value: Any) -> Any:
+        if isinstance(value, list):
+            resolved = [self._resolve(one) for one in value]
+            return [one for one in resolved if one is not NOTHING]
+        if not isinstance(value, dict):
+            return value
+        if len(value) == 1:
+            name, argument = next(iter(value.items()))
+            if name == "Ref" or name.startswith("Fn::"):
+                return self._call(name.removeprefix("Fn::"), argument)
+        pairs = {key: self._resolve(one) for key, one in value.items()}
+        return {key: one for key, one in pairs.items() if one is not NOTHING}
+
+    def _call(self, function: str, argument: Any) -> Any:
+        if function == "Ref":
+            return NOTHING if argument == "AWS::NoValue" else self._values.get(argument, argument)
+        if function == "If":
+            condition, yes, no = argument
+            return self._resolve(yes if self._is_true(condition) else no)
+        if function == "Sub":
+            return self._substitute(*([argument, {}] if isinstance(argument, str) else argument))
+        argument = self._resolve(argument)
+        if function == "GetAtt":
+            return argument if isinstance(argument, str) else ".".join(argument)
+        if function == "Equals":
+            return str(argument[0]) == str(argument[1])
+        if function == "Not":
+            return not argument[0]
+        if function == "Join":
+            return argument[0].join(str(one) for one in argument[1])
+        if function == "Split":
+            return argument[1].split(argument[0])
+        if function == "Select":
+            return argument[1][int(argument[0])]
+        if function == "FindInMap":
+            return self._template["Mappings"][argument[0]][argument[1]][argument[2]]
+        raise NotImplementedError(function)
+
+    def _substitute(self, text: str, variables: dict[str, Any]) -> str:
+        known = {name: self._resolve(value) for name, value in variables.items()}
+
+        def value_of(match: re.Match[str]) -> str:
+            name = match[1]
+            if name.startswith("!"):
+                return f"${{{name[1:]}}}"
+            return str(known[name] if name in known else self._call("Ref", name))
+
+        return re.sub(r"\$\{([^}]+)\}", value_of, text)
+
+
+if __name__ == "__main__":
+    print(json.dumps(transformed(), indent=2))

@@ -1,0 +1,184 @@
+"""The image and the template in Docker, as `sam local` and a locked-down Lambda run them."""
+
+import json
+import os
+import platform
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import docker
+import pytest
+from docker.errors import DockerException
+
+from inference.bundle import read_verified
+from inference.local import sam
+from tests.conftest import ROOT, SAMPLE_MODEL
+from tests.e2e.test_local import ask
+
+EVENTS = sorted((ROOT / "sample-requests" / "events").glob("*.json"))
+STATUS = {"blank": 422}  # of the others 200
+VERSION = read_verified(SAMPLE_MODEL)[1]
+LIMIT_BYTES = 180_000_000  # over the base image
+BASE = "public.ecr.aws/lambda/python:3.13"
+
+
+@contextmanager
+def environment_restored() -> Iterator[None]:
+    """The local store is told by environment variables; later tests have their own."""
+    before = dict(os.environ)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Any]:
+    try:
+        client = docker.from_env()
+        client.ping()
+    except DockerException:
+        pytest.skip("no Docker answers on this machine")
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="module")
+def image(engine: Any) -> Any:
+    sam.build()
+    return engine.images.get(sam.IMAGE)
+
+
+@pytest.fixture(scope="module")
+def parameters(image: Any) -> Iterator[str]:
+    """The stack's parameters for a local S3 with the shipped model."""
+    with environment_restored(), sam.sample_store() as parameters:
+        yield parameters
+
+
+def run(engine: Any, code: str) -> str:
+    """What Python code prints in the image."""
+    command = ["-c", code]
+    output: bytes = engine.containers.run(sam.IMAGE, command, entrypoint="python", remove=True)
+    return output.decode()
+
+
+def test_the_image_is_small(engine: Any, image: Any) -> None:
+    assert image.attrs["Size"] - engine.images.get(BASE).attrs["Size"] <= LIMIT_BYTES
+
+
+def test_the_image_holds_what_serves_and_nothing_else(engine: Any, image: Any) -> None:
+    listed = run(engine, "import os; print(*os.listdir('/var/task'), *os.listdir('inference'))")
+    names = set(listed.split())
+    assert {"inference", "app.py", "web", "onnxruntime", "tokenizers"} <= names
+    unwanted = {"torch", "transformers", "boto3", "botocore", "huggingface_hub", "pip"}
+    assert not names & (unwanted | {"local", "training", "tests", "data", "sample-requests"})
+
+
+def test_all_of_it_can_be_read_by_anybody_and_is_compiled(engine: Any, image: Any) -> None:
+    code = """
+from importlib.util import cache_from_source
+from pathlib import Path
+files = list(Path("/var/task").rglob("*"))
+print(len(files), *(f for f in files if not f.stat().st_mode & 0o4))
+print(*(f for f in files if f.suffix == ".py" and not Path(cache_from_source(f)).exists()))
+"""
+    unreadable, uncompiled = run(engine, code).splitlines()
+    assert int(unreadable) > 1000
+    assert uncompiled == ""
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.stem)
+def test_sam_local_invoke_answers(parameters: str, event: Any) -> None:
+    command = [*sam.SAM, "local", "invoke", "Classifier", "--event", str(event)]
+    command += ["--parameter-overrides", parameters]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout.splitlines()[-1])
+    assert answer["statusCode"] == STATUS.get(event.stem, 200)
+    if answer["statusCode"] == 200:
+        assert json.loads(answer["body"])["model_version"] == VERSION
+
+
+def test_make_sam_local_answers_over_http(image: Any) -> None:
+    with environment_restored(), sam.sam_local(port=0) as url:
+        answer = ask(url, {"inputs": "Life in Mars might be a real possibility"})
+        with urllib.request.urlopen(f"{url}/docs") as page:
+            assert page.headers["content-type"].startswith("text/html")
+    assert answer["model_version"] == VERSION
+    assert answer["predicted_label"] == "Science"
+
+
+@pytest.mark.skipif(platform.system() != "Linux", reason="the host has no address in the network")
+def test_a_locked_down_container_that_reaches_s3_alone_answers(engine: Any, image: Any) -> None:
+    # GIVEN a network without a way out, in which this machine's S3 is
+    with (
+        closed_network(engine) as (network, gateway),
+        environment_restored(),
+        sam.sample_store(gateway) as parameters,
+    ):
+        told = dict(part.split("=", 1) for part in parameters.split())
+        # WHEN the image runs there with no right that Lambda would not give it
+        container = engine.containers.run(
+            sam.IMAGE,
+            detach=True,
+            network=network,
+            read_only=True,
+            tmpfs={"/tmp": ""},
+            user="993:990",
+            mem_limit="1024m",
+            cap_drop=["ALL"],
+            environment={
+                "MODEL_URI": f"{told['ModelStore']}/{told['ModelVersion']}",
+                "AWS_ENDPOINT_URL_S3": told["S3EndpointUrl"],
+                "AWS_ACCESS_KEY_ID": "local",
+                "AWS_SECRET_ACCESS_KEY": "local",
+                "AWS_DEFAULT_REGION": "us-east-1",
+            },
+        )
+        try:
+            container.reload()
+            address = container.attrs["NetworkSettings"]["Networks"][network]["IPAddress"]
+            event = ROOT / "sample-requests" / "events" / "one.json"
+            answer = invoke(address, json.loads(event.read_bytes()))
+            code = "import socket; socket.create_connection(('1.1.1.1', 53), 3)"
+            outside = container.exec_run(["python", "-c", code])
+        finally:
+            container.remove(force=True)
+    # THEN it answers, and reaches nothing else
+    assert json.loads(answer["body"])["model_version"] == VERSION
+    assert outside.exit_code == 1
+    # Docker drops what would leave such a network, or gives it no route, by its version.
+    assert b"timed out" in outside.output or b"unreachable" in outside.output
+
+
+@contextmanager
+def closed_network(engine: Any) -> Iterator[tuple[str, str]]:
+    """A network's name, and this machine's address in it."""
+    network = engine.networks.create(f"closed-{os.getpid()}", internal=True)
+    try:
+        network.reload()
+        yield network.name, network.attrs["IPAM"]["Config"][0]["Gateway"]
+    finally:
+        network.remove()
+
+
+def invoke(address: str, event: Any) -> Any:
+    """The answer of the runtime interface emulator in a container, once it is up."""
+    url = f"http://{address}:8080/2015-03-31/functions/function/invocations"
+    request = urllib.request.Request(url, json.dumps(event).encode())
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            with urllib.request.urlopen(request, timeout=30) as response:
+                return json.load(response)
+        except urllib.error.URLError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)

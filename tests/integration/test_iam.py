@@ -1,0 +1,92 @@
+"""What the classifier's role may do in S3, asked of an emulator that enforces IAM.
+
+The emulator (moto) looks at the resource of a request in S3 alone; of the other services
+tests/unit/test_template.py reads the policies.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from moto import mock_aws
+from moto.core import set_initial_no_auth_action_count
+from mypy_boto3_s3 import S3Client
+
+from tests.cloudformation import MODEL, deployed
+
+BUCKET, _, PREFIX = MODEL["ModelStore"].removeprefix("s3://").partition("/")
+OWN = f"{PREFIX}/{MODEL['ModelVersion']}/model.onnx"
+BEFORE = f"{PREFIX}/fedcba9876543210/model.onnx"
+OTHER = f"other-{PREFIX}/0123456789abcdef/model.onnx"
+ROLE = "ClassifierRole"
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}],
+}
+
+
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An account in this process, with two versions of a model, and another model."""
+    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    with mock_aws():
+        s3 = boto3.client("s3")
+        s3.create_bucket(Bucket=BUCKET)
+        for key in (OWN, BEFORE, OTHER):
+            s3.put_object(Bucket=BUCKET, Key=key, Body=b"content")
+        yield
+
+
+@pytest.fixture
+def s3(account: None) -> S3Client:
+    """S3 for one who has the classifier's role."""
+    iam, trust = boto3.client("iam"), json.dumps(TRUST)
+    arn = iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    (policy,) = deployed()["Resources"][ROLE]["Properties"]["Policies"]
+    document = json.dumps(policy["PolicyDocument"]).replace(
+        '"ClassifierLog.Arn"', '"arn:aws:logs:us-east-1:123456789012:log-group:classifier:*"'
+    )
+    iam.put_role_policy(RoleName=ROLE, PolicyName="policy", PolicyDocument=document)
+    keys = boto3.client("sts").assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
+    return boto3.client(
+        "s3",
+        aws_access_key_id=keys["AccessKeyId"],
+        aws_secret_access_key=keys["SecretAccessKey"],
+        aws_session_token=keys["SessionToken"],
+    )
+
+
+def enforced(call: Callable[..., Any], **arguments: Any) -> Any:
+    """The answer to a request for which IAM is enforced."""
+    return set_initial_no_auth_action_count(0)(call)(Bucket=BUCKET, **arguments)
+
+
+@pytest.mark.parametrize("key", [OWN, BEFORE])
+def test_the_function_reads_its_model_and_the_version_before(s3: S3Client, key: str) -> None:
+    """Which serves on in a canary and again after a rollback, by the same role."""
+    assert enforced(s3.get_object, Key=key)["Body"].read() == b"content"
+
+
+@pytest.mark.parametrize(
+    ("operation", "arguments"),
+    [
+        ("get_object", {"Key": OTHER}),
+        ("get_object", {"Key": f"{PREFIX}2/model.onnx"}),
+        ("put_object", {"Key": OWN, "Body": b"other content"}),
+        ("delete_object", {"Key": OWN}),
+        ("list_objects_v2", {}),
+        ("delete_bucket", {}),
+    ],
+)
+def test_the_function_touches_nothing_else(
+    s3: S3Client, operation: str, arguments: dict[str, Any]
+) -> None:
+    with pytest.raises(ClientError, match="AccessDenied"):
+        enforced(getattr(s3, operation), **arguments)

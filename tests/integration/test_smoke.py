@@ -1,0 +1,92 @@
+"""The smoke test against an API that works, and ones that do not."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from delivery.smoke import SmokeError, main, smoke
+
+VERSION = "0123456789abcdef"
+HEALTH = {"status": "ok", "model_version": VERSION}
+ANSWER = {
+    "predicted_label": "Science",
+    "confidence": 0.9,
+    "probabilities": {"Science": 0.9, "Health": 0.1},
+    "model_version": VERSION,
+}
+
+
+@contextmanager
+def api(*answers: tuple[int, Any], key: str = "") -> Iterator[str]:
+    """An API that gives these answers, the last one for ever, to those who have the key."""
+    waiting = list(answers)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, content = waiting.pop(0) if len(waiting) > 1 else waiting[0]
+            if self.headers.get("x-api-key", "") != key:
+                status, content = 403, {"message": "Forbidden"}
+            body = json.dumps(content).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_POST = do_GET  # noqa: N815 - http.server names it
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_an_api_that_answers_passes(capsys: pytest.CaptureFixture[str]) -> None:
+    with api((200, HEALTH), (200, ANSWER)) as url:
+        assert main([f"{url}/"]) == 0
+    assert capsys.readouterr().out == f"Science (90%), {VERSION}\n"
+
+
+def test_the_header_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEADER", "x-api-key: secret")
+    with api((200, HEALTH), (200, ANSWER), key="secret") as url:
+        assert main([url]) == 0
+
+
+def test_an_api_that_is_not_there_yet_is_asked_again() -> None:
+    with api((503, {}), (200, HEALTH), (200, ANSWER)) as url:
+        assert smoke(url, {}, pause=0)["predicted_label"] == "Science"
+
+
+@pytest.mark.parametrize(
+    ("answers", "message"),
+    [
+        ([(500, {"title": "Internal Server Error"})], "answered 500"),
+        ([(200, HEALTH), (200, {"predictions": []})], "answered no label"),
+        ([(200, HEALTH), (200, ["Science"])], "no JSON object"),
+        ([(200, {**HEALTH, "model_version": "f" * 16}), (200, ANSWER)], "two versions"),
+    ],
+)
+def test_an_api_that_does_not_answer_fails(answers: list[tuple[int, Any]], message: str) -> None:
+    with api(*answers) as url, pytest.raises(SmokeError, match=message):
+        smoke(url, {}, pause=0)
+
+
+def test_an_api_that_cannot_be_reached_fails() -> None:
+    with pytest.raises(SmokeError, match="refused"):
+        smoke("http://127.0.0.1:9", {}, pause=0)
+
+
+def test_a_url_must_be_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    assert "make smoke URL=" in capsys.readouterr().err

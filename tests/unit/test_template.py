@@ -1,0 +1,439 @@
+"""template.yaml as CloudFormation sees it, with each access mode and each option."""
+
+import json
+import re
+import tomllib
+from typing import Any
+
+import pytest
+
+from tests.cloudformation import MODEL, TEMPLATE, deployed, parameters, transformed
+from tests.conftest import ROOT
+
+KMS = "arn:aws:kms:us-east-1:123456789012:key/01234567-89ab-cdef-0123-456789abcdef"
+VPC = {"SubnetIds": "subnet-1,subnet-2", "SecurityGroupIds": "sg-1"}
+JWT = {"Access": "jwt", "JwtIssuer": "https://issuer/", "JwtAudience": "app,cli"}
+API_KEY = {"Access": "api-key"}
+EVERYTHING = {
+    **API_KEY,
+    **VPC,
+    "KmsKeyArn": KMS,
+    "PredictionLog": "on",
+    "ProvisionedConcurrency": "2",
+    "ReservedConcurrency": "10",
+    "CorsOrigin": "https://example.com",
+    "AlarmEmail": "ops@example.com",
+    "Architecture": "arm64",
+}
+ROUTES = {"POST /predict", "GET /", "GET /{page+}"}
+
+
+def resources(kind: str, **values: str) -> dict[str, Any]:
+    """The properties of the resources of a type, by name."""
+    return {
+        name: one["Properties"]
+        for name, one in deployed(**values)["Resources"].items()
+        if one["Type"] == f"AWS::{kind}"
+    }
+
+
+def classifier(**values: str) -> dict[str, Any]:
+    properties: dict[str, Any] = resources("Lambda::Function", **values)["Classifier"]
+    return properties
+
+
+# Access
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "authorizer"),
+    [
+        ({"Access": "public"}, "NONE", None),
+        ({"Access": "iam"}, "AWS_IAM", None),
+        (JWT, "JWT", "JwtAuthorizer"),
+        (API_KEY, "CUSTOM", "ApiKeyAuthorizer"),
+    ],
+    ids=lambda value: value.get("Access") if isinstance(value, dict) else None,
+)
+def test_the_access_mode_is_that_of_every_route(
+    values: dict[str, str], kind: str, authorizer: str | None
+) -> None:
+    routes = resources("ApiGatewayV2::Route", **values).values()
+    assert {route["RouteKey"] for route in routes} == ROUTES
+    assert {route["AuthorizationType"] for route in routes} == {kind}
+    assert {route.get("AuthorizerId") for route in routes} == {authorizer}
+    authorizers = resources("ApiGatewayV2::Authorizer", **values)
+    assert set(authorizers) == ({authorizer} if authorizer else set())
+
+
+def test_a_token_is_checked_for_issuer_and_audience() -> None:
+    authorizer = resources("ApiGatewayV2::Authorizer", **JWT)["JwtAuthorizer"]
+    assert authorizer["AuthorizerType"] == "JWT"
+    assert authorizer["JwtConfiguration"] == {
+        "Issuer": "https://issuer/",
+        "Audience": ["app", "cli"],
+    }
+
+
+def test_tokens_without_issuer_or_audience_are_not_deployed() -> None:
+    rule = transformed()["Rules"]["JwtNeedsIssuerAndAudience"]
+    asserted = json.dumps([one["Assert"] for one in rule["Assertions"]])
+    assert "JwtIssuer" in asserted
+    assert "JwtAudience" in asserted
+
+
+def test_an_api_key_is_checked_by_the_authorizer_in_this_repository() -> None:
+    authorizer = resources("ApiGatewayV2::Authorizer", **API_KEY)["ApiKeyAuthorizer"]
+    assert authorizer["IdentitySource"] == ["$request.header.x-api-key"]
+    assert "ApiKeyFunction.Arn" in authorizer["AuthorizerUri"]
+    assert authorizer["EnableSimpleResponses"] is True
+    assert authorizer["AuthorizerPayloadFormatVersion"] == "2.0"
+    function = resources("Lambda::Function", **API_KEY)["ApiKeyFunction"]
+    assert function["Environment"]["Variables"] == {"SECRET_ID": "ApiKey"}
+    module, _, name = function["Handler"].partition(".")
+    assert f"def {name}(" in (ROOT / "authorizer" / f"{module}.py").read_text()
+
+
+def test_other_access_modes_have_no_key() -> None:
+    names = deployed(Access="public")["Resources"]
+    assert not [name for name in names if "ApiKey" in name or name == "ApiMayAskForTheKey"]
+
+
+@pytest.mark.parametrize("values", [{}, API_KEY])
+def test_only_this_api_may_invoke(values: dict[str, str]) -> None:
+    permissions = resources("Lambda::Permission", **values).values()
+    assert len(permissions) == 1 + bool(values)
+    for permission in permissions:
+        assert permission["Principal"] == "apigateway.amazonaws.com"
+        assert ":Api/" in permission["SourceArn"]
+
+
+def test_requests_go_to_the_alias() -> None:
+    uri = resources("ApiGatewayV2::Integration")["Integration"]["IntegrationUri"]
+    assert uri.endswith("/functions/Classifier.Arn:live/invocations")
+    assert resources("Lambda::Permission")["ApiMayInvoke"]["FunctionName"] == "ClassifierAliaslive"
+
+
+def test_the_api_throttles_and_logs() -> None:
+    stage = resources("ApiGatewayV2::Stage", ThrottleRate="7", ThrottleBurst="9")["ApiStage"]
+    assert stage["DefaultRouteSettings"]["ThrottlingRateLimit"] == "7"
+    assert stage["DefaultRouteSettings"]["ThrottlingBurstLimit"] == "9"
+    assert stage["AccessLogSettings"]["DestinationArn"] == "ApiLog.Arn"
+    line = json.loads(stage["AccessLogSettings"]["Format"])
+    assert {"request_id", "route", "status", "latency_ms"} <= set(line)
+
+
+def test_other_sites_may_ask_only_if_told() -> None:
+    assert "CorsConfiguration" not in resources("ApiGatewayV2::Api")["Api"]
+    api = resources("ApiGatewayV2::Api", CorsOrigin="https://example.com")["Api"]
+    assert api["CorsConfiguration"]["AllowOrigins"] == ["https://example.com"]
+
+
+def test_the_function_gives_up_before_the_api_and_the_api_before_its_limit() -> None:
+    milliseconds = resources("ApiGatewayV2::Integration")["Integration"]["TimeoutInMillis"]
+    assert 1000 * classifier()["Timeout"] < milliseconds < 30_000
+
+
+# Versions
+
+
+def test_a_changed_parameter_of_the_function_is_a_new_version() -> None:
+    """CloudFormation replaces a version when, and only when, its description changes."""
+    version = next(
+        one for one in transformed()["Resources"].values() if one["Type"] == "AWS::Lambda::Version"
+    )
+    told = json.dumps(version["Properties"]["Description"])
+    function = json.dumps(transformed()["Resources"]["Classifier"]["Properties"])
+    used = set(re.findall(r'(?:"Ref": "|\$\{)(\w+)', function)) & set(parameters())
+    assert {"ModelStore", "ModelVersion"} <= used
+    untold = {name for name in used if f'"{name}"' not in told}
+    # The first is no part of a version; of the others it is told whether there are any.
+    assert untold == {"ReservedConcurrency", "SubnetIds", "SecurityGroupIds", "KmsKeyArn"}
+    assert '"HasVpc"' in told
+    assert '"HasKms"' in told
+
+
+def test_the_longest_version_description_is_short_enough_for_lambda() -> None:
+    section = parameters()
+    values = {
+        "ModelStore": "s3://".ljust(section["ModelStore"]["MaxLength"], "m"),
+        "S3EndpointUrl": "u" * section["S3EndpointUrl"]["MaxLength"],
+        "PredictionTtlDays": "36500",
+        "MemorySize": "10240",
+        "EphemeralStorage": "10240",
+        "LogText": "false",
+        "PredictionLog": "off",
+        "Architecture": "x86_64",
+        "KmsKeyArn": KMS,
+        **VPC,
+    }
+    (version,) = resources("Lambda::Version", **values).values()
+    assert len(version["Description"]) <= 256
+
+
+def test_old_versions_stay_to_go_back_to() -> None:
+    (version,) = (
+        one for one in deployed()["Resources"].values() if one["Type"] == "AWS::Lambda::Version"
+    )
+    assert version["UpdateReplacePolicy"] == "Retain"
+    assert version["DeletionPolicy"] == "Retain"
+
+
+def test_a_deployment_is_taken_back_by_alarms() -> None:
+    group = resources("CodeDeploy::DeploymentGroup", Deployment="Canary10Percent10Minutes")
+    properties = group["ClassifierDeploymentGroup"]
+    assert properties["DeploymentConfigName"] == "CodeDeployDefault.LambdaCanary10Percent10Minutes"
+    assert "DEPLOYMENT_STOP_ON_ALARM" in properties["AutoRollbackConfiguration"]["Events"]
+    alarms = {alarm["Name"] for alarm in properties["AlarmConfiguration"]["Alarms"]}
+    assert alarms == {"NewVersionErrors", "ServerErrors", "ModelLoadFailures"}
+    assert alarms <= set(resources("CloudWatch::Alarm"))
+
+
+# Options
+
+
+def test_nothing_is_paid_for_by_the_hour_unless_told() -> None:
+    function, alias = classifier(), resources("Lambda::Alias")["ClassifierAliaslive"]
+    assert "ReservedConcurrentExecutions" not in function
+    assert "ProvisionedConcurrencyConfig" not in alias
+    assert "VpcConfig" not in function
+    assert resources("DynamoDB::Table") == {}
+    assert resources("SecretsManager::Secret") == {}
+
+
+def test_concurrency_is_set_if_told() -> None:
+    assert classifier(ReservedConcurrency="0")["ReservedConcurrentExecutions"] == "0"
+    alias = resources("Lambda::Alias", ProvisionedConcurrency="3")["ClassifierAliaslive"]
+    assert alias["ProvisionedConcurrencyConfig"] == {"ProvisionedConcurrentExecutions": "3"}
+
+
+def test_the_function_is_told_its_model_and_little_else() -> None:
+    assert classifier()["Environment"]["Variables"] == {
+        "MODEL_URI": "s3://models/news/0123456789abcdef",
+        "AWS_ENDPOINT_URL_S3": "",
+        "METRICS_NAMESPACE": "TextClassifier/stack",
+        "PREDICTION_TABLE": "",
+        "PREDICTION_TTL_DAYS": "30",
+        "LOG_TEXT": "false",
+    }
+
+
+def test_the_prediction_log_is_a_table_that_forgets() -> None:
+    table = resources("DynamoDB::Table", PredictionLog="on")["PredictionTable"]
+    assert table["BillingMode"] == "PAY_PER_REQUEST"
+    assert table["KeySchema"] == [{"AttributeName": "id", "KeyType": "HASH"}]
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
+    assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert table["SSESpecification"]["SSEEnabled"] is True
+    variables = classifier(PredictionLog="on")["Environment"]["Variables"]
+    assert variables["PREDICTION_TABLE"] == "PredictionTable"
+
+
+def test_the_network_is_the_users_own() -> None:
+    assert classifier(**VPC)["VpcConfig"] == {
+        "SubnetIds": ["subnet-1", "subnet-2"],
+        "SecurityGroupIds": ["sg-1"],
+    }
+
+
+def test_one_key_encrypts_all_that_is_kept() -> None:
+    keys = {
+        "Logs::LogGroup": "KmsKeyId",
+        "SecretsManager::Secret": "KmsKeyId",
+        "Lambda::Function": "KmsKeyArn",
+        "SNS::Topic": "KmsMasterKeyId",
+    }
+    for kind, name in keys.items():
+        found = resources(kind, **EVERYTHING)
+        assert found
+        assert {one[name] for one in found.values()} == {KMS}
+        assert not any(name in one for one in resources(kind, **API_KEY).values())
+    table = resources("DynamoDB::Table", **EVERYTHING)["PredictionTable"]
+    assert table["SSESpecification"]["KMSMasterKeyId"] == KMS
+
+
+def test_everything_is_traced_and_every_log_is_dropped_in_time() -> None:
+    for function in resources("Lambda::Function", **EVERYTHING).values():
+        assert function["TracingConfig"] == {"Mode": "Active"}
+        assert function["LoggingConfig"]["LogGroup"] in resources("Logs::LogGroup", **EVERYTHING)
+    for group in resources("Logs::LogGroup", LogRetentionDays="7", **API_KEY).values():
+        assert group["RetentionInDays"] == "7"
+
+
+def test_both_architectures_can_be_had() -> None:
+    for architecture in ("x86_64", "arm64"):
+        functions = resources("Lambda::Function", Architecture=architecture, **API_KEY)
+        assert {tuple(one["Architectures"]) for one in functions.values()} == {(architecture,)}
+
+
+# Permissions
+
+# AWS grants these for all resources or not at all.
+UNBOUND = {
+    "xray:PutTraceSegments",
+    "xray:PutTelemetryRecords",
+    "cloudwatch:DescribeAlarms",
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:UnassignPrivateIpAddresses",
+}
+
+
+def statements(role: str, **values: str) -> dict[str, dict[str, Any]]:
+    """The statements of a role, by their Sid, actions and resources as sets."""
+    (policy,) = resources("IAM::Role", **values)[role]["Policies"]
+    found = {}
+    for one in policy["PolicyDocument"]["Statement"]:
+        sets = {
+            key: {one[key]} if isinstance(one[key], str) else set(one[key])
+            for key in ("Action", "Resource")
+        }
+        found[one["Sid"]] = one | sets
+    return found
+
+
+@pytest.mark.parametrize("values", [{}, EVERYTHING], ids=["nothing", "everything"])
+def test_every_statement_names_its_resource_and_its_actions(values: dict[str, str]) -> None:
+    for role, properties in resources("IAM::Role", **values).items():
+        assert "ManagedPolicyArns" not in properties
+        for statement in statements(role, **values).values():
+            assert not [action for action in statement["Action"] if "*" in action]
+            if statement["Effect"] == "Allow" and "*" in statement["Resource"]:
+                assert statement["Action"] <= UNBOUND
+
+
+@pytest.mark.parametrize("values", [{}, EVERYTHING], ids=["nothing", "everything"])
+def test_every_function_has_a_role_of_its_own(values: dict[str, str]) -> None:
+    roles = [one["Role"] for one in resources("Lambda::Function", **values).values()]
+    assert len(set(roles)) == len(roles)
+
+
+def test_the_function_reads_the_versions_of_one_model() -> None:
+    allowed = statements("ClassifierRole", ModelStore="s3://a-bucket/deep/er")
+    assert set(allowed) == {"PullTheModel", "WriteTheLog", "SendTraces"}
+    assert allowed["PullTheModel"]["Action"] == {"s3:GetObject"}
+    arn = "arn:aws:s3:::a-bucket/deep/er/*"
+    assert allowed["PullTheModel"]["Resource"] == {arn}
+
+
+def test_the_function_writes_predictions_and_cannot_read_them() -> None:
+    allowed = statements("ClassifierRole", PredictionLog="on")["WritePredictions"]
+    assert allowed["Action"] == {"dynamodb:BatchWriteItem"}
+    assert allowed["Resource"] == {"PredictionTable.Arn"}
+
+
+def test_in_a_vpc_the_code_itself_may_touch_no_interface() -> None:
+    found = statements("ClassifierRole", **VPC)
+    assert found["AndNotTheCode"]["Effect"] == "Deny"
+    assert found["AndNotTheCode"]["Action"] == found["LetLambdaMakeInterfaces"]["Action"]
+
+
+def test_the_authorizer_reads_the_key_and_nothing_else() -> None:
+    allowed = statements("ApiKeyRole", **API_KEY)
+    assert set(allowed) == {"ReadTheKey", "WriteTheLog", "SendTraces"}
+    assert allowed["ReadTheKey"]["Action"] == {"secretsmanager:GetSecretValue"}
+    assert allowed["ReadTheKey"]["Resource"] == {"ApiKey"}
+
+
+# Watching
+
+
+def test_every_alarm_tells_the_topic() -> None:
+    alarms = resources("CloudWatch::Alarm")
+    assert set(alarms) >= {
+        "ServerErrors",
+        "FunctionErrors",
+        "Latency",
+        "Throttles",
+        "ModelLoadFailures",
+    }
+    for alarm in alarms.values():
+        assert alarm["AlarmActions"] == ["AlarmTopic"]
+        assert alarm["TreatMissingData"] == "notBreaching"  # nobody asking is no fault
+
+
+def test_somebody_is_told_if_there_is_an_address() -> None:
+    assert resources("SNS::Subscription") == {}
+    (subscription,) = resources("SNS::Subscription", AlarmEmail="ops@example.com").values()
+    assert subscription["Endpoint"] == "ops@example.com"
+
+
+@pytest.mark.parametrize("architecture", ["x86_64", "arm64"])
+def test_the_dashboard_shows_what_runs_and_what_it_costs(architecture: str) -> None:
+    values = {"Architecture": architecture, "MemorySize": "1024"}
+    body = resources("CloudWatch::Dashboard", **values)["Dashboard"]["DashboardBody"]
+    shown = json.dumps(json.loads(body)["widgets"])
+    for metric in ("Count", "5xx", "p99", "ColdStarts", "Predictions", "Confidence"):
+        assert metric in shown
+    assert "TextClassifier/stack" in shown
+    assert "${PROP('Dim.label')}" in shown
+    price = {"x86_64": "0.0000166667", "arm64": "0.0000133334"}[architecture]
+    assert f"* 1024 / 1024 * {price}" in shown
+
+
+def test_no_metric_is_watched_that_the_function_does_not_write() -> None:
+    alarms = resources("CloudWatch::Alarm").values()
+    own = [one for one in alarms if one["Namespace"].startswith("TextClassifier/")]
+    assert [(one["MetricName"], one["Dimensions"]) for one in own] == [
+        ("ModelLoadFailures", [{"Name": "service", "Value": "classifier"}])
+    ]
+    body = resources("CloudWatch::Dashboard")["Dashboard"]["DashboardBody"]
+    shown = re.findall(r'\["TextClassifier/stack", "(\w+)", "service", "classifier"', body)
+    shown += re.findall(r"stack\\\",service,label} MetricName=\\\"(\w+)", body)
+    assert set(shown) == {
+        "Predictions",
+        "Confidence",
+        "Tokens",
+        "Latency",
+        "ModelLoadSeconds",
+        "ModelLoadFailures",
+        "ColdStarts",
+        "PredictionLogFailures",
+    }
+
+
+# What a user types
+
+
+def test_every_parameter_is_described_and_bounded() -> None:
+    for name, parameter in parameters().items():
+        assert parameter["Description"], name
+        bounds = {"AllowedValues", "AllowedPattern", "MinValue"} & set(parameter)
+        assert bounds or parameter["Type"] == "CommaDelimitedList", name
+
+
+def test_only_the_model_must_be_named() -> None:
+    assert [name for name, one in parameters().items() if "Default" not in one] == [*MODEL]
+
+
+@pytest.mark.parametrize(
+    ("store", "valid"),
+    [
+        ("s3://models/news", True),
+        ("s3://my.models-1", True),
+        ("s3://models/a/b/c", True),
+        ("s3://models/news/", False),
+        ("s3://models//news", False),
+        ("s3://models/*", False),
+        ("s3://*", False),
+        ("file:///models", False),
+    ],
+)
+def test_a_store_that_is_no_prefix_of_one_bucket_is_refused(store: str, *, valid: bool) -> None:
+    assert bool(re.match(parameters()["ModelStore"]["AllowedPattern"], store)) is valid
+
+
+def test_dev_and_prod_are_different_stacks() -> None:
+    config = tomllib.loads((ROOT / "samconfig.toml").read_text())
+    makefile = (ROOT / "Makefile").read_text()
+    assert "STACK ?= text-classifier-$(ENV)" in makefile
+    for environment in ("dev", "prod"):
+        name = config[environment]["deploy"]["parameters"]["stack_name"]
+        assert name == f"text-classifier-{environment}"
+
+
+def test_the_template_uses_no_yaml_that_cloudformation_does_not_read() -> None:
+    assert not re.search(r"[:-] [&*]\w|<<:", TEMPLATE.read_text())
