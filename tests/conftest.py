@@ -28,6 +28,9 @@ ROOT = Path(__file__).parents[1]
 HEADLINES = ROOT / "data" / "headlines.csv"
 REVIEWS = ROOT / "data" / "reviews.csv"
 SAMPLE_MODEL = ROOT / "data" / "sample-model"
+# How the tiny model is trained, wherever that is.
+TRAINING = ["--epochs", "25", "--learning-rate", "2e-3", "--batch-size", "16", "--averaging", "0.9"]
+TRAINING += ["--precision", "fp32", "--evaluations", "1", "--patience", "15"]
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 
@@ -87,8 +90,17 @@ def tiny_model(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Tin
     """The sample headlines trained, evaluated and exported by the project's own commands."""
     folder = tmp_path_factory.mktemp("tiny")
     options = ["--data", str(HEADLINES), "--base-model", str(tiny_base), "--output", str(folder)]
-    options += ["--epochs", "15", "--learning-rate", "2e-3", "--batch-size", "16"]
-    options += ["--evaluations", "1", "--patience", "15", "--precision", "fp32", "--averaging", "0"]
+    options += ["--epochs", "25", "--learning-rate", "2e-3", "--batch-size", "16"]
+    options += [
+        "--evaluations",
+        "1",
+        "--patience",
+        "15",
+        "--precision",
+        "fp32",
+        "--averaging",
+        "0.9",
+    ]
     assert train.main(options) == 0
     assert evaluate.main([str(folder)]) == 0
     assert export.main([str(folder)]) == 0

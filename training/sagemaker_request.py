@@ -18,6 +18,7 @@ PACKAGED = (  # training, and what it uses of inference
     "inference/__init__.py",
     "inference/bundle.py",
     "inference/classifier.py",
+    "inference/store.py",
 )
 ENTRY = Path("training/sagemaker_entry.py")
 CHANNELS = "/opt/ml/input/data"

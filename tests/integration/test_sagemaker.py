@@ -25,7 +25,7 @@ from mypy_boto3_s3 import S3Client
 from safetensors.torch import load_file
 
 from inference.store import fetch
-from tests.conftest import HEADLINES, ROOT, TinyModel
+from tests.conftest import HEADLINES, ROOT, TRAINING, TinyModel
 from training import sagemaker_job, train
 from training.sagemaker_request import METRICS
 
@@ -33,8 +33,6 @@ pytestmark = pytest.mark.timeout(900)  # whole jobs, one process after the other
 
 TOOLKIT = "sagemaker-training==5.1.4"
 ROLE = "arn:aws:iam::123456789012:role/training"
-TRAINING = ["--epochs", "15", "--learning-rate", "2e-3", "--batch-size", "16", "--precision"]
-TRAINING += ["fp32", "--evaluations", "1", "--patience", "15"]
 
 
 @pytest.fixture(scope="session")
@@ -142,7 +140,7 @@ def test_the_toolkit_runs_the_source_from_s3_to_a_published_bundle(
     # THEN it is what serving accepts, made by this very commit
     made = fetch(uri, tmp_path / "cache", 10).manifest.training
     assert made["commit"] == asked["Environment"]["SOURCE_COMMIT"]
-    assert made["settings"]["epochs"] == 15
+    assert made["settings"]["epochs"] == 25
     # THEN whoever follows the job gets the same URI out of its artifact
     s3.put_object(Bucket=bucket, Key="jobs/model.tar.gz", Body=artifact(root))
     assert sagemaker_job.collect(s3, described(asked, bucket)) == uri
