@@ -2,12 +2,13 @@
 
 PYTHON ?= python3
 PORT ?= 8080
+SECONDS ?= 120
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test lint format lock clean
+.PHONY: help setup demo serve test bench load lint format lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -22,6 +23,12 @@ serve: $(VENV)/local ## the same, and stay up at http://127.0.0.1:PORT (PORT=808
 
 test: lint ## lint and all tests
 	$(BIN)/python -m pytest
+
+bench: $(VENV)/test ## speed beside a transformers pipeline; leave the machine alone meanwhile
+	@$(BIN)/python -m tests.performance.bench
+
+load: $(VENV)/test ## two minutes (SECONDS=120) of all the requests it can take, here or at URL=
+	@$(BIN)/python -m tests.performance.load --seconds $(SECONDS) $(if $(URL),--url $(URL))
 
 lint: $(VENV)/test ## ruff, mypy
 	$(BIN)/ruff check .
