@@ -112,7 +112,7 @@ def load(
     url: str, users: int, seconds: float, server: psutil.Process | None
 ) -> tuple[RequestStats, list[list[int]]]:
     """Ask for so many seconds: the statistics, and samples of bytes of memory by process."""
-    environment = Environment(user_classes=[Client], host=url.rstrip("/"))
+    environment = Environment(user_classes=[Client], host=url.rstrip("/"), stop_timeout=30)
     runner = environment.create_local_runner()
     runner.start(users, spawn_rate=users)
     time.sleep(WARM_UP_SECONDS)
