@@ -4,6 +4,7 @@ PYTHON ?= python3
 PORT ?= 8080
 ENV ?= dev
 STACK ?= text-classifier-$(ENV)
+SECONDS ?= 120
 VENV := .venv
 BIN := $(VENV)/bin
 # All after one option: sam takes the last of several.
@@ -14,7 +15,8 @@ SAM := SAM_CLI_TELEMETRY=0 $(BIN)/sam
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve sam-local test lint scan format lock deploy smoke rollback destroy clean
+.PHONY: help setup demo serve sam-local test bench load lint scan format lock deploy smoke rollback \
+  destroy clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 11
@@ -47,6 +49,12 @@ destroy: $(VENV)/local ## delete the stack of ENV=dev or prod, after asking
 
 test: lint ## lint and all tests
 	$(BIN)/python -m pytest
+
+bench: $(VENV)/test ## speed beside a transformers pipeline; leave the machine alone meanwhile
+	@$(BIN)/python -m tests.performance.bench
+
+load: $(VENV)/test ## two minutes (SECONDS=120) of all the requests it can take, here or at URL=
+	@$(BIN)/python -m tests.performance.load --seconds $(SECONDS) $(if $(URL),--url $(URL))
 
 lint: $(VENV)/test ## ruff, mypy, cfn-lint, sam validate, hadolint
 	$(BIN)/ruff check .

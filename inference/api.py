@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from email.message import Message
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from inference.classifier import Prediction
 from inference.settings import Settings
+
+if TYPE_CHECKING:  # model.py imports it while the bundle comes
+    from inference.classifier import Prediction
 
 MAX_ERRORS = 100  # entries of one answer; Lambda sends no more than 6 MB
 MAX_KEY = 100  # characters of a client's key that an entry repeats
@@ -146,7 +148,7 @@ class RequestReader:
             ) from None
 
 
-def answer(request: Request, predictions: Sequence[Prediction], version: str) -> Response[str]:
+def answer(request: Request, predictions: "Sequence[Prediction]", version: str) -> Response[str]:
     """One object for one text, a list for a list."""
     found = [
         Answer(

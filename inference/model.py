@@ -1,13 +1,17 @@
 """The model of this execution environment: had once, then kept in memory."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 from inference.bundle import BundleError
-from inference.classifier import Classifier
 from inference.observability import model_loaded, model_not_loaded
 from inference.settings import Settings
 from inference.store import StoreError, fetch
 from inference.tracing import traced
+
+if TYPE_CHECKING:
+    from inference.classifier import Classifier
 
 
 class ModelUnavailableError(Exception):
@@ -27,11 +31,14 @@ class Model:
         if self._loaded:
             return
         uri, started = self._settings.model_uri, time.monotonic()
+        cache, timeout = self._settings.model_cache, self._settings.model_timeout_seconds
         try:
-            with traced("load model"):
-                bundle = fetch(
-                    uri, self._settings.model_cache, self._settings.model_timeout_seconds
-                )
+            with traced("load model"), ThreadPoolExecutor(1) as background:
+                fetching = background.submit(fetch, uri, cache, timeout)
+                # numpy and onnxruntime take as long to import as a model to arrive.
+                from inference.classifier import Classifier
+
+                bundle = fetching.result()
                 self._loaded = (Classifier(bundle.folder, bundle.manifest), bundle.version)
         except (StoreError, BundleError) as error:
             model_not_loaded(uri, error)
@@ -43,7 +50,7 @@ class Model:
         """Whether the model is there."""
         return self._loaded is not None
 
-    def get(self) -> tuple[Classifier, str]:
+    def get(self) -> "tuple[Classifier, str]":
         """The classifier and its version.
 
         Raises:

@@ -7,11 +7,14 @@ call: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from inference.classifier import Prediction
+if TYPE_CHECKING:  # model.py imports it while the bundle comes
+    from inference.classifier import Prediction
+
 
 SERVICE = "classifier"  # the dimension of every metric
 UNITS = {
@@ -49,7 +52,7 @@ def model_not_loaded(uri: str, cause: Exception) -> None:
 
 
 def predicted(
-    predictions: Sequence[Prediction],
+    predictions: "Sequence[Prediction]",
     version: str,
     milliseconds: float,
     texts: Sequence[str] | None = None,

@@ -10,11 +10,13 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from inference.classifier import Prediction
 from inference.observability import predictions_lost
 from inference.settings import Settings
+
+if TYPE_CHECKING:  # model.py imports it while the bundle comes
+    from inference.classifier import Prediction
 
 BATCH = 25  # items; DynamoDB takes no more in one call
 ATTEMPTS = 3  # of one call
@@ -47,7 +49,11 @@ class PredictionLog:
         self._writer = ThreadPoolExecutor(1)
 
     def write(
-        self, request_id: str, texts: Sequence[str], predictions: Sequence[Prediction], version: str
+        self,
+        request_id: str,
+        texts: Sequence[str],
+        predictions: "Sequence[Prediction]",
+        version: str,
     ) -> None:
         """Write the predictions of one request; a loss is logged and counted, not raised."""
         now = datetime.now(UTC)
@@ -80,7 +86,7 @@ class PredictionLog:
 
 
 def to_item(
-    id_: str, now: datetime, text: str, prediction: Prediction, version: str, settings: Settings
+    id_: str, now: datetime, text: str, prediction: "Prediction", version: str, settings: Settings
 ) -> Item:
     """The item of one prediction."""
     expires_at = int(now.timestamp()) + settings.prediction_ttl_days * DAY_SECONDS

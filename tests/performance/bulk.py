@@ -27,16 +27,14 @@ import onnxruntime
 import torch
 from onnx import TensorProto, helper
 from tokenizers import Tokenizer
-from transformers import DistilBertConfig, DistilBertForSequenceClassification, pipeline
+from transformers import DistilBertConfig, pipeline
 
 from inference.bulk.workers import usable_cores
-from inference.bundle import MANIFEST, MODEL, TOKENIZER, Manifest
+from inference.bundle import TOKENIZER
 from inference.classifier import BATCH_TOKENS
-from training import data, distilbert, export, graph, tasks
+from tests.performance.full_size import HEADLINES, ROOT, build
+from training import data, tasks
 
-ROOT = Path(__file__).parents[2]
-HEADLINES = ROOT / "data" / "headlines.csv"
-SAMPLE_MODEL = ROOT / "data" / "sample-model"
 WANTED_SPEEDUP = 12.0
 WANTED_SHARE = 0.6  # of the peak
 PEAK_SECONDS = 5.0
@@ -59,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         config = DistilBertConfig(n_layers=options.layers, num_labels=len(tasks.NEWS.labels))
-        build(config, folder, texts[:100])
+        build(config, folder)
         slow = pipeline_rate(folder, texts[: options.pipeline_rows], cores)
         fast = bulk_rate(folder, texts)
         peak = peak_rate(config, cores)
@@ -77,29 +75,6 @@ def headlines(location: str, count: int) -> list[str]:
     texts = [row.text for row in data.read(location, tasks.NEWS).examples]
     random.Random(0).shuffle(texts)  # noqa: S311 - not a secret
     return list(islice(cycle(texts), count))
-
-
-def build(config: DistilBertConfig, folder: Path, texts: list[str]) -> None:
-    """Make a model and, in ``bundle``, what it is exported to."""
-    torch.manual_seed(0)
-    tokenizer = Tokenizer.from_file(str(SAMPLE_MODEL / TOKENIZER))
-    distilbert.save(DistilBertForSequenceClassification(config), tokenizer, folder)
-    bundle = folder / "bundle"
-    bundle.mkdir()
-    max_length = export.write_tokenizer(folder, bundle)
-    graph.write_graph(folder, bundle, distilbert.encode(tokenizer, texts))
-    manifest = Manifest(
-        task=tasks.NEWS.name,
-        labels=tasks.NEWS.labels,
-        max_length=max_length,
-        temperature=1,
-        files={name: export.entry_of(bundle / name) for name in (MODEL, TOKENIZER)},
-        training={},
-        metrics={},
-        quantization={},
-        reference={},
-    )
-    (bundle / MANIFEST).write_bytes(manifest.to_bytes())
 
 
 def pipeline_rate(folder: Path, texts: list[str], cores: int) -> float:
