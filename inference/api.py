@@ -21,6 +21,10 @@ MAX_ERRORS = 100  # entries of one answer; Lambda sends no more than 6 MB
 MAX_KEY = 100  # characters of a client's key that an entry repeats
 RETRY_SECONDS = 5  # what a client is asked to wait while the model cannot be had
 LISTED = "inputs"  # the name that takes one text or a list of them
+# Something besides white space. Spelt out, for \s means other characters in JSON Schema (ECMA 262)
+# than in what checks the pattern here.
+NOT_BLANK = r"[^\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]"
+BLANK = "String should have something besides white space"
 NAMES = (LISTED, "text", "headline", "query", "review")  # the names that one text may have
 
 
@@ -111,7 +115,7 @@ class RequestReader:
         """Make the validators once."""
         text = Annotated[
             str,
-            Field(min_length=1, max_length=settings.max_characters, strict=True, pattern=r"\S"),
+            Field(min_length=1, max_length=settings.max_characters, strict=True, pattern=NOT_BLANK),
         ]
         texts = Annotated[list[text], Field(min_length=1, max_length=settings.max_texts)]
         self.text: TypeAdapter[str] = TypeAdapter(text)
@@ -141,7 +145,8 @@ class RequestReader:
             raise _invalid(
                 [
                     FieldError(
-                        field=".".join(str(p) for p in (name, *one["loc"])), message=one["msg"]
+                        field=".".join(str(p) for p in (name, *one["loc"])),
+                        message=BLANK if one["type"] == "string_pattern_mismatch" else one["msg"],
                     )
                     for one in error.errors(include_url=False, include_input=False)
                 ]

@@ -72,3 +72,10 @@ def test_every_body_gets_a_clean_answer(call: Call, body: bytes) -> None:
     else:
         assert headers["content-type"] == "application/problem+json"
         assert answer["status"] == status
+
+
+@pytest.mark.parametrize("blank", [" ", "\t\r\n", "\x85", "\u2003\u3000", "\ufeff"])
+def test_a_text_of_white_space_alone_is_refused_in_words(call: Call, blank: str) -> None:
+    status, _, answer = call("POST", "/predict", {"review": blank})
+    assert status == 422
+    assert answer["errors"][0]["message"] == "String should have something besides white space"
