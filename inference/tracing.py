@@ -1,7 +1,7 @@
 """X-Ray subsegments, sent to the daemon that Lambda runs beside the function.
 
-The AWS X-Ray SDK reaches its end of support in February 2027 and takes 30 to 200 ms of every
-cold start. A document in one datagram is the daemon's own public interface:
+The AWS X-Ray SDK reaches its end of support in February 2027 and takes 9 to 200 ms of every
+cold start, by how much of it is used. A document in one datagram is the daemon's own interface:
 https://docs.aws.amazon.com/xray/latest/devguide/xray-api-sendingdata.html#xray-api-daemon
 """
 
