@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from inference.classifier import Classifier
+from inference.classifier import Classifier, Prediction
 from inference.store import Bundle, fetch
 from training import data, metrics, report, slices
 from training.settings import Settings, rows_of
@@ -93,17 +93,20 @@ def _rows_named(training: Mapping[str, Any]) -> dict[str, Any]:
         raise data.DataError(f"a bundle's manifest does not say its {error}") from None
 
 
-def predict(
-    bundle: Bundle, rows: Sequence[data.Example], chunk: int = 1000
-) -> metrics.Probabilities:
-    """A bundle's probabilities for rows, by the classifier that serves; shape (rows, labels)."""
+def predict(bundle: Bundle, rows: Sequence[data.Example]) -> metrics.Probabilities:
+    """A bundle's probabilities for rows, shape (rows, labels)."""
     classifier = Classifier(bundle.folder, bundle.manifest)
-    texts = [row.text for row in rows]
-    starts = tqdm(range(0, len(texts), chunk), bundle.version, unit_scale=chunk, leave=False)
-    return np.array(
-        [
-            list(prediction.probabilities.values())
-            for start in starts
-            for prediction in classifier.predict(texts[start : start + chunk])
-        ]
-    )
+    return probabilities_of(classify(classifier, [row.text for row in rows], bundle.version))
+
+
+def classify(
+    classifier: Classifier, texts: Sequence[str], name: str, chunk: int = 1000
+) -> list[Prediction]:
+    """The answers of the classifier that serves, under a progress bar of this name."""
+    starts = tqdm(range(0, len(texts), chunk), name, unit_scale=chunk, leave=False)
+    return [p for start in starts for p in classifier.predict(texts[start : start + chunk])]
+
+
+def probabilities_of(predictions: Sequence[Prediction]) -> metrics.Probabilities:
+    """The probabilities of predictions, shape (texts, labels)."""
+    return np.array([list(prediction.probabilities.values()) for prediction in predictions])

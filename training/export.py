@@ -20,11 +20,11 @@ from typing import Any
 
 import numpy as np
 from tokenizers import Tokenizer
-from tqdm import tqdm
 
 from inference.bundle import MANIFEST, MODEL, TOKENIZER, FileEntry, Manifest, version_of
 from inference.classifier import Classifier, Prediction
 from training import data, distilbert, metrics, report
+from training.compare import classify, probabilities_of
 from training.evaluate import Run, StaleError, open_run, read_evaluation
 from training.graph import write_graph
 
@@ -89,7 +89,7 @@ def export(run: Run, output: Path) -> str:
             reference={},
         )
         texts = [row.text for row in run.rows.test]
-        predictions = predict(Classifier(folder, draft), texts)
+        predictions = classify(Classifier(folder, draft), texts, "int8")
         int8, comparison = compare(run, evaluation["temperature"], predictions)
         comparison["bundle_bytes"] = sum(file.size for file in draft.files.values())
         comparison["weights_bytes"] = (run.folder / "model.safetensors").stat().st_size
@@ -139,12 +139,6 @@ def calibration(run: Run, folder: Path) -> list[list[int]]:
     return distilbert.encode(Tokenizer.from_file(str(folder / TOKENIZER)), texts)
 
 
-def predict(classifier: Classifier, texts: Sequence[str], chunk: int = 1000) -> list[Prediction]:
-    """Classify texts, showing how far it is."""
-    starts = tqdm(range(0, len(texts), chunk), "int8", unit_scale=chunk, leave=False)
-    return [p for start in starts for p in classifier.predict(texts[start : start + chunk])]
-
-
 def compare(
     run: Run, temperature: float, predictions: Sequence[Prediction]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -152,7 +146,7 @@ def compare(
     truth = data.labels_of(run.rows.test)
     with np.load(run.folder / "predictions.npz", allow_pickle=False) as saved:
         fp32, guesses = metrics.softmax(saved["test"], temperature), saved["baseline"]
-    int8 = np.array([list(prediction.probabilities.values()) for prediction in predictions])
+    int8 = probabilities_of(predictions)
     same = int8.argmax(axis=1) == fp32.argmax(axis=1)
     drop = metrics.accuracy(fp32.argmax(axis=1), truth) - metrics.accuracy(
         int8.argmax(axis=1), truth

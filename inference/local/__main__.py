@@ -19,14 +19,12 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 from inference.local.emulator import EmulatorError, emulator_binary, emulators
 from inference.local.front_door import FrontDoorError, front_door
-from inference.local.s3 import PublishError, local_s3, publish_sample, use_local_s3
+from inference.local.s3 import ROOT, PublishError, local_s3, publish_sample, use_local_s3
 from inference.local.sam import SamError, sam_local
 
-ROOT = Path(__file__).parents[2]
 SAMPLE_REQUESTS = ROOT / "sample-requests"
 BUILD = ROOT / "build" / "local"
 HANDLER = "inference.app.handler"

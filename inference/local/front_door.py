@@ -115,6 +115,13 @@ def front_door(pool: Pool, port: int = 0) -> Iterator[str]:
         if error.errno != errno.EADDRINUSE:
             raise FrontDoorError(f"port {port} cannot be had: {error.strerror}") from error
         raise FrontDoorError(f"port {port} is taken: choose another with PORT=number") from error
+    with served(server) as url:
+        yield url
+
+
+@contextmanager
+def served(server: ThreadingHTTPServer) -> Iterator[str]:
+    """Serve in a thread until the block ends; gives the URL."""
     Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"http://{HOST}:{server.server_port}"

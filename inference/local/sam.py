@@ -8,15 +8,13 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import docker
 from docker.errors import DockerException
 
 from inference.local.emulator import HOST, free_ports
-from inference.local.s3 import local_s3, publish_sample, use_local_s3
+from inference.local.s3 import ROOT, local_s3, publish_sample, use_local_s3
 
-ROOT = Path(__file__).parents[2]
 IMAGE = "classifier:latest"  # as `sam build` names it
 SAM = (sys.executable, "-m", "samcli")
 START_SECONDS = 60

@@ -11,12 +11,13 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Event, Thread
+from threading import Event
 from typing import Any, Literal
 
 import boto3
 import pytest
 
+from inference.local.front_door import served
 from tests.integration.conftest import Call, metrics_in
 
 BOUND_MS = 200
@@ -104,14 +105,11 @@ def faulty_dynamodb(target: str, fault: Fault) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
-    Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        ended.set()
-        server.shutdown()
-        server.server_close()
+    with served(ThreadingHTTPServer(("127.0.0.1", 0), Proxy)) as url:
+        try:
+            yield url
+        finally:
+            ended.set()
 
 
 class Table:

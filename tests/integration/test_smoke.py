@@ -4,12 +4,12 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any
 
 import pytest
 
 from delivery.smoke import SmokeError, main, smoke
+from inference.local.front_door import served
 
 VERSION = "0123456789abcdef"
 HEALTH = {"status": "ok", "model_version": VERSION}
@@ -42,13 +42,8 @@ def api(*answers: tuple[int, Any], key: str = "") -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with served(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as url:
+        yield url
 
 
 def test_an_api_that_answers_passes(capsys: pytest.CaptureFixture[str]) -> None:
