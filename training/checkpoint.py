@@ -12,9 +12,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
-from transformers import DistilBertForSequenceClassification
 
 from training.atomic import replacing
+from training.objective import Objective
 from training.settings import Settings
 
 # Settings that may change between two runs of one training.
@@ -40,8 +40,8 @@ class Progress:
 class Training:
     """What changes as a run goes on: weights, their running mean, moments, loss scale."""
 
-    model: DistilBertForSequenceClassification
-    replica: torch.nn.Module  # the model as a step calls it; the same weights
+    objective: Objective
+    replica: torch.nn.Module  # the objective as a step calls it; the same weights
     average: AveragedModel
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
@@ -57,7 +57,9 @@ class Checkpoint:
 
     def save(self, training: Training, progress: Progress) -> None:
         """Write the state, in the place of the last one."""
-        tensors = {f"model.{name}": value for name, value in training.model.state_dict().items()}
+        tensors = {
+            f"objective.{name}": value for name, value in training.objective.state_dict().items()
+        }
         tensors |= {
             f"average.{name}": value for name, value in training.average.state_dict().items()
         }
@@ -90,7 +92,7 @@ class Checkpoint:
         except SafetensorError as error:
             raise CheckpointError(f"{self.path} is damaged: {error}") from error
         self._check(json.loads(header["identity"]))
-        training.model.load_state_dict(_under("model.", tensors))
+        training.objective.load_state_dict(_under("objective.", tensors))
         training.average.load_state_dict(_under("average.", tensors))
         state: dict[int, dict[str, Tensor]] = {}
         for name, value in _under("optimizer.", tensors).items():

@@ -40,6 +40,9 @@ class Settings:
     warmup: float = _setting(0.06, "share of the steps spent warming up")
     weight_decay: float = _setting(0.01, "AdamW weight decay of the matrices")
     label_smoothing: float = _setting(0.0, "share of the target spread over all labels")
+    group_loss: float = _setting(
+        0.0, "weight of also learning which group (story) a text is of, beside its label"
+    )
     masking: float = _setting(
         0.0, "share of wordpieces hidden at each step, against learning by heart"
     )

@@ -35,6 +35,7 @@ from transformers import DistilBertForSequenceClassification
 from training import checkpoint, data, distilbert, metrics
 from training.atomic import write_text
 from training.batches import masked, padded, shuffled
+from training.objective import Objective
 from training.parallel import Group, process_group
 from training.provenance import source_commit
 from training.settings import Settings, parse, rows_of
@@ -88,12 +89,15 @@ def train(settings: Settings, group: Group) -> None:
         )
     model, tokenizer = initialise(settings, dataset, rows.train)
     precision = autocast_type(settings.precision, group.device)
-    model.to(group.device)
+    learn, check = Texts.of(rows.train, tokenizer), Texts.of(rows.validation, tokenizer)
+    objective = Objective(
+        model, int(learn.groups.max()) + 1, settings.group_loss, settings.label_smoothing
+    ).to(group.device)
     training = checkpoint.Training(
-        model,
-        group.replica(model),
+        objective,
+        group.replica(objective),
         AveragedModel(model, multi_avg_fn=running_mean(settings.averaging)),
-        adamw(model, settings),
+        adamw(objective, settings),
         torch.amp.GradScaler(group.device.type, enabled=precision is torch.float16),
     )
     progress = checkpoint.Progress()
@@ -106,7 +110,6 @@ def train(settings: Settings, group: Group) -> None:
     if not group.leads:  # dropout and masking of its own
         torch.manual_seed(settings.seed + group.rank + group.size * progress.step)
 
-    learn, check = Texts.of(rows.train, tokenizer), Texts.of(rows.validation, tokenizer)
     epoch = math.ceil(len(rows.train) / settings.batch_size)
     total = max(1, round(epoch * settings.epochs))
     between = max(1, epoch // settings.evaluations)
@@ -180,13 +183,19 @@ class Texts:
 
     token_ids: list[list[int]]
     labels: NDArray[np.int64]
+    groups: NDArray[np.int64]
     mask_id: int
 
     @classmethod
     def of(cls, examples: Sequence[data.Example], tokenizer: Tokenizer) -> "Texts":
         """Encode rows."""
         token_ids = distilbert.encode(tokenizer, [example.text for example in examples])
-        return cls(token_ids, data.labels_of(examples), tokenizer.token_to_id("[MASK]"))
+        return cls(
+            token_ids,
+            data.labels_of(examples),
+            data.clusters_of(examples),
+            tokenizer.token_to_id("[MASK]"),
+        )
 
 
 def batches_from(step: int, texts: Texts, settings: Settings) -> Iterator[NDArray[np.intp]]:
@@ -208,29 +217,27 @@ def take_step(
     group: Group,
 ) -> float:
     """One step of AdamW on a batch; returns the loss of this process's share."""
-    model, optimizer, scaler = training.model, training.optimizer, training.scaler
+    objective, optimizer, scaler = training.objective, training.optimizer, training.scaler
     device = group.device
     for parameters in optimizer.param_groups:
         parameters["lr"] = learning_rate
     share, weight = group.share(batch)
-    inputs, mask = padded([texts.token_ids[row] for row in share], model.config.pad_token_id)
+    inputs, mask = padded(
+        [texts.token_ids[row] for row in share], objective.model.config.pad_token_id
+    )
     if settings.masking:
         inputs = masked(inputs, mask, texts.mask_id, settings.masking)
-    model.train()
+    answers = (torch.from_numpy(known[share]) for known in (texts.labels, texts.groups))
+    objective.train()
     with torch.autocast(device.type, precision, enabled=precision is not None):
-        logits = training.replica(inputs.to(device), mask.to(device)).logits
-    loss = torch.nn.functional.cross_entropy(
-        logits.float(),
-        torch.from_numpy(texts.labels[share]).to(device),
-        label_smoothing=settings.label_smoothing,
-    )
+        loss = training.replica(*(part.to(device) for part in (inputs, mask, *answers)))
     scaler.scale(weight * loss).backward()
     scaler.unscale_(optimizer)
-    torch.nn.utils.clip_grad_norm_(model.parameters(), settings.max_grad_norm)
+    torch.nn.utils.clip_grad_norm_(objective.parameters(), settings.max_grad_norm)
     scaler.step(optimizer)
     scaler.update()
     optimizer.zero_grad(set_to_none=True)
-    training.average.update_parameters(model)
+    training.average.update_parameters(objective.model)
     return float(loss.item())
 
 

@@ -1,0 +1,38 @@
+"""What a training step makes smaller: the label's loss and, beside it, the group's."""
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+from transformers import DistilBertForSequenceClassification
+
+
+class Objective(torch.nn.Module):
+    """A classifier with a second head, for the steps only, that tells a text's group.
+
+    Texts of one group (the headlines of one story) share a label. To tell their story apart from
+    thousands of others takes far more of a text than to tell its label from a few, so each text
+    teaches the encoder more (multi-task learning, Caruana 1997,
+    https://doi.org/10.1023/A:1007379606734). The second head is not part of the saved model.
+    """
+
+    def __init__(
+        self,
+        model: DistilBertForSequenceClassification,
+        groups: int,
+        group_loss: float,
+        label_smoothing: float,
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.group_head = torch.nn.Linear(model.config.dim, groups) if group_loss else None
+        self.group_loss = group_loss
+        self.label_smoothing = label_smoothing
+
+    def forward(self, inputs: Tensor, mask: Tensor, labels: Tensor, groups: Tensor) -> Tensor:
+        """The mean loss of a batch; ids and mask of shape (texts, tokens), the rest (texts,)."""
+        output = self.model(inputs, mask, output_hidden_states=self.group_head is not None)
+        loss = cross_entropy(output.logits.float(), labels, label_smoothing=self.label_smoothing)
+        if self.group_head is not None:
+            scores = self.group_head(output.hidden_states[-1][:, 0])
+            loss = loss + self.group_loss * cross_entropy(scores.float(), groups)
+        return loss
