@@ -93,7 +93,10 @@ def rows_of(settings: Settings) -> tuple[Dataset, Split]:
     Raises:
         DataError: the task is unknown, or the data set is not what it describes.
     """
-    dataset = read(settings.data, _task_of(settings))
+    task = _task_of(settings)
+    if settings.group_loss and not task.table.group:
+        raise DataError("--group-loss needs groups to tell apart: name their --group-column")
+    dataset = read(settings.data, task)
     if settings.max_rows:
         dataset = sample(dataset, settings.max_rows, settings.seed)
     how = settings.split or dataset.task.default_split

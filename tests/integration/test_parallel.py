@@ -35,7 +35,8 @@ def start(base: Path, output: Path, *options: str, processes: int) -> subprocess
     command = [sys.executable, *TORCHRUN, str(processes), "-m", "training.train"]
     command += ["--data", str(HEADLINES), "--base-model", str(base), "--output", str(output)]
     command += ["--precision", "fp32", "--learning-rate", "1e-3", "--batch-size", "23"]
-    command += ["--epochs", "3", "--evaluations", "2", *options]
+    command += ["--epochs", "3", "--evaluations", "2"]
+    command += ["--group-loss", "0.5", *options]
     return subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )

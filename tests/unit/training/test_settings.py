@@ -40,3 +40,8 @@ def test_columns_are_never_ignored(options: list[str], message: str) -> None:
 def test_an_unknown_task_is_an_error() -> None:
     with pytest.raises(DataError, match="unknown task 'weather': choose one of news, sentiment"):
         rows_of(Settings(data=str(HEADLINES), output="o", task="weather"))
+
+
+def test_groups_can_only_be_learnt_where_there_are_some() -> None:
+    with pytest.raises(DataError, match="name their --group-column"):
+        rows_of(Settings(data=str(HEADLINES), output="o", task="sentiment", group_loss=0.5))

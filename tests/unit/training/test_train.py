@@ -19,6 +19,7 @@ def options(tiny_base: Path, tmp_path: Path) -> list[str]:
     return [
         *("--data", str(HEADLINES), "--base-model", str(tiny_base), "--precision", "fp32"),
         *("--epochs", "2", "--learning-rate", "1e-3", "--evaluations", "2"),
+        *("--group-loss", "0.5"),
         *("--output", str(tmp_path / "run")),
     ]
 
