@@ -1,0 +1,58 @@
+import math
+
+import pytest
+import torch
+from transformers import DistilBertConfig, DistilBertForSequenceClassification
+
+from training.objective import Objective
+
+INPUTS = torch.tensor([[1, 2, 3, 4], [4, 3, 2, 1]])
+MASK = torch.ones_like(INPUTS)
+LABELS = torch.tensor([0, 1])
+GROUPS = torch.tensor([4, 0])
+
+
+@pytest.fixture
+def model() -> DistilBertForSequenceClassification:
+    """Two labels, random weights, no dropout."""
+    torch.manual_seed(0)
+    config = DistilBertConfig(
+        vocab_size=5, dim=8, hidden_dim=16, n_layers=1, n_heads=2, num_labels=2
+    )
+    return DistilBertForSequenceClassification(config).eval()
+
+
+def test_the_label_counts_alone_where_no_weight_is_given_to_the_group(
+    model: DistilBertForSequenceClassification,
+) -> None:
+    # GIVEN no weight for groups WHEN the loss is taken
+    loss = Objective(model, 5, 0.0, 0.0)(INPUTS, MASK, LABELS, GROUPS)
+    # THEN it is the model's own, and there is nothing beside the model to learn
+    assert loss.item() == pytest.approx(model(INPUTS, MASK, labels=LABELS).loss.item())
+    assert len(list(Objective(model, 5, 0.0, 0.0).parameters())) == len(list(model.parameters()))
+
+
+def test_the_group_adds_its_weighted_loss(model: DistilBertForSequenceClassification) -> None:
+    # GIVEN a head that finds every one of five groups equally likely
+    objective = Objective(model, 5, 0.5, 0.0)
+    assert objective.group_head is not None
+    torch.nn.init.zeros_(objective.group_head.weight)
+    torch.nn.init.zeros_(objective.group_head.bias)
+    # WHEN the loss is taken
+    loss = objective(INPUTS, MASK, LABELS, GROUPS)
+    # THEN to the label's loss comes half of log 5
+    alone = model(INPUTS, MASK, labels=LABELS).loss
+    assert loss.item() == pytest.approx(alone.item() + 0.5 * math.log(5))
+
+
+def test_the_encoder_learns_from_the_groups(model: DistilBertForSequenceClassification) -> None:
+    # GIVEN the same texts of other groups
+    objective = Objective(model, 5, 0.5, 0.0)
+    weight = model.distilbert.embeddings.word_embeddings.weight
+
+    def gradient(groups: torch.Tensor) -> torch.Tensor:
+        (found,) = torch.autograd.grad(objective(INPUTS, MASK, LABELS, groups), weight)
+        return found
+
+    # THEN the embeddings are drawn elsewhere
+    assert not torch.allclose(gradient(GROUPS), gradient(GROUPS.flip(0)))
