@@ -76,7 +76,7 @@ def export(run: Run, output: Path) -> str:
         folder = Path(temporary) / "bundle"
         folder.mkdir()
         max_length = write_tokenizer(run.folder, folder)
-        write_graph(run.folder, folder, calibration(run, folder))
+        write_graph(run.folder, folder, max_length, calibration(run, folder))
         draft = Manifest(
             task=run.dataset.task.name,
             labels=run.labels,
@@ -127,7 +127,7 @@ def write_tokenizer(source: Path, folder: Path) -> int:
     """Write a self-contained ``tokenizer.json`` and return its limit in wordpieces."""
     tokenizer = Tokenizer.from_file(str(source / TOKENIZER))
     tokenizer.no_padding()
-    tokenizer.save(str(folder / TOKENIZER))
+    tokenizer.save(str(folder / TOKENIZER), pretty=False)
     return int(tokenizer.truncation["max_length"])
 
 

@@ -5,7 +5,7 @@ What ``optimum`` exports is changed in four ways:
 - Attention and the feed-forward activations become one node each (onnxruntime's own fusion).
 - There is no attention mask: serving only ever runs texts of equal length together.
 - The last layer is computed for the first token only, which is all that the label is read from.
-- Weights are 7-bit integers with a scale a column (embeddings: 8 bits, a scale a row), and every
+- Weights are 7-bit integers with a scale a column (embeddings: 4 bits, a scale a row), and every
   activation has a fixed 8-bit range, taken from training texts. A range taken from each run, as
   dynamic quantization does, would let the texts of a list move each other's probabilities; and
   full 8-bit weights saturate on a CPU without VNNI, so that hosts would answer differently.
@@ -28,16 +28,20 @@ from optimum.exporters.onnx import main_export
 
 from inference.bundle import MODEL
 
+NIBBLE_ZERO = 8  # what stands for 0 in 4 bits without a sign
 WEIGHT_LIMIT = 63  # 7 bits: 2 * 255 * 63 fits the 16-bit sums of AVX2's multiply-add
 MICROSOFT = "com.microsoft"  # the domain of onnxruntime's own operators
 
 
-def write_graph(source: Path, folder: Path, calibration: Sequence[Sequence[int]]) -> None:
+def write_graph(
+    source: Path, folder: Path, max_length: int, calibration: Sequence[Sequence[int]]
+) -> None:
     """Write the int8 ``model.onnx`` of a model folder.
 
     Args:
         source: a folder that ``transformers`` loads.
         folder: where ``model.onnx`` goes.
+        max_length: the most tokens that a text will have.
         calibration: token ids of training texts, which give the range of each activation.
     """
     config = json.loads((source / "config.json").read_text())
@@ -53,6 +57,7 @@ def write_graph(source: Path, folder: Path, calibration: Sequence[Sequence[int]]
         model = fuse(Path(temporary) / MODEL, config["n_heads"], config["dim"])
     drop_mask(model.graph)
     keep_first_token(model.graph)
+    drop_unread_positions(model.graph, max_length)
     quantize_embeddings(model.graph)
     quantize(model.graph, activation_ranges(model, calibration))
     drop_unused(model.graph)
@@ -104,25 +109,65 @@ def keep_first_token(graph: GraphProto) -> None:
 
 
 def quantize_embeddings(graph: GraphProto) -> None:
-    """Store each word's embedding in 8 bits and a scale of its own."""
-    index, node = next(
-        (index, node)
-        for index, node in enumerate(graph.node)
-        if node.op_type == "Gather" and node.input[0].endswith("word_embeddings.weight")
-    )
+    """Store each word's embedding in 4 bits and a scale of its own.
+
+    A byte holds two values: one of the first half of the dimensions in its low bits, one of the
+    second half in its high bits.
+    """
+    node = _gather_of(graph, "word_embeddings.weight")
+    index = list(graph.node).index(node)
     table, ids, output = node.input[0], node.input[1], node.output[0]
-    values = _take(graph, table)
-    scale = _scale(np.abs(values).max(axis=1, keepdims=True), 127)
-    _give(graph, f"{table}_int8", np.round(values / scale).astype(np.int8))
+    values, scale = _nibbles(_take(graph, table))
+    low, high = np.split(values, 2, axis=1)
+    _give(graph, f"{table}_uint4", low | high << 4)
     _give(graph, f"{table}_scale", scale)
+    _give(graph, "low_bits", np.uint8(15))
+    _give(graph, "four", np.uint8(4))
+    _give(graph, "one", np.float32(1))
+    _give(graph, "zero", np.uint8(NIBBLE_ZERO))
     graph.node.remove(node)
+    row, names = f"{table}_row", [f"{table}_low", f"{table}_high"]
     for new in (
         helper.make_node("Mul", [f"{table}_float", f"{table}_scale_row"], [output]),
         helper.make_node("Gather", [f"{table}_scale", ids], [f"{table}_scale_row"]),
-        helper.make_node("Cast", [f"{table}_row"], [f"{table}_float"], to=TensorProto.FLOAT),
-        helper.make_node("Gather", [f"{table}_int8", ids], [f"{table}_row"]),
+        helper.make_node("DequantizeLinear", [f"{table}_uint8", "one", "zero"], [f"{table}_float"]),
+        helper.make_node("Concat", names, [f"{table}_uint8"], axis=-1),
+        helper.make_node("BitShift", [row, "four"], names[1:], direction="RIGHT"),
+        helper.make_node("BitwiseAnd", [row, "low_bits"], names[:1]),
+        helper.make_node("Gather", [f"{table}_uint4", ids], [row]),
     ):
         graph.node.insert(index, new)
+
+
+def _nibbles(values: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Each row in 4 bits, and its scale, of shape (rows, 1): the one with the least squared error.
+
+    The greatest value sets the scale of 8 bits; of 4, it leaves the many small ones too few steps.
+    """
+    greatest = np.abs(values).max(axis=1, keepdims=True)
+    best, scales = np.zeros_like(values), np.zeros_like(greatest)
+    least = np.full_like(greatest, np.inf)
+    for share in np.linspace(0.5, 1, 11):
+        scale = _scale(greatest * share, NIBBLE_ZERO - 1)
+        rounded = np.clip(np.round(values / scale), -NIBBLE_ZERO, NIBBLE_ZERO - 1)
+        error = np.square(rounded * scale - values).sum(axis=1, keepdims=True)
+        better = error < least
+        best, scales = np.where(better, rounded, best), np.where(better, scale, scales)
+        least = np.where(better, error, least)
+    return (best + NIBBLE_ZERO).astype(np.uint8), scales
+
+
+def drop_unread_positions(graph: GraphProto, max_length: int) -> None:
+    """Keep the position embeddings of texts as long as the tokenizer lets them be."""
+    table = _gather_of(graph, "position_embeddings.weight").input[0]
+    _give(graph, table, _take(graph, table)[:max_length])
+
+
+def _gather_of(graph: GraphProto, weights: str) -> NodeProto:
+    found: NodeProto = next(
+        node for node in graph.node if node.op_type == "Gather" and node.input[0].endswith(weights)
+    )
+    return found
 
 
 def activation_ranges(

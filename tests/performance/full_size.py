@@ -30,7 +30,7 @@ def build(config: DistilBertConfig, folder: Path) -> Path:
     max_length = export.write_tokenizer(folder, bundle)
     texts = [row.text for row in data.read(str(HEADLINES), tasks.NEWS).examples]
     calibration = distilbert.encode(tokenizer, texts[:CALIBRATION_ROWS])
-    graph.write_graph(folder, bundle, calibration)
+    graph.write_graph(folder, bundle, max_length, calibration)
     manifest = Manifest(
         task=tasks.NEWS.name,
         labels=tasks.NEWS.labels,

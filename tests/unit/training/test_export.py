@@ -2,13 +2,16 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
+from safetensors.numpy import load_file
 
 from inference.bundle import read_verified
 from inference.classifier import Classifier
 from tests.conftest import TinyModel
 from training import evaluate, export
+from training.graph import write_graph
 
 
 @pytest.fixture
@@ -51,6 +54,31 @@ def test_weights_use_seven_bits(tiny_model: TinyModel) -> None:
     # THEN there are such, and none spans more than the 7 bits that no CPU saturates on
     assert weights
     assert all(abs(matrix).max() <= 63 for matrix in weights)
+
+
+def test_embeddings_use_four_bits(tiny_model: TinyModel) -> None:
+    # GIVEN the exported graph and the weights it was made of
+    graph = onnx.load(tiny_model.bundle / "model.onnx").graph
+    tensors = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    table = "distilbert.embeddings.word_embeddings.weight"
+    exact = load_file(tiny_model.folder / "model.safetensors")[table]
+    # WHEN the two halves of each word's bytes are taken apart
+    packed = tensors[f"{table}_uint4"]
+    values = np.hstack([packed & 15, packed >> 4]).astype(float) - 8
+    # THEN they are the embeddings, to a seventh of the greatest value or better
+    assert packed.dtype == np.uint8
+    assert packed.shape == (exact.shape[0], exact.shape[1] // 2)
+    error = np.square(values * tensors[f"{table}_scale"] - exact).mean()
+    assert error < np.square(exact).mean() / 50
+
+
+def test_positions_that_no_text_reaches_are_left_out(model: Path) -> None:
+    # GIVEN a model of 64 positions WHEN its graph is written for texts of 16 wordpieces
+    write_graph(model, model, 16, [[2, 3]])
+    # THEN it has 16 position embeddings
+    graph = onnx.load(model / "model.onnx").graph
+    sizes = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
+    assert sizes["distilbert.embeddings.position_embeddings.weight"] == (16, 128)
 
 
 def test_a_bundle_that_lost_accuracy_is_refused(
