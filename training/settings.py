@@ -93,7 +93,7 @@ def rows_of(settings: Settings) -> tuple[Dataset, Split]:
     Raises:
         DataError: the task is unknown, or the data set is not what it describes.
     """
-    task = _task_of(settings)
+    task = task_of(settings)
     if settings.group_loss and not task.table.group:
         raise DataError("--group-loss needs groups to tell apart: name their --group-column")
     dataset = read(settings.data, task)
@@ -103,7 +103,12 @@ def rows_of(settings: Settings) -> tuple[Dataset, Split]:
     return dataset, split(dataset, how, settings.seed)
 
 
-def _task_of(settings: Settings) -> Task:
+def task_of(settings: Settings) -> Task:
+    """The task that the settings name, or that they make of a file's columns.
+
+    Raises:
+        DataError: there is no such task, or the columns contradict it.
+    """
     text, label, group = settings.text_column, settings.label_column, settings.group_column
     if text or label or group:
         if not (text and label):

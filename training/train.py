@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def train(settings: Settings, group: Group) -> None:
+def train(settings: Settings, group: Group) -> checkpoint.Progress:
     """One run, from the rows to the folder of the best model; in every process of the group.
 
     Raises:
@@ -157,6 +157,7 @@ def train(settings: Settings, group: Group) -> None:
         write_record(output, settings, dataset, rows, progress, commit)
         state.path.unlink(missing_ok=True)
         print(f"best validation macro-F1 {progress.best:.4f}; model in {output}")
+    return progress
 
 
 def initialise(
