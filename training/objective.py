@@ -28,10 +28,17 @@ class Objective(torch.nn.Module):
         self.group_loss = group_loss
         self.label_smoothing = label_smoothing
 
-    def forward(self, inputs: Tensor, mask: Tensor, labels: Tensor, groups: Tensor) -> Tensor:
-        """The mean loss of a batch; ids and mask of shape (texts, tokens), the rest (texts,)."""
+    def forward(self, inputs: Tensor, mask: Tensor, targets: Tensor, groups: Tensor) -> Tensor:
+        """The mean loss of a batch.
+
+        Args:
+            inputs: token ids, shape (texts, tokens).
+            mask: 1 for a token, 0 for padding, of the same shape.
+            targets: the probability each label should get, shape (texts, labels).
+            groups: the number of each text's group, shape (texts,).
+        """
         output = self.model(inputs, mask, output_hidden_states=self.group_head is not None)
-        loss = cross_entropy(output.logits.float(), labels, label_smoothing=self.label_smoothing)
+        loss = cross_entropy(output.logits.float(), targets, label_smoothing=self.label_smoothing)
         if self.group_head is not None:
             scores = self.group_head(output.hidden_states[-1][:, 0])
             loss = loss + self.group_loss * cross_entropy(scores.float(), groups)

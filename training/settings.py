@@ -33,6 +33,10 @@ class Settings:
     layers: str = _setting("", "encoder layers to keep, such as 0,2,4; all if not given")
     vocabulary: int = _setting(0, "wordpieces to keep, the most frequent ones; 0 for all")
 
+    # whom to learn from, beside the labels
+    teachers: str = _setting("", "folders of trained models, comma-separated; their mean is taken")
+    distillation: float = _setting(0.5, "share of the target that is the teachers' answer")
+
     # how to learn
     epochs: float = _setting(3.0, "passes over the training rows")
     batch_size: int = _setting(64, "texts a step")

@@ -32,7 +32,7 @@ from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 from transformers import DistilBertForSequenceClassification
 
-from training import checkpoint, data, distilbert, metrics
+from training import checkpoint, data, distilbert, distillation, metrics
 from training.atomic import write_text
 from training.batches import masked, padded, shuffled
 from training.objective import Objective
@@ -89,7 +89,9 @@ def train(settings: Settings, group: Group) -> checkpoint.Progress:
         )
     model, tokenizer = initialise(settings, dataset, rows.train)
     precision = autocast_type(settings.precision, group.device)
-    learn, check = Texts.of(rows.train, tokenizer), Texts.of(rows.validation, tokenizer)
+    targets = distillation.targets(rows.train, dataset, settings, group.device, precision)
+    learn = Texts.of(rows.train, targets, tokenizer)
+    check, truth = encoded(rows.validation, tokenizer), data.labels_of(rows.validation)
     objective = Objective(
         model, int(learn.groups.max()) + 1, settings.group_loss, settings.label_smoothing
     ).to(group.device)
@@ -134,8 +136,8 @@ def train(settings: Settings, group: Group) -> checkpoint.Progress:
             if progress.step % between == 0 or progress.step == total:
                 average, f1 = training.average.module, 0.0
                 if group.leads:
-                    scores = distilbert.logits(average, check.token_ids, group.device, precision)
-                    f1 = metrics.macro_f1(scores.argmax(1), check.labels, len(dataset.task.labels))
+                    scores = distilbert.logits(average, check, group.device, precision)
+                    f1 = metrics.macro_f1(scores.argmax(1), truth, len(dataset.task.labels))
                     at = f"step {progress.step}/{total}"
                     bar.write(f"{at}: loss {loss:.4f}, validation macro-F1 {f1:.4f}")
                 f1 = group.of_leader(f1)
@@ -178,22 +180,31 @@ def initialise(
     return model, tokenizer
 
 
+def encoded(examples: Sequence[data.Example], tokenizer: Tokenizer) -> list[list[int]]:
+    """Token ids of each row."""
+    return distilbert.encode(tokenizer, [example.text for example in examples])
+
+
 @dataclass(frozen=True)
 class Texts:
-    """Encoded rows."""
+    """Encoded rows, and what to learn of them."""
 
     token_ids: list[list[int]]
-    labels: NDArray[np.int64]
+    targets: NDArray[np.float32]  # (rows, labels)
     groups: NDArray[np.int64]
     mask_id: int
 
     @classmethod
-    def of(cls, examples: Sequence[data.Example], tokenizer: Tokenizer) -> "Texts":
+    def of(
+        cls,
+        examples: Sequence[data.Example],
+        targets: NDArray[np.float32],
+        tokenizer: Tokenizer,
+    ) -> "Texts":
         """Encode rows."""
-        token_ids = distilbert.encode(tokenizer, [example.text for example in examples])
         return cls(
-            token_ids,
-            data.labels_of(examples),
+            encoded(examples, tokenizer),
+            targets,
             data.clusters_of(examples),
             tokenizer.token_to_id("[MASK]"),
         )
@@ -228,7 +239,7 @@ def take_step(
     )
     if settings.masking:
         inputs = masked(inputs, mask, texts.mask_id, settings.masking)
-    answers = (torch.from_numpy(known[share]) for known in (texts.labels, texts.groups))
+    answers = (torch.from_numpy(known[share]) for known in (texts.targets, texts.groups))
     objective.train()
     with torch.autocast(device.type, precision, enabled=precision is not None):
         loss = training.replica(*(part.to(device) for part in (inputs, mask, *answers)))

@@ -9,6 +9,7 @@ from training.objective import Objective
 INPUTS = torch.tensor([[1, 2, 3, 4], [4, 3, 2, 1]])
 MASK = torch.ones_like(INPUTS)
 LABELS = torch.tensor([0, 1])
+TARGETS = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
 GROUPS = torch.tensor([4, 0])
 
 
@@ -26,7 +27,7 @@ def test_the_label_counts_alone_where_no_weight_is_given_to_the_group(
     model: DistilBertForSequenceClassification,
 ) -> None:
     # GIVEN no weight for groups WHEN the loss is taken
-    loss = Objective(model, 5, 0.0, 0.0)(INPUTS, MASK, LABELS, GROUPS)
+    loss = Objective(model, 5, 0.0, 0.0)(INPUTS, MASK, TARGETS, GROUPS)
     # THEN it is the model's own, and there is nothing beside the model to learn
     assert loss.item() == pytest.approx(model(INPUTS, MASK, labels=LABELS).loss.item())
     assert len(list(Objective(model, 5, 0.0, 0.0).parameters())) == len(list(model.parameters()))
@@ -39,7 +40,7 @@ def test_the_group_adds_its_weighted_loss(model: DistilBertForSequenceClassifica
     torch.nn.init.zeros_(objective.group_head.weight)
     torch.nn.init.zeros_(objective.group_head.bias)
     # WHEN the loss is taken
-    loss = objective(INPUTS, MASK, LABELS, GROUPS)
+    loss = objective(INPUTS, MASK, TARGETS, GROUPS)
     # THEN to the label's loss comes half of log 5
     alone = model(INPUTS, MASK, labels=LABELS).loss
     assert loss.item() == pytest.approx(alone.item() + 0.5 * math.log(5))
@@ -50,7 +51,7 @@ def test_the_encoder_learns_from_the_groups(model: DistilBertForSequenceClassifi
     objective = Objective(model, 5, 0.5, 0.0)
     weight = model.distilbert.embeddings.word_embeddings.weight
 
-    losses = [objective(INPUTS, MASK, LABELS, groups) for groups in (GROUPS, GROUPS.flip(0))]
+    losses = [objective(INPUTS, MASK, TARGETS, groups) for groups in (GROUPS, GROUPS.flip(0))]
     # WHEN each loss is followed back THEN the embeddings are drawn elsewhere
     one, other = (torch.autograd.grad(loss, weight)[0] for loss in losses)
     assert not torch.allclose(one, other)

@@ -1,0 +1,71 @@
+"""What a training row should be answered with: its label, or teachers' answers beside it.
+
+A teacher's probabilities say of each text which labels come close, and doubt labels that are
+noise (Hinton et al. 2015, https://arxiv.org/abs/1503.02531); a teacher of the student's own size
+helps too, and several more so (Furlanello et al. 2018, https://arxiv.org/abs/1805.04770).
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from training import data, distilbert, metrics
+from training.settings import Settings
+
+
+def targets(
+    rows: Sequence[data.Example],
+    dataset: data.Dataset,
+    settings: Settings,
+    device: torch.device,
+    precision: torch.dtype | None,
+) -> NDArray[np.float32]:
+    """The probability that each row should give to each label, shape (rows, labels).
+
+    Raises:
+        DataError: a teacher was not trained on these very rows, so may know the ones held out.
+    """
+    truth = np.eye(len(dataset.task.labels), dtype=np.float32)[data.labels_of(rows)]
+    teachers = [Path(folder) for folder in settings.teachers.split(",") if folder]
+    for teacher in teachers:
+        _check(teacher, dataset, settings)
+    answers = [_answers(teacher, rows, device, precision) for teacher in teachers]
+    if not answers:
+        return truth
+    share = settings.distillation
+    mixed: NDArray[np.float32] = (1 - share) * truth + share * np.mean(answers, axis=0)
+    return mixed.astype(np.float32)
+
+
+def _check(teacher: Path, dataset: data.Dataset, settings: Settings) -> None:
+    try:
+        record = json.loads((teacher / "training.json").read_text())
+    except OSError:
+        raise data.DataError(f"no trained model in {teacher}: run training.train first") from None
+    here = {
+        "labels": list(dataset.task.labels),
+        "dataset_sha256": dataset.sha256,
+        "split": settings.split or dataset.task.default_split,
+    }
+    same = {"seed": settings.seed, "max_rows": settings.max_rows}
+    for name, value in {**here, **same}.items():
+        found = record[name] if name in here else record["settings"][name]
+        if found != value:
+            what = name.replace("_", "-")
+            raise data.DataError(f"the teacher {teacher} has {what} {found}, not {value}")
+
+
+def _answers(
+    teacher: Path,
+    rows: Sequence[data.Example],
+    device: torch.device,
+    precision: torch.dtype | None,
+) -> NDArray[np.float64]:
+    model, tokenizer = distilbert.load(teacher)
+    token_ids = distilbert.encode(tokenizer, [row.text for row in rows])
+    scores = distilbert.logits(model.to(device), token_ids, device, precision)
+    return metrics.softmax(scores)
