@@ -46,6 +46,12 @@ class Training:
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
 
+    @property
+    def averaged(self) -> Objective:
+        """The objective with the mean of its weights."""
+        objective: Objective = self.average.get_submodule("module")  # type: ignore[assignment]
+        return objective
+
 
 @dataclass(frozen=True)
 class Checkpoint:

@@ -217,13 +217,23 @@ def logits(
     precision: torch.dtype | None = None,
     batch_size: int = 256,
 ) -> NDArray[np.float32]:
-    """The model's logits, shape (texts, labels), in the order of the texts."""
+    """The logits of each label, shape (texts, labels), in the order of the texts.
+
+    A label of several outputs is as probable as they are together.
+    """
     model.eval()
-    result = np.empty((len(token_ids), model.config.num_labels), np.float32)
+    outputs = outputs_by_label(model.config)
+    result = np.empty((len(token_ids), len(outputs)), np.float32)
     lengths = [len(ids) for ids in token_ids]
     for rows in tqdm(by_length(lengths, batch_size), "predict", unit="batch", leave=False):
         inputs = padded([token_ids[row] for row in rows], model.config.pad_token_id)
         with torch.autocast(device.type, precision, enabled=precision is not None):
-            output: Tensor = model(*(part.to(device) for part in inputs)).logits
-        result[rows] = output.float().cpu().numpy()
+            scores: Tensor = model(*(part.to(device) for part in inputs)).logits.float()
+        labels = [part.logsumexp(dim=1) for part in scores.split(outputs, dim=1)]
+        result[rows] = torch.stack(labels, dim=1).cpu().numpy()
     return result
+
+
+def outputs_by_label(config: Any) -> list[int]:
+    """How many outputs each label has; those of one label stand together."""
+    return list(Counter(name for _, name in sorted(config.id2label.items())).values())

@@ -11,7 +11,6 @@ What ``optimum`` exports is changed in four ways:
   full 8-bit weights saturate on a CPU without VNNI, so that hosts would answer differently.
 """
 
-import json
 import tempfile
 import warnings
 from collections.abc import Sequence
@@ -25,8 +24,10 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_h
 from onnxruntime.transformers.fusion_options import FusionOptions
 from onnxruntime.transformers.optimizer import optimize_model
 from optimum.exporters.onnx import main_export
+from transformers import DistilBertConfig
 
 from inference.bundle import MODEL
+from training.distilbert import outputs_by_label
 
 NIBBLE_ZERO = 8  # what stands for 0 in 4 bits without a sign
 WEIGHT_LIMIT = 63  # 7 bits: 2 * 255 * 63 fits the 16-bit sums of AVX2's multiply-add
@@ -44,7 +45,7 @@ def write_graph(
         max_length: the most tokens that a text will have.
         calibration: token ids of training texts, which give the range of each activation.
     """
-    config = json.loads((source / "config.json").read_text())
+    config = DistilBertConfig.from_pretrained(source)
     with tempfile.TemporaryDirectory() as temporary, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about the tracing exporter, which optimum still uses
         main_export(
@@ -54,7 +55,8 @@ def write_graph(
             library_name="transformers",
             do_validation=False,
         )
-        model = fuse(Path(temporary) / MODEL, config["n_heads"], config["dim"])
+        model = fuse(Path(temporary) / MODEL, config.n_heads, config.dim)
+    sum_outputs(model.graph, outputs_by_label(config))
     drop_mask(model.graph)
     keep_first_token(model.graph)
     drop_unread_positions(model.graph, max_length)
@@ -82,6 +84,25 @@ def fuse(file: Path, heads: int, dim: int) -> ModelProto:
     if MICROSOFT not in {opset.domain for opset in model.opset_import}:
         model.opset_import.append(helper.make_opsetid(MICROSOFT, 1))
     return model
+
+
+def sum_outputs(graph: GraphProto, outputs: Sequence[int]) -> None:
+    """Make a label that has several outputs as probable as they are together."""
+    if max(outputs) == 1:
+        return
+    logits = graph.output[0]
+    for node in graph.node:
+        if node.output[0] == logits.name:
+            node.output[0] = "outputs"
+    parts = [f"outputs_{label}" for label in range(len(outputs))]
+    _give(graph, "outputs_sizes", np.array(outputs))
+    _give(graph, "outputs_axis", np.array([1]))
+    graph.node.append(helper.make_node("Split", ["outputs", "outputs_sizes"], parts, axis=1))
+    sums = [f"{part}_sum" for part in parts]
+    for part, total in zip(parts, sums, strict=True):
+        graph.node.append(helper.make_node("ReduceLogSumExp", [part, "outputs_axis"], [total]))
+    graph.node.append(helper.make_node("Concat", sums, [logits.name], axis=1))
+    logits.type.tensor_type.shape.dim[1].dim_value = len(outputs)
 
 
 def drop_mask(graph: GraphProto) -> None:

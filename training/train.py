@@ -98,7 +98,7 @@ def train(settings: Settings, group: Group) -> checkpoint.Progress:
     training = checkpoint.Training(
         objective,
         group.replica(objective),
-        AveragedModel(model, multi_avg_fn=running_mean(settings.averaging)),
+        AveragedModel(objective, multi_avg_fn=running_mean(settings.averaging)),
         adamw(objective, settings),
         torch.amp.GradScaler(group.device.type, enabled=precision is torch.float16),
     )
@@ -134,19 +134,24 @@ def train(settings: Settings, group: Group) -> checkpoint.Progress:
             bar.set_postfix(loss=f"{loss:.4f}", f1=f"{progress.best:.4f}")
 
             if progress.step % between == 0 or progress.step == total:
-                average, f1 = training.average.module, 0.0
+                f1 = 0.0
                 if group.leads:
-                    scores = distilbert.logits(average, check, group.device, precision)
-                    f1 = metrics.macro_f1(scores.argmax(1), truth, len(dataset.task.labels))
-                    at = f"step {progress.step}/{total}"
-                    bar.write(f"{at}: loss {loss:.4f}, validation macro-F1 {f1:.4f}")
+                    heads = training.averaged.classifiers(
+                        learn.labels_of_groups(), dataset.task.labels
+                    )
+                    for head in heads:
+                        scores = distilbert.logits(head, check, group.device, precision)
+                        found = metrics.macro_f1(scores.argmax(1), truth, targets.shape[1])
+                        at = f"step {progress.step}/{total}, {head.num_labels} outputs"
+                        bar.write(f"{at}: loss {loss:.4f}, validation macro-F1 {found:.4f}")
+                        if found > max(f1, progress.best):
+                            distilbert.save(head, tokenizer, output)
+                        f1 = max(f1, found)
                 f1 = group.of_leader(f1)
                 progress.history.append((progress.step, f1))
                 progress.stale += 1
                 if f1 > progress.best:
                     progress.best, progress.stale = f1, 0
-                    if group.leads:
-                        distilbert.save(average, tokenizer, output)
             stop = group.any(stop_requested())
             late = time.monotonic() - saved > settings.checkpoint_minutes * 60
             if group.leads and (late or stop):
@@ -209,6 +214,13 @@ class Texts:
             tokenizer.token_to_id("[MASK]"),
         )
 
+    def labels_of_groups(self) -> NDArray[np.int64]:
+        """The label that most rows of each group have, shape (groups,)."""
+        votes = np.zeros((int(self.groups.max()) + 1, self.targets.shape[1]))
+        np.add.at(votes, self.groups, self.targets)
+        labels: NDArray[np.int64] = votes.argmax(axis=1)
+        return labels
+
 
 def batches_from(step: int, texts: Texts, settings: Settings) -> Iterator[NDArray[np.intp]]:
     """Batches of rows without end, beginning at a step of the run."""
@@ -249,7 +261,7 @@ def take_step(
     scaler.step(optimizer)
     scaler.update()
     optimizer.zero_grad(set_to_none=True)
-    training.average.update_parameters(objective.model)
+    training.average.update_parameters(objective)
     return float(loss.item())
 
 

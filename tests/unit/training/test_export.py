@@ -4,13 +4,17 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
+import torch
 from safetensors.numpy import load_file
+from tokenizers import Tokenizer
+from transformers import DistilBertConfig, DistilBertForSequenceClassification
 
 from inference.bundle import read_verified
 from inference.classifier import Classifier
 from tests.conftest import TinyModel
-from training import evaluate, export
+from training import distilbert, evaluate, export, metrics
 from training.graph import write_graph
 
 
@@ -152,3 +156,25 @@ def test_a_report_shows_the_baseline_beside_both_models(tiny_model: TinyModel) -
         assert line in report
     for plot in ("confusion.png", "reliability.png"):
         assert (tiny_model.folder / plot).read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_label_of_several_outputs_is_as_probable_as_all_of_them(
+    tiny_base: Path, tmp_path: Path
+) -> None:
+    # GIVEN a model of two labels, one of which has three outputs
+    config = DistilBertConfig.from_pretrained(tiny_base)
+    config.id2label = {0: "dull", 1: "bright", 2: "bright", 3: "bright"}
+    torch.manual_seed(0)
+    model = DistilBertForSequenceClassification(config)
+    distilbert.save(model, Tokenizer.from_file(str(tiny_base / "tokenizer.json")), tmp_path)
+    # WHEN its graph is written
+    token_ids = [[2, 9, 8, 7, 3]]
+    write_graph(tmp_path, tmp_path, 64, token_ids)
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
+    (logits,) = session.run(None, {"input_ids": np.array(token_ids)})
+    # THEN it has an output a label, whose softmax sums the probabilities of the four
+    outputs = metrics.softmax(model.eval()(torch.tensor(token_ids)).logits.detach().numpy())
+    expected = [outputs[0, 0], outputs[0, 1:].sum()]
+    assert metrics.softmax(logits)[0] == pytest.approx(expected, abs=0.01)
+    scored = distilbert.logits(model, token_ids, torch.device("cpu"))
+    assert metrics.softmax(scored)[0] == pytest.approx(expected, abs=1e-6)

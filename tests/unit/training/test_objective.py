@@ -1,5 +1,6 @@
 import math
 
+import numpy as np
 import pytest
 import torch
 from transformers import DistilBertConfig, DistilBertForSequenceClassification
@@ -30,7 +31,7 @@ def test_the_label_counts_alone_where_no_weight_is_given_to_the_group(
     loss = Objective(model, 5, 0.0, 0.0)(INPUTS, MASK, TARGETS, GROUPS)
     # THEN it is the model's own, and there is nothing beside the model to learn
     assert loss.item() == pytest.approx(model(INPUTS, MASK, labels=LABELS).loss.item())
-    assert len(list(Objective(model, 5, 0.0, 0.0).parameters())) == len(list(model.parameters()))
+    assert Objective(model, 5, 0.0, 0.0).group_head is None
 
 
 def test_the_group_adds_its_weighted_loss(model: DistilBertForSequenceClassification) -> None:
@@ -55,3 +56,26 @@ def test_the_encoder_learns_from_the_groups(model: DistilBertForSequenceClassifi
     # WHEN each loss is followed back THEN the embeddings are drawn elsewhere
     one, other = (torch.autograd.grad(loss, weight)[0] for loss in losses)
     assert not torch.allclose(one, other)
+
+
+def test_each_head_makes_a_classifier_of_the_labels(
+    model: DistilBertForSequenceClassification,
+) -> None:
+    # GIVEN five groups of two labels
+    objective = Objective(model, 5, 0.5, 0.0)
+    assert objective.group_head is not None
+    # WHEN what was learnt is asked for
+    own, grouped = objective.classifiers(np.array([1, 0, 1, 0, 1]), ["dull", "bright"])
+    # THEN there is the model, and one with an output a group, those of a label side by side
+    assert own is model
+    assert list(grouped.config.id2label.values()) == ["dull", "dull", "bright", "bright", "bright"]
+    features = torch.relu(model.pre_classifier(model.distilbert(INPUTS, MASK)[0][:, 0]))
+    expected = objective.group_head(features)[:, [1, 3, 0, 2, 4]]
+    torch.testing.assert_close(grouped(INPUTS, MASK).logits, expected)
+
+
+def test_groups_that_lack_a_label_make_no_classifier(
+    model: DistilBertForSequenceClassification,
+) -> None:
+    heads = Objective(model, 5, 0.5, 0.0).classifiers(np.zeros(5, np.int64), ["dull", "bright"])
+    assert len(list(heads)) == 1

@@ -1,0 +1,49 @@
+"""The same answers on every CPU that Lambda may run on."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tests.conftest import HEADLINES, ROOT, SAMPLE_MODEL
+from training import data, tasks
+
+TEXTS = 30
+ANSWER = """
+import json, sys
+from pathlib import Path
+from inference.bundle import read_verified
+from inference.classifier import Classifier
+folder = Path(sys.argv[1])
+predictions = Classifier(folder, read_verified(folder)[0]).predict(json.load(sys.stdin))
+print(json.dumps([list(one.probabilities.values()) for one in predictions]))
+"""
+
+
+def answers(texts: list[str], *emulator: str) -> NDArray[np.float64]:
+    """The shipped model's probabilities, on this CPU or in an emulator of another."""
+    done = subprocess.run(
+        [*emulator, sys.executable, "-c", ANSWER, str(SAMPLE_MODEL)],
+        input=json.dumps(texts),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return np.array(json.loads(done.stdout))
+
+
+def test_a_cpu_without_vnni_gives_the_same_answers() -> None:
+    # GIVEN a Haswell, which has AVX2 and neither AVX-512 nor VNNI
+    emulator = shutil.which("qemu-x86_64")
+    if emulator is None:
+        pytest.skip("qemu-x86_64 is not installed")
+    texts = [row.text for row in data.read(str(HEADLINES), tasks.NEWS).examples[:TEXTS]]
+    # WHEN it and this CPU classify the same headlines
+    here, there = answers(texts), answers(texts, emulator, "-cpu", "Haswell")
+    # THEN their sums of integers are the same, and only the last bits of floats may differ
+    assert np.abs(here - there).max() < 1e-5
