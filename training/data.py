@@ -17,7 +17,7 @@ import zipfile
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 
 from training.tasks import Table, Task, with_labels
 
-SPLITS = ("story", "random", "time")
+SPLITS = ("story", "random", "time", "official")
+PARTS = ("train", "test")  # of an official split
 _DAMAGED = (lzma.LZMAError, zipfile.BadZipFile, zlib.error)
 SEPARATORS = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "bar"}
 TEST_SHARE = 0.10
@@ -45,6 +46,7 @@ class Example:
     group: str = ""
     time: int = 0  # milliseconds since the epoch
     source: str = ""
+    part: str = ""  # of the official split: train or test
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,8 @@ def read(location: str, task: Task) -> Dataset:
         task = with_labels(task, tuple(sorted({row.label for row in rows})))
     if len(task.labels) < 2:
         raise DataError(f"{location}: a classifier needs two labels, found {list(task.labels)}")
+    if not any(row.part for row in rows) and task.default_split == "official":
+        task = replace(task, default_split="story")
     examples = [_example(row, task, location) for row in rows]
     return Dataset(task, examples, hashlib.sha256(raw).hexdigest())
 
@@ -135,11 +139,13 @@ def split(dataset: Dataset, how: str, seed: int) -> Split:
     """Split into 85 % train, 5 % validation and 10 % test; the same seed, the same split.
 
     ``story`` holds out whole groups (equal texts are one group where the task has none),
-    ``random`` single rows, ``time`` the newest rows. All but ``random`` then drop the
-    held-out rows whose normalised text stands in train. Repeats within train are dropped.
+    ``random`` single rows, ``time`` the newest rows. ``official`` tests on the rows that the
+    file says are for testing, and holds out 1 in 18 of the others for validation. All but
+    ``random`` then drop the held-out rows whose normalised text stands in train. Repeats
+    within train are dropped.
 
     Raises:
-        DataError: a part is empty, or ``time`` is asked of rows without a time.
+        DataError: a part is empty, or rows lack the time or the part that a split goes by.
     """
     places = _places(dataset.examples, how, seed)
     parts: dict[str, list[Example]] = {"train": [], "validation": [], "test": []}
@@ -168,6 +174,15 @@ def _places(examples: list[Example], how: str, seed: int) -> list[float]:
         newest_first = sorted(range(len(examples)), key=lambda i: -examples[i].time)
         rank = {index: place for place, index in enumerate(newest_first)}
         return [rank[index] / len(examples) for index in range(len(examples))]
+    if how == "official":
+        if not all(example.part for example in examples):
+            raise DataError("--split official needs train or test in the split column of every row")
+        return [
+            0.0
+            if e.part == "test"
+            else TEST_SHARE + (1 - TEST_SHARE) * _unit(f"{seed}:{_cluster(e)}")
+            for e in examples
+        ]
     raise DataError(f"unknown split {how!r}: choose one of {', '.join(SPLITS)}")
 
 
@@ -195,6 +210,7 @@ class _Row:
     group: str
     time: str
     source: str
+    part: str
 
 
 def _rows(text: str, table: Table, location: str) -> Iterator[_Row]:
@@ -227,6 +243,7 @@ def _rows(text: str, table: Table, location: str) -> Iterator[_Row]:
                     named[table.group],
                     named[table.time],
                     named[table.source],
+                    named.get(table.split, "").strip(),
                 )
                 if not row.text.strip():
                     raise DataError(f"{where}: the text is blank")
@@ -265,8 +282,10 @@ def _example(row: _Row, task: Task, location: str) -> Example:
         raise DataError(f"{where}: unknown category {row.label!r}; known: {known}")
     if row.time and not row.time.isdigit():
         raise DataError(f"{where}: {row.time!r} is not a time in milliseconds")
+    if row.part and row.part not in PARTS:
+        raise DataError(f"{where}: the split is {row.part!r}, neither {' nor '.join(PARTS)}")
     label = task.labels.index(task.codes[row.label])
-    return Example(row.text, label, row.group, int(row.time or 0), row.source)
+    return Example(row.text, label, row.group, int(row.time or 0), row.source, row.part)
 
 
 def _fetch(location: str) -> bytes:

@@ -16,6 +16,7 @@ class Table:
     group: str | None = None  # rows of one group never stand on both sides of a split
     time: str | None = None  # milliseconds since the epoch
     source: str | None = None  # who wrote the text
+    split: str | None = None  # train or test, as the data set's authors split it; may be missing
     delimiter: str = ","
     quoted: bool = True
     header: tuple[str, ...] | None = None  # None: the first row of the file
@@ -33,7 +34,9 @@ class Task:
     table: Table
     codes: dict[str, str]
     max_length: int  # wordpieces, [CLS] and [SEP] included
-    default_split: str
+    default_split: str  # of training.data.SPLITS; story where a file has no official split
+    baseline: str = "TF-IDF(1,2) + LinearSVC"  # of training.baseline.CLASSIFIERS
+    markup: str | None = None  # regular expression of what is read as a space
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -62,10 +65,12 @@ NEWS = Task(
 
 SENTIMENT = Task(
     name="sentiment",
-    table=Table(text="text", label="label"),
+    table=Table(text="text", label="label", split="split"),
     codes={"0": "negative", "1": "positive", "negative": "negative", "positive": "positive"},
     max_length=256,
-    default_split="story",  # no groups: equal reviews stay on one side
+    default_split="official",
+    baseline="TF-IDF(1,2) + logistic regression",
+    markup=r"<br\s*/?>",  # the line breaks of IMDb's pages
 )
 
 TASKS = {task.name: task for task in (NEWS, SENTIMENT)}

@@ -166,6 +166,8 @@ def initialise(
     labels = dataset.task.labels
     layers = [int(layer) for layer in settings.layers.split(",") if layer]
     model, tokenizer = distilbert.load_pretrained(settings.base_model, labels, layers)
+    if dataset.task.markup:
+        distilbert.read_as_space(tokenizer, dataset.task.markup)
     if settings.vocabulary:
         texts = [example.text for example in train_rows]
         tokenizer = distilbert.prune_vocabulary(model, tokenizer, texts, settings.vocabulary)

@@ -170,7 +170,7 @@ def test_a_held_out_title_that_stands_in_train_is_dropped(tmp_path: Path) -> Non
     assert all(e.text.startswith("Only") for e in parts.validation + parts.test)
 
 
-@pytest.mark.parametrize("how", data.SPLITS)
+@pytest.mark.parametrize("how", ["story", "random", "time"])
 def test_the_same_seed_gives_the_same_split(how: str) -> None:
     dataset = data.read(str(HEADLINES), NEWS)
     assert data.split(dataset, how, 7) == data.split(dataset, how, 7)
@@ -190,6 +190,38 @@ def test_a_time_split_tests_on_the_newest_rows() -> None:
 def test_a_time_split_needs_times() -> None:
     with pytest.raises(DataError, match="needs a time"):
         data.split(data.read(str(REVIEWS), SENTIMENT), "time", seed=0)
+
+
+def review(text: str, part: str) -> str:
+    return f"{text},{len(text) % 2},{part}\n"
+
+
+def test_an_official_split_tests_on_the_rows_that_the_file_says(tmp_path: Path) -> None:
+    # GIVEN reviews that their authors split in halves; one text stands in both
+    rows = "".join(review("a" * n, "train") + review("b" * n, "test") for n in range(1, 100))
+    path = write(tmp_path, "text,label,split\n" + rows + review("Aaaa!", "test"))
+    dataset = data.read(path, SENTIMENT)
+    assert dataset.task.default_split == "official"
+    # WHEN they are split as their authors did
+    parts = data.split(dataset, "official", seed=1)
+    # THEN the test rows are all of theirs but the text that is also for training
+    assert [row.text for row in parts.test] == ["b" * n for n in range(1, 100)]
+    # AND validation is a small part of the training half
+    assert {row.part for row in parts.train + parts.validation} == {"train"}
+    assert 0 < len(parts.validation) < len(parts.train) / 8
+
+
+def test_reviews_without_an_official_split_are_split_by_text() -> None:
+    dataset = data.read(str(REVIEWS), SENTIMENT)
+    assert dataset.task.default_split == "story"
+    with pytest.raises(DataError, match="needs train or test in the split column of every row"):
+        data.split(dataset, "official", seed=1)
+
+
+def test_a_row_of_an_unknown_part_is_an_error(tmp_path: Path) -> None:
+    path = write(tmp_path, "text,label,split\ngood,1,train\nbad,0,unsup\n")
+    with pytest.raises(DataError, match="line 3: the split is 'unsup', neither train nor test"):
+        data.read(path, SENTIMENT)
 
 
 def test_too_few_rows_are_an_error(tmp_path: Path) -> None:
