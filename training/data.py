@@ -78,12 +78,12 @@ def read(location: str, task: Task) -> Dataset:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        raise DataError(f"{location}, line {line}: not UTF-8 text") from None
-    rows = list(_rows(text, task.table, location))
+        raise DataError(f"{location}, line {line}: not UTF-8 text; save it as UTF-8") from None
+    rows = list(_rows(text, _as_written(task.table, text), location))
     if not rows:
         raise DataError(f"{location} is empty")
     if not task.codes:
-        task = with_labels(task, tuple(sorted({row.label for row in rows})))
+        task = with_labels(task, _labels_in(rows, location))
     if len(task.labels) < 2:
         raise DataError(f"{location}: a classifier needs two labels, found {list(task.labels)}")
     if not any(row.part for row in rows) and task.default_split == "official":
@@ -145,7 +145,8 @@ def split(dataset: Dataset, how: str, seed: int) -> Split:
     within train are dropped.
 
     Raises:
-        DataError: a part is empty, or rows lack the time or the part that a split goes by.
+        DataError: a part is empty, no training row has a label that others have, or rows lack
+            the time or the part that a split goes by.
     """
     places = _places(dataset.examples, how, seed)
     parts: dict[str, list[Example]] = {"train": [], "validation": [], "test": []}
@@ -159,6 +160,12 @@ def split(dataset: Dataset, how: str, seed: int) -> Split:
             parts[name] = [e for e in parts[name] if normalise(e.text) not in seen]
     if not all(parts.values()):
         raise DataError(f"{len(dataset.examples)} rows are too few for a {how} split")
+    counts = Counter(example.label for example in dataset.examples)
+    for label in sorted(counts.keys() - {example.label for example in parts["train"]}):
+        raise DataError(
+            f"a {how} split holds out every row of {dataset.task.labels[label]!r}: "
+            f"{counts[label]}; give more of them, or none"
+        )
     return Split(**parts)
 
 
@@ -213,10 +220,32 @@ class _Row:
     part: str
 
 
-def _rows(text: str, table: Table, location: str) -> Iterator[_Row]:
-    """The rows of a table with a text in them.
+def _as_written(table: Table, text: str) -> Table:
+    """The table with the separator that the header row of its file is written with."""
+    if table.header is None:
+        for mark in SEPARATORS:
+            header = next(csv.reader(text.splitlines()[:1], delimiter=mark), [])
+            if {table.text, table.label} <= set(header):
+                return replace(table, delimiter=mark)
+    return table
 
-    Rows of blank text are errors, not gaps: nothing is dropped in silence.
+
+def _labels_in(rows: Sequence["_Row"], location: str) -> tuple[str, ...]:
+    """The labels of a file, sorted; two that differ in case alone are a slip of somebody's."""
+    labels = sorted({row.label for row in rows})
+    alike: dict[str, str] = {}
+    for label in labels:
+        other = alike.setdefault(unicodedata.normalize("NFKC", label).casefold(), label)
+        if other != label:
+            line = next(row.line for row in rows if row.label == label)
+            raise DataError(f"{location}, line {line}: is {label!r} the label {other!r}?")
+    return tuple(labels)
+
+
+def _rows(text: str, table: Table, location: str) -> Iterator[_Row]:
+    """The rows of a table.
+
+    Rows of blank text or label are errors, not gaps: nothing is dropped in silence.
     """
     reader = csv.reader(
         io.StringIO(text, newline=""),
@@ -247,6 +276,8 @@ def _rows(text: str, table: Table, location: str) -> Iterator[_Row]:
                 )
                 if not row.text.strip():
                     raise DataError(f"{where}: the text is blank")
+                if not row.label:
+                    raise DataError(f"{where}: the label is blank")
                 yield row
     except csv.Error as error:
         raise DataError(f"{location}, line {reader.line_num}: {error}") from None
@@ -255,9 +286,9 @@ def _rows(text: str, table: Table, location: str) -> Iterator[_Row]:
 def _check_header(header: tuple[str, ...], table: Table, where: str) -> None:
     for column in (table.text, table.label, table.group, table.time, table.source):
         if column is not None and column not in header:
-            hint = _other_separator(table.delimiter.join(header), table, 1)
-            found = ", ".join(header)
-            raise DataError(f"{where}: no column {column!r}; it has {found}{hint}")
+            raise DataError(f"{where}: no column {column!r}; it has {', '.join(header)}")
+        if header.count(str(column)) > 1:
+            raise DataError(f"{where}: two columns are named {column!r}")
 
 
 def _wrong_width(fields: list[str], header: tuple[str, ...], table: Table) -> str:

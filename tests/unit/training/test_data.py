@@ -117,7 +117,8 @@ def test_any_csv_with_a_text_and_a_label_column_is_a_task(tmp_path: Path) -> Non
     ("header", "message"),
     [
         ("id,body", "line 1: no column 'topic'; it has id, body$"),
-        ("body;topic", "line 1: no column 'body'; it has body;topic; it looks separated by semic"),
+        ("Body;topic", "line 1: no column 'body'; it has Body;topic$"),
+        ("body,topic,topic", "line 1: two columns are named 'topic'$"),
     ],
 )
 def test_a_missing_column_is_an_error_that_lists_the_columns(
@@ -126,6 +127,48 @@ def test_a_missing_column_is_an_error_that_lists_the_columns(
     path = write(tmp_path, f"{header}\n1,text\n")
     with pytest.raises(DataError, match=message):
         data.read(path, custom_task("colours", "body", "topic", None))
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_a_file_is_read_as_its_spreadsheet_saved_it(
+    tmp_path: Path, separator: str, mark: str
+) -> None:
+    # GIVEN a file with one of the usual separators, quotes, and perhaps a byte order mark
+    rows = [["body", "topic"], ['"say ""a, b; c"""', "red wine"], ["four", "белое вино"]]
+    text = mark + "".join(separator.join(row) + "\r\n" for row in rows)
+    # WHEN it is read THEN texts and labels are what was meant
+    dataset = data.read(write(tmp_path, text), custom_task("wines", "body", "topic", None))
+    assert dataset.task.labels == ("red wine", "белое вино")
+    assert [row.text for row in dataset.examples] == ['say "a, b; c"', "four"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("a,red\nb,\n", "line 3: the label is blank"),
+        ("a,red\n,blue\n", "line 3: the text is blank"),
+        ("a,red\nb,Blue\nc,blue\n", "line 4: is 'blue' the label 'Blue'?"),
+        ("a,red\nb,c,blue\n", "line 3: expected 2 columns separated by comma, found 3"),
+        ('a,red\n"b,blue\n', "line 3: unexpected end of data"),
+    ],
+)
+def test_a_slip_in_a_file_of_ones_own_is_an_error_with_its_line(
+    tmp_path: Path, rows: str, message: str
+) -> None:
+    with pytest.raises(DataError, match=message):
+        data.read(write(tmp_path, "body,topic\n" + rows), custom_task("t", "body", "topic", None))
+
+
+def test_a_label_that_training_would_not_see_is_an_error(tmp_path: Path) -> None:
+    # GIVEN headlines of which only the newest are Science
+    rows = "".join(news_row(f"old {n}", time=n + 1) for n in range(39)) + news_row(
+        "x", "t", "s", 99
+    )
+    dataset = data.read(write(tmp_path, rows), NEWS)
+    # WHEN the newest are held out THEN the error names the label
+    with pytest.raises(DataError, match="time split holds out every row of 'Science': 1"):
+        data.split(dataset, "time", seed=0)
 
 
 def test_one_label_is_not_a_classification(tmp_path: Path) -> None:
