@@ -184,13 +184,14 @@ def _places(examples: list[Example], how: str, seed: int) -> list[float]:
     if how == "official":
         if not all(example.part for example in examples):
             raise DataError("--split official needs train or test in the split column of every row")
-        return [
-            0.0
-            if e.part == "test"
-            else TEST_SHARE + (1 - TEST_SHARE) * _unit(f"{seed}:{_cluster(e)}")
-            for e in examples
-        ]
+        return [_official_place(example, seed) for example in examples]
     raise DataError(f"unknown split {how!r}: choose one of {', '.join(SPLITS)}")
+
+
+def _official_place(example: Example, seed: int) -> float:
+    if example.part == "test":
+        return 0.0
+    return TEST_SHARE + (1 - TEST_SHARE) * _unit(f"{seed}:{_cluster(example)}")
 
 
 def _cluster(example: Example) -> str:
@@ -223,9 +224,9 @@ class _Row:
 def _as_written(table: Table, text: str) -> Table:
     """The table with the separator that the header row of its file is written with."""
     if table.header is None:
+        first = text.partition("\n")[0].rstrip("\r")
         for mark in SEPARATORS:
-            header = next(csv.reader(text.splitlines()[:1], delimiter=mark), [])
-            if {table.text, table.label} <= set(header):
+            if {table.text, table.label} <= {name.strip('"') for name in first.split(mark)}:
                 return replace(table, delimiter=mark)
     return table
 

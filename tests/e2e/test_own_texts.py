@@ -62,3 +62,23 @@ def test_a_csv_file_of_ones_own_becomes_a_served_classifier(
     assert set(answer["probabilities"]) == labels
     store = command("make", "deploy")[-1].removeprefix("MODEL_URI=").removesuffix("VERSION")
     assert uri == store + answer["model_version"]
+
+
+def test_a_label_with_a_single_row_is_trained_and_reported_as_untested(
+    tiny_base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # GIVEN the tickets, one more of a label of its own, and one of them under another label, too
+    tickets = (ROOT / "data" / "tickets.csv").read_text()
+    first = tickets.splitlines()[1].rpartition(",")[0]
+    rows = f"{tickets}Thank you for the quick help!,Praise\n{first},Billing\n"
+    (tmp_path / "rows.csv").write_text(rows)
+    options = ["--task", "tickets", "--data", str(tmp_path / "rows.csv"), "--text-column", "text"]
+    options += ["--label-column", "topic", "--base-model", str(tiny_base), "--max-length", "64"]
+    options += [*TRAINING, "--epochs", "1", "--output", str(tmp_path / "run")]
+    # WHEN a model is trained on them and evaluated
+    assert importlib.import_module("training.train").main(options) == 0
+    assert importlib.import_module("training.evaluate").main([str(tmp_path / "run")]) == 0
+    # THEN it says that nothing is known of that label, and the report counts the conflict
+    assert "no test row is 'Praise'" in capsys.readouterr().out
+    evaluation = json.loads((tmp_path / "run" / "evaluation.json").read_text())
+    assert evaluation["repeats"]["file"]["conflicting_texts"] == 1

@@ -38,3 +38,14 @@ def test_a_long_review_is_classified_and_said_to_be_cut(classifier: Classifier) 
     short, long = classifier.predict(["Dull.", "Dull. " * 100])
     assert (short.truncated, long.truncated) == (False, True)
     assert long.tokens == 64
+
+
+def test_what_is_cut_off_is_the_beginning(classifier: Classifier) -> None:
+    # GIVEN long reviews that differ in their beginning, or in their end
+    ending = "Dull. " * 60
+    plain, beginning, other = classifier.predict(
+        [ending * 2, "Wonderful! " + ending, ending + "Wonderful!"]
+    )
+    # THEN the beginning makes no difference, and the end does
+    assert beginning == plain
+    assert other.probabilities != plain.probabilities
