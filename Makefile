@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 PORT ?= 8080
+BUNDLE ?= data/sample-model
 ENV ?= dev
 STACK ?= text-classifier-$(ENV)
 SECONDS ?= 120
@@ -26,11 +27,11 @@ setup: $(VENV)/test ## install all that training and testing need into .venv
 demo: $(VENV)/local ## run the shipped model in the Lambda runtime and answer sample requests
 	@$(BIN)/python -m inference.local demo
 
-serve: $(VENV)/local ## the same, and stay up at http://127.0.0.1:PORT (PORT=8080)
-	@$(BIN)/python -m inference.local serve --port $(PORT)
+serve: $(VENV)/local ## the same, and stay up at http://127.0.0.1:PORT (PORT=8080, BUNDLE=folder)
+	@$(BIN)/python -m inference.local serve --port $(PORT) --bundle $(BUNDLE)
 
 sam-local: $(VENV)/local ## the stack of template.yaml, its image in Docker, at http://127.0.0.1:PORT
-	@$(BIN)/python -m inference.local sam --port $(PORT)
+	@$(BIN)/python -m inference.local sam --port $(PORT) --bundle $(BUNDLE)
 
 deploy: $(VENV)/local ## build and deploy to ENV=dev or prod (MODEL_URI=s3://..., PARAMETERS="Access=api-key")
 	$(SAM) build $(OVERRIDES)

@@ -57,7 +57,7 @@ class Answer(BaseModel):
     predicted_label: str = Field(examples=["Science"])
     confidence: float = Field(ge=0, le=1, description="The probability of the predicted label.")
     probabilities: dict[str, float] = Field(description="By label; they sum to 1.")
-    truncated: bool = Field(description="Whether the end of the text was too long to be read.")
+    truncated: bool = Field(description="Whether the text is longer than what was read of it.")
 
 
 class OneAnswer(Answer):

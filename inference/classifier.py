@@ -21,7 +21,7 @@ class Prediction:
     """The probabilities of one text, and how much of it was read."""
 
     probabilities: dict[str, float]  # by label, in output order; they sum to 1
-    truncated: bool  # whether its end was cut off
+    truncated: bool  # whether a part was cut off
     tokens: int  # wordpieces read, [CLS] and [SEP] included
 
     @property
@@ -48,7 +48,8 @@ class Classifier:
         try:
             self._tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
             self._tokenizer.no_padding()
-            self._tokenizer.enable_truncation(manifest.max_length)
+            direction = (self._tokenizer.truncation or {}).get("direction", "right")
+            self._tokenizer.enable_truncation(manifest.max_length, direction=direction)
             self._session = onnxruntime.InferenceSession(
                 str(folder / MODEL), _options(), providers=["CPUExecutionProvider"]
             )

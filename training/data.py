@@ -17,7 +17,7 @@ import zipfile
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 
 from training.tasks import Table, Task, with_labels
 
-SPLITS = ("story", "random", "time")
+SPLITS = ("story", "random", "time", "official")
+PARTS = ("train", "test")  # of an official split
 _DAMAGED = (lzma.LZMAError, zipfile.BadZipFile, zlib.error)
 SEPARATORS = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "bar"}
 TEST_SHARE = 0.10
@@ -45,6 +46,7 @@ class Example:
     group: str = ""
     time: int = 0  # milliseconds since the epoch
     source: str = ""
+    part: str = ""  # of the official split: train or test
 
 
 @dataclass(frozen=True)
@@ -76,14 +78,16 @@ def read(location: str, task: Task) -> Dataset:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        raise DataError(f"{location}, line {line}: not UTF-8 text") from None
-    rows = list(_rows(text, task.table, location))
+        raise DataError(f"{location}, line {line}: not UTF-8 text; save it as UTF-8") from None
+    rows = list(_rows(text, _as_written(task.table, text), location))
     if not rows:
         raise DataError(f"{location} is empty")
     if not task.codes:
-        task = with_labels(task, tuple(sorted({row.label for row in rows})))
+        task = with_labels(task, _labels_in(rows, location))
     if len(task.labels) < 2:
         raise DataError(f"{location}: a classifier needs two labels, found {list(task.labels)}")
+    if not any(row.part for row in rows) and task.default_split == "official":
+        task = replace(task, default_split="story")
     examples = [_example(row, task, location) for row in rows]
     return Dataset(task, examples, hashlib.sha256(raw).hexdigest())
 
@@ -135,11 +139,14 @@ def split(dataset: Dataset, how: str, seed: int) -> Split:
     """Split into 85 % train, 5 % validation and 10 % test; the same seed, the same split.
 
     ``story`` holds out whole groups (equal texts are one group where the task has none),
-    ``random`` single rows, ``time`` the newest rows. All but ``random`` then drop the
-    held-out rows whose normalised text stands in train. Repeats within train are dropped.
+    ``random`` single rows, ``time`` the newest rows. ``official`` tests on the rows that the
+    file says are for testing, and holds out 1 in 18 of the others for validation. All but
+    ``random`` then drop the held-out rows whose normalised text stands in train. Repeats
+    within train are dropped.
 
     Raises:
-        DataError: a part is empty, or ``time`` is asked of rows without a time.
+        DataError: a part is empty, no training row has a label that others have, or rows lack
+            the time or the part that a split goes by.
     """
     places = _places(dataset.examples, how, seed)
     parts: dict[str, list[Example]] = {"train": [], "validation": [], "test": []}
@@ -153,6 +160,12 @@ def split(dataset: Dataset, how: str, seed: int) -> Split:
             parts[name] = [e for e in parts[name] if normalise(e.text) not in seen]
     if not all(parts.values()):
         raise DataError(f"{len(dataset.examples)} rows are too few for a {how} split")
+    counts = Counter(example.label for example in dataset.examples)
+    for label in sorted(counts.keys() - {example.label for example in parts["train"]}):
+        raise DataError(
+            f"a {how} split holds out every row of {dataset.task.labels[label]!r}: "
+            f"{counts[label]}; give more of them, or none"
+        )
     return Split(**parts)
 
 
@@ -168,7 +181,17 @@ def _places(examples: list[Example], how: str, seed: int) -> list[float]:
         newest_first = sorted(range(len(examples)), key=lambda i: -examples[i].time)
         rank = {index: place for place, index in enumerate(newest_first)}
         return [rank[index] / len(examples) for index in range(len(examples))]
+    if how == "official":
+        if not all(example.part for example in examples):
+            raise DataError("--split official needs train or test in the split column of every row")
+        return [_official_place(example, seed) for example in examples]
     raise DataError(f"unknown split {how!r}: choose one of {', '.join(SPLITS)}")
+
+
+def _official_place(example: Example, seed: int) -> float:
+    if example.part == "test":
+        return 0.0
+    return TEST_SHARE + (1 - TEST_SHARE) * _unit(f"{seed}:{_cluster(example)}")
 
 
 def _cluster(example: Example) -> str:
@@ -195,12 +218,35 @@ class _Row:
     group: str
     time: str
     source: str
+    part: str
+
+
+def _as_written(table: Table, text: str) -> Table:
+    """The table with the separator that the header row of its file is written with."""
+    if table.header is None:
+        first = text.partition("\n")[0].rstrip("\r")
+        for mark in SEPARATORS:
+            if {table.text, table.label} <= {name.strip('"') for name in first.split(mark)}:
+                return replace(table, delimiter=mark)
+    return table
+
+
+def _labels_in(rows: Sequence["_Row"], location: str) -> tuple[str, ...]:
+    """The labels of a file, sorted; two that differ in case alone are a slip of somebody's."""
+    labels = sorted({row.label for row in rows})
+    alike: dict[str, str] = {}
+    for label in labels:
+        other = alike.setdefault(unicodedata.normalize("NFKC", label).casefold(), label)
+        if other != label:
+            line = next(row.line for row in rows if row.label == label)
+            raise DataError(f"{location}, line {line}: is {label!r} the label {other!r}?")
+    return tuple(labels)
 
 
 def _rows(text: str, table: Table, location: str) -> Iterator[_Row]:
-    """The rows of a table with a text in them.
+    """The rows of a table.
 
-    Rows of blank text are errors, not gaps: nothing is dropped in silence.
+    Rows of blank text or label are errors, not gaps: nothing is dropped in silence.
     """
     reader = csv.reader(
         io.StringIO(text, newline=""),
@@ -227,9 +273,12 @@ def _rows(text: str, table: Table, location: str) -> Iterator[_Row]:
                     named[table.group],
                     named[table.time],
                     named[table.source],
+                    named.get(table.split, "").strip(),
                 )
                 if not row.text.strip():
                     raise DataError(f"{where}: the text is blank")
+                if not row.label:
+                    raise DataError(f"{where}: the label is blank")
                 yield row
     except csv.Error as error:
         raise DataError(f"{location}, line {reader.line_num}: {error}") from None
@@ -238,9 +287,9 @@ def _rows(text: str, table: Table, location: str) -> Iterator[_Row]:
 def _check_header(header: tuple[str, ...], table: Table, where: str) -> None:
     for column in (table.text, table.label, table.group, table.time, table.source):
         if column is not None and column not in header:
-            hint = _other_separator(table.delimiter.join(header), table, 1)
-            found = ", ".join(header)
-            raise DataError(f"{where}: no column {column!r}; it has {found}{hint}")
+            raise DataError(f"{where}: no column {column!r}; it has {', '.join(header)}")
+        if header.count(str(column)) > 1:
+            raise DataError(f"{where}: two columns are named {column!r}")
 
 
 def _wrong_width(fields: list[str], header: tuple[str, ...], table: Table) -> str:
@@ -265,8 +314,10 @@ def _example(row: _Row, task: Task, location: str) -> Example:
         raise DataError(f"{where}: unknown category {row.label!r}; known: {known}")
     if row.time and not row.time.isdigit():
         raise DataError(f"{where}: {row.time!r} is not a time in milliseconds")
+    if row.part and row.part not in PARTS:
+        raise DataError(f"{where}: the split is {row.part!r}, neither {' nor '.join(PARTS)}")
     label = task.labels.index(task.codes[row.label])
-    return Example(row.text, label, row.group, int(row.time or 0), row.source)
+    return Example(row.text, label, row.group, int(row.time or 0), row.source, row.part)
 
 
 def _fetch(location: str) -> bytes:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
+from tokenizers import Regex, Tokenizer, normalizers
 from torch import Tensor
 from tqdm import tqdm
 from transformers import (
@@ -113,6 +113,15 @@ def _from_bert(bert: Any) -> DistilBertModel:
     model = DistilBertModel(config)
     model.load_state_dict(renamed)
     return model
+
+
+def read_as_space(tokenizer: Tokenizer, pattern: str) -> None:
+    """Let a tokenizer read a space wherever the regular expression matches.
+
+    It stands in ``tokenizer.json`` from then on, so training and serving cannot differ.
+    """
+    replace = normalizers.Replace(Regex(pattern), " ")
+    tokenizer.normalizer = normalizers.Sequence([replace, tokenizer.normalizer])
 
 
 def prune_vocabulary(

@@ -124,7 +124,10 @@ def evaluate(run: Run, also: Sequence[str] = (), previous: str | None = None) ->
             data.clusters_of(examples),
         )
     guesses = baseline.predict(
-        run.rows.train, [row.text for row in rows], run.record["settings"]["seed"]
+        run.dataset.task,
+        run.rows.train,
+        [row.text for row in rows],
+        run.record["settings"]["seed"],
     )
     right, guessed_right = probabilities.argmax(axis=1) == truth, guesses == truth
     evaluation = {
@@ -136,7 +139,7 @@ def evaluate(run: Run, also: Sequence[str] = (), previous: str | None = None) ->
             "against_baseline": metrics.paired(right, guessed_right, clusters),
         },
         "baseline": {
-            "name": baseline.NAME,
+            "name": run.dataset.task.baseline,
             **metrics.scores(guesses, truth, len(names), clusters),
         },
         "previous": published

@@ -16,7 +16,8 @@ class Table:
     group: str | None = None  # rows of one group never stand on both sides of a split
     time: str | None = None  # milliseconds since the epoch
     source: str | None = None  # who wrote the text
-    delimiter: str = ","
+    split: str | None = None  # train or test, as the data set's authors split it; may be missing
+    delimiter: str = ","  # where the file has its own header, the one that stands in it
     quoted: bool = True
     header: tuple[str, ...] | None = None  # None: the first row of the file
 
@@ -33,7 +34,10 @@ class Task:
     table: Table
     codes: dict[str, str]
     max_length: int  # wordpieces, [CLS] and [SEP] included
-    default_split: str
+    default_split: str  # of training.data.SPLITS; story where a file has no official split
+    baseline: str = "TF-IDF(1,2) + LinearSVC"  # of training.baseline.CLASSIFIERS
+    truncation_side: str = "right"  # where a longer text is cut off: right is its end
+    markup: str | None = None  # regular expression of what is read as a space
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -62,10 +66,17 @@ NEWS = Task(
 
 SENTIMENT = Task(
     name="sentiment",
-    table=Table(text="text", label="label"),
+    table=Table(text="text", label="label", split="split"),
     codes={"0": "negative", "1": "positive", "negative": "negative", "positive": "positive"},
     max_length=256,
-    default_split="story",  # no groups: equal reviews stay on one side
+    default_split="official",
+    baseline="TF-IDF(1,2) + logistic regression",
+    # Two in five reviews are longer, and their last words tell more than their first: a linear
+    # model on 254 wordpieces of each is right about 89.5 % by the last and 88.7 % by the first
+    # ones (89.9 % by both ends; Sun et al. 2019, https://arxiv.org/abs/1905.05583, found the
+    # last ones as good as both ends for BERT).
+    truncation_side="left",
+    markup=r"<br\s*/?>",  # the line breaks of IMDb's pages
 )
 
 TASKS = {task.name: task for task in (NEWS, SENTIMENT)}

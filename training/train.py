@@ -87,6 +87,10 @@ def train(settings: Settings, group: Group) -> checkpoint.Progress:
             f"{dataset.task.name} ({', '.join(dataset.task.labels)}): {len(rows.train):,} "
             f"training, {len(rows.validation):,} validation, {len(rows.test):,} test rows"
         )
+        tested = {example.label for example in rows.test}
+        for label, name in enumerate(dataset.task.labels):
+            if label not in tested:
+                print(f"note: no test row is {name!r}; its F1 will count as 0")
     model, tokenizer = initialise(settings, dataset, rows.train)
     precision = autocast_type(settings.precision, group.device)
     targets = distillation.targets(rows.train, dataset, settings, group.device, precision)
@@ -174,6 +178,8 @@ def initialise(
     labels = dataset.task.labels
     layers = [int(layer) for layer in settings.layers.split(",") if layer]
     model, tokenizer = distilbert.load_pretrained(settings.base_model, labels, layers)
+    if dataset.task.markup:
+        distilbert.read_as_space(tokenizer, dataset.task.markup)
     if settings.vocabulary:
         texts = [example.text for example in train_rows]
         tokenizer = distilbert.prune_vocabulary(model, tokenizer, texts, settings.vocabulary)
@@ -181,7 +187,7 @@ def initialise(
     if max_length > model.config.max_position_embeddings:
         limit = model.config.max_position_embeddings
         raise distilbert.ModelError(f"{settings.base_model} reads {limit} wordpieces at most")
-    tokenizer.enable_truncation(max_length)
+    tokenizer.enable_truncation(max_length, direction=dataset.task.truncation_side)
     return model, tokenizer
 
 

@@ -1,7 +1,8 @@
-"""The whole system on this machine, on the model that ships with the repository.
+"""The whole system on this machine, on the model that ships with the repository or another.
 
     python -m inference.local demo     # answers the files in sample-requests/ and ends
     python -m inference.local serve    # stays up until Ctrl-C
+    python -m inference.local serve --bundle build/mine/bundle
     python -m inference.local sam      # the same with template.yaml and its image, in Docker
 
 A local S3 (moto) holds the published bundle; the Lambda handler runs in the real runtime in
@@ -19,10 +20,11 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from inference.local.emulator import EmulatorError, emulator_binary, emulators
 from inference.local.front_door import FrontDoorError, front_door
-from inference.local.s3 import ROOT, PublishError, local_s3, publish_sample, use_local_s3
+from inference.local.s3 import ROOT, SAMPLE_MODEL, PublishError, local_s3, publish, use_local_s3
 from inference.local.sam import SamError, sam_local
 
 SAMPLE_REQUESTS = ROOT / "sample-requests"
@@ -38,6 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("command", choices=("demo", "serve", "sam"))
+    parser.add_argument(
+        "--bundle", type=Path, default=SAMPLE_MODEL, help="the model; the shipped one if not given"
+    )
     parser.add_argument("--port", type=int, default=0, help="of the API; a free one if not given")
     parser.add_argument("--environments", type=int, default=2, help="requests served at a time")
     options = parser.parse_args(arguments)
@@ -45,9 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signal.signal(number, signal.default_int_handler)
     try:
         with (
-            sam_local(options.port)
+            sam_local(options.bundle, options.port)
             if options.command == "sam"
-            else running(options.port, options.environments)
+            else running(options.bundle, options.port, options.environments)
         ) as url:
             if options.command == "demo":
                 demo(url)
@@ -63,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 @contextmanager
-def running(port: int, environments: int) -> Iterator[str]:
+def running(bundle: Path, port: int, environments: int) -> Iterator[str]:
     """The system, from S3 to HTTP, until the block ends; gives the URL."""
     BUILD.mkdir(parents=True, exist_ok=True)
     log = BUILD / "function.log"
@@ -73,7 +78,7 @@ def running(port: int, environments: int) -> Iterator[str]:
     with local_s3() as endpoint, tempfile.TemporaryDirectory() as cache:
         use_local_s3(endpoint)
         os.environ["MODEL_CACHE"] = cache
-        os.environ["MODEL_URI"] = publish_sample()
+        os.environ["MODEL_URI"] = publish(bundle)
         with emulators(HANDLER, environments, log) as pool, front_door(pool, port) as url:
             print(f"Model {os.environ['MODEL_URI']}, log in {log.relative_to(ROOT)}")
             yield url

@@ -17,7 +17,7 @@ SAMPLE_MODEL = ROOT / "data" / "sample-model"
 
 
 class PublishError(Exception):
-    """The sample model did not get into the local S3."""
+    """The model did not get into the local S3."""
 
 
 @contextmanager
@@ -49,15 +49,15 @@ def use_local_s3(endpoint: str) -> None:
     }
 
 
-def publish_sample() -> str:
-    """Put the shipped bundle into it with the command its users run; gives the model URI.
+def publish(bundle: Path) -> str:
+    """Put a bundle into it with the command its users run; gives the model URI.
 
     Raises:
         PublishError: it did not get there.
     """
-    command = [sys.executable, "-m", "training.publish", str(SAMPLE_MODEL)]
-    command += ["--to", "s3://models/news", "--create-bucket"]
+    command = [sys.executable, "-m", "training.publish", str(bundle.resolve())]
+    command += ["--to", "s3://models/local", "--create-bucket"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise PublishError(f"cannot publish {SAMPLE_MODEL}: {done.stderr.strip()}")
+        raise PublishError(f"cannot publish {bundle}: {done.stderr.strip()}")
     return done.stdout.split()[-1]

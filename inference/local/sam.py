@@ -1,4 +1,4 @@
-"""The stack of template.yaml on this machine: the image in Docker, the shipped model in S3."""
+"""The stack of template.yaml on this machine: the image in Docker, a model in S3."""
 
 import os
 import signal
@@ -8,12 +8,13 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import docker
 from docker.errors import DockerException
 
 from inference.local.emulator import HOST, free_ports
-from inference.local.s3 import ROOT, local_s3, publish_sample, use_local_s3
+from inference.local.s3 import ROOT, local_s3, publish, use_local_s3
 
 IMAGE = "classifier:latest"  # as `sam build` names it
 SAM = (sys.executable, "-m", "samcli")
@@ -25,10 +26,11 @@ class SamError(Exception):
 
 
 @contextmanager
-def sam_local(port: int) -> Iterator[str]:
+def sam_local(bundle: Path, port: int) -> Iterator[str]:
     """``sam build`` and ``sam local start-api`` until the block ends; gives the URL.
 
     Args:
+        bundle: what is served.
         port: 0 for a free one.
 
     Raises:
@@ -36,7 +38,7 @@ def sam_local(port: int) -> Iterator[str]:
     """
     port = port or free_ports(1)[0]
     build()
-    with sample_store() as parameters:
+    with model_store(bundle) as parameters:
         command = [*SAM, "local", "start-api", "--port", str(port)]
         command += ["--parameter-overrides", parameters]
         # In a session of its own: a Ctrl-C in the terminal reaches only this process.
@@ -61,17 +63,18 @@ def build() -> None:
 
 
 @contextmanager
-def sample_store(address: str | None = None) -> Iterator[str]:
-    """An S3 with the shipped model that containers reach; gives the stack's parameters.
+def model_store(bundle: Path, address: str | None = None) -> Iterator[str]:
+    """An S3 with a bundle that containers reach; gives the stack's parameters.
 
     Args:
+        bundle: the folder of the model.
         address: at which containers reach this machine, if it is known.
     """
     address = address or _host_address()
     with local_s3(_listening_address(address)) as endpoint:
         use_local_s3(endpoint)
         port = endpoint.rpartition(":")[2]
-        store, _, version = publish_sample().rpartition("/")
+        store, _, version = publish(bundle).rpartition("/")
         yield (f"ModelStore={store} ModelVersion={version} S3EndpointUrl=http://{address}:{port}")
 
 

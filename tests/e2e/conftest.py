@@ -5,8 +5,9 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -17,11 +18,14 @@ LOCAL = [sys.executable, "-m", "inference.local"]
 
 
 @contextmanager
-def serving(environment: dict[str, str]) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """`make serve` on a free port: its URL and its process."""
-    command = [*LOCAL, "serve", "--environments", "2"]
+def serving(
+    environment: dict[str, str],
+    command: Sequence[str] = (*LOCAL, "serve", "--environments", "2"),
+    folder: Path = ROOT,
+) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """`make serve` on a free port, or another such command: its URL and its process."""
     with subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout
         found = (re.search(r"http://\S+", line) for line in process.stdout)

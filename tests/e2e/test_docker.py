@@ -58,7 +58,7 @@ def image(engine: Any) -> Any:
 @pytest.fixture(scope="module")
 def parameters(image: Any) -> Iterator[str]:
     """The stack's parameters for a local S3 with the shipped model."""
-    with environment_restored(), sam.sample_store() as parameters:
+    with environment_restored(), sam.model_store(SAMPLE_MODEL) as parameters:
         yield parameters
 
 
@@ -107,7 +107,7 @@ def test_sam_local_invoke_answers(parameters: str, event: Any) -> None:
 
 
 def test_make_sam_local_answers_over_http(image: Any) -> None:
-    with environment_restored(), sam.sam_local(port=0) as url:
+    with environment_restored(), sam.sam_local(SAMPLE_MODEL, port=0) as url:
         answer = ask(url, {"inputs": "Life in Mars might be a real possibility"})
         with urllib.request.urlopen(f"{url}/docs") as page:
             assert page.headers["content-type"].startswith("text/html")
@@ -121,7 +121,7 @@ def test_a_locked_down_container_that_reaches_s3_alone_answers(engine: Any, imag
     with (
         closed_network(engine) as (network, gateway),
         environment_restored(),
-        sam.sample_store(gateway) as parameters,
+        sam.model_store(SAMPLE_MODEL, gateway) as parameters,
     ):
         told = dict(part.split("=", 1) for part in parameters.split())
         # WHEN the image runs there with no right that Lambda would not give it

@@ -31,7 +31,7 @@ def test_the_answer_shown_is_the_models() -> None:
 def test_every_option_shown_exists(
     module: str, arguments: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    if module == "inference.bulk":  # a package
+    if module in ("inference.bulk", "inference.local"):  # packages
         module += ".__main__"
     with pytest.raises(SystemExit):
         importlib.import_module(module).main(["--help"])

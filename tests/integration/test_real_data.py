@@ -59,6 +59,16 @@ def test_every_review_is_read(real_data: Path) -> None:
     assert Counter(row.label for row in reviews.examples) == {0: 25_000, 1: 25_000}
 
 
+def test_the_reviews_are_split_as_their_authors_did(real_data: Path) -> None:
+    # GIVEN the reviews WHEN they are split by the task's own default
+    reviews = data.read(str(real_data / "imdb.csv.gz"), tasks.SENTIMENT)
+    parts = data.split(reviews, reviews.task.default_split, seed=42)
+    # THEN the test rows are the official half but for what also stands in the other half
+    assert {row.part for row in parts.test} == {"test"}
+    assert 25_000 - 123 <= len(parts.test) < 25_000
+    assert {row.part for row in parts.train + parts.validation} == {"train"}
+
+
 @pytest.mark.timeout(900)
 def test_the_shipped_model_beats_the_baseline_on_held_out_stories(
     split: Split, classifier: Classifier
@@ -69,7 +79,7 @@ def test_the_shipped_model_beats_the_baseline_on_held_out_stories(
     # WHEN the bundle as it is shipped and a linear model label them
     predictions = classifier.predict(texts)
     right = [labels[label] == found.label for label, found in zip(truth, predictions, strict=True)]
-    guesses = baseline.predict(split.train, texts, seed=42)
+    guesses = baseline.predict(tasks.NEWS, split.train, texts, seed=42)
     # THEN the bundle is better by half a point, and as good as its manifest says
     accuracy = sum(right) / len(right)
     assert accuracy - (guesses == truth).mean() >= 0.005
