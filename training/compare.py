@@ -11,11 +11,10 @@ from tqdm import tqdm
 from inference.classifier import Classifier, Prediction
 from inference.store import Bundle, fetch
 from training import data, metrics, report, slices
+from training.provenance import ROW_SETTINGS, require_same_rows
 from training.settings import Settings, rows_of
 
 PULL_SECONDS = 600.0
-# The settings that decide which rows are held out; with the data's digest they name the rows.
-ROW_SETTINGS = ("task", "text_column", "label_column", "group_column", "max_rows", "seed")
 
 
 def compare(uri: str, other_uri: str, location: str) -> str:
@@ -70,27 +69,6 @@ def held_out(training: Mapping[str, Any], location: str) -> data.Split:
     if labels != training["labels"] or texts != training["rows"]["test"]:
         raise data.DataError(f"{location} is read otherwise than when the model was trained")
     return rows
-
-
-def require_same_rows(training: Mapping[str, Any], other: Mapping[str, Any]) -> None:
-    """Refuse to compare models of which one may have learnt what the other is tested on.
-
-    Raises:
-        DataError: their training records name other rows, or one of them names none.
-    """
-    named, other_named = _rows_named(training), _rows_named(other)
-    differ = [name for name in named if named[name] != other_named[name]]
-    if differ:
-        raise data.DataError(f"the models did not hold out the same rows: {', '.join(differ)}")
-
-
-def _rows_named(training: Mapping[str, Any]) -> dict[str, Any]:
-    try:
-        settings = {name: training["settings"][name] for name in ROW_SETTINGS}
-        names = ("dataset_sha256", "labels", "split", "rows")
-        return {**settings, **{name: training[name] for name in names}}
-    except KeyError as error:
-        raise data.DataError(f"a bundle's manifest does not say its {error}") from None
 
 
 def predict(bundle: Bundle, rows: Sequence[data.Example]) -> metrics.Probabilities:

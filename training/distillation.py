@@ -5,7 +5,6 @@ noise (Hinton et al. 2015, https://arxiv.org/abs/1503.02531); a teacher of the s
 helps too, and several more so (Furlanello et al. 2018, https://arxiv.org/abs/1805.04770).
 """
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,49 +13,32 @@ import torch
 from numpy.typing import NDArray
 
 from training import data, distilbert, metrics
+from training.provenance import read_record, record, require_same_rows
 from training.settings import Settings
 
 
 def targets(
-    rows: Sequence[data.Example],
+    rows: data.Split,
     dataset: data.Dataset,
     settings: Settings,
     device: torch.device,
     precision: torch.dtype | None,
 ) -> NDArray[np.float32]:
-    """The probability that each row should give to each label, shape (rows, labels).
+    """The probability that each training row should give to each label, shape (rows, labels).
 
     Raises:
         DataError: a teacher was not trained on these very rows, so may know the ones held out.
     """
-    truth = np.eye(len(dataset.task.labels), dtype=np.float32)[data.labels_of(rows)]
+    truth = np.eye(len(dataset.task.labels), dtype=np.float32)[data.labels_of(rows.train)]
     teachers = [Path(folder) for folder in settings.teachers.split(",") if folder]
     for teacher in teachers:
-        _check(teacher, dataset, settings)
-    answers = [_answers(teacher, rows, device, precision) for teacher in teachers]
+        require_same_rows(read_record(teacher), record(settings, dataset, rows))
+    answers = [_answers(teacher, rows.train, device, precision) for teacher in teachers]
     if not answers:
         return truth
     share = settings.distillation
     mixed: NDArray[np.float32] = (1 - share) * truth + share * np.mean(answers, axis=0)
     return mixed.astype(np.float32)
-
-
-def _check(teacher: Path, dataset: data.Dataset, settings: Settings) -> None:
-    try:
-        record = json.loads((teacher / "training.json").read_text())
-    except OSError:
-        raise data.DataError(f"no trained model in {teacher}: run training.train first") from None
-    here = {
-        "labels": list(dataset.task.labels),
-        "dataset_sha256": dataset.sha256,
-        "split": settings.split or dataset.task.default_split,
-    }
-    same = {"seed": settings.seed, "max_rows": settings.max_rows}
-    for name, value in {**here, **same}.items():
-        found = record[name] if name in here else record["settings"][name]
-        if found != value:
-            what = name.replace("_", "-")
-            raise data.DataError(f"the teacher {teacher} has {what} {found}, not {value}")
 
 
 def _answers(

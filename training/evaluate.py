@@ -30,6 +30,7 @@ from inference.bundle import BundleError
 from inference.store import StoreError, fetch
 from training import baseline, compare, data, distilbert, metrics, report, slices
 from training.atomic import replacing, write_text
+from training.provenance import require_same_rows
 from training.settings import Settings, rows_of
 
 CONFIDENT = 0.9
@@ -171,7 +172,7 @@ def score_published(uri: str, run: Run) -> tuple[str, NDArray[np.bool_]]:
     """
     with tempfile.TemporaryDirectory() as cache:
         bundle = fetch(uri, Path(cache), compare.PULL_SECONDS)
-        compare.require_same_rows(run.record, bundle.manifest.training)
+        require_same_rows(run.record, bundle.manifest.training)
         probabilities = compare.predict(bundle, run.rows.test)
     return bundle.version, probabilities.argmax(axis=1) == data.labels_of(run.rows.test)
 

@@ -27,6 +27,7 @@ from training import data, distilbert, metrics, report
 from training.compare import classify, probabilities_of
 from training.evaluate import Run, StaleError, open_run, read_evaluation
 from training.graph import write_graph
+from training.provenance import public_settings
 
 MAX_ACCURACY_DROP = 0.5  # points
 MIN_AGREEMENT = 98.5  # % of labels
@@ -116,13 +117,7 @@ def export(run: Run, output: Path) -> str:
 
 def public_record(record: dict[str, Any]) -> dict[str, Any]:
     """How the model was made, with file names in the place of paths of this machine."""
-    settings = {**record["settings"], "data": Path(record["settings"]["data"]).name}
-    if Path(settings["base_model"]).is_dir():
-        settings["base_model"] = Path(settings["base_model"]).name
-    teachers = settings.get("teachers", "").split(",")
-    settings["teachers"] = ",".join(Path(teacher).name for teacher in teachers)
-    del settings["output"]
-    return {**record, "settings": settings}
+    return {**record, "settings": public_settings(record["settings"])}
 
 
 def write_tokenizer(source: Path, folder: Path) -> int:

@@ -1,8 +1,18 @@
-"""Which code made something."""
+"""How a model was made: by which code, on which rows."""
 
+import json
 import os
 import subprocess
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
+
+from training.data import DataError, Dataset, Split
+from training.settings import Settings
+
+# The settings that decide which rows are held out; with the data's digest they name the rows.
+ROW_SETTINGS = ("task", "text_column", "label_column", "group_column", "max_rows", "seed")
 
 
 def source_commit() -> str | None:
@@ -18,3 +28,64 @@ def source_commit() -> str | None:
     except (OSError, subprocess.CalledProcessError):
         return os.environ.get("SOURCE_COMMIT")
     return done.stdout.strip()
+
+
+def record(settings: Settings, dataset: Dataset, rows: Split) -> dict[str, Any]:
+    """The part of a training record that is known before the first step."""
+    return {
+        "settings": asdict(settings),
+        "labels": list(dataset.task.labels),
+        "dataset_sha256": dataset.sha256,
+        "split": settings.split or dataset.task.default_split,
+        "rows": {
+            "train": len(rows.train),
+            "validation": len(rows.validation),
+            "test": len(rows.test),
+        },
+    }
+
+
+def public_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings with names in the place of the paths of this machine."""
+    found = {**settings, "data": Path(settings["data"]).name}
+    if Path(settings["base_model"]).is_dir():
+        found["base_model"] = Path(settings["base_model"]).name
+    teachers = settings.get("teachers", "").split(",")
+    found["teachers"] = ",".join(Path(teacher).name for teacher in teachers)
+    del found["output"]
+    return found
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """The training record of a model folder.
+
+    Raises:
+        DataError: the folder holds no finished model.
+    """
+    try:
+        found: dict[str, Any] = json.loads((folder / "training.json").read_text())
+    except OSError:
+        message = f"no trained model in {folder}: run training.train first"
+        raise DataError(message) from None
+    return found
+
+
+def require_same_rows(training: Mapping[str, Any], other: Mapping[str, Any]) -> None:
+    """Refuse two models of which one may have learnt what the other is tested on.
+
+    Raises:
+        DataError: their training records name other rows, or one of them names none.
+    """
+    named, other_named = _rows_named(training), _rows_named(other)
+    differ = [name for name in named if named[name] != other_named[name]]
+    if differ:
+        raise DataError(f"the models did not hold out the same rows: {', '.join(differ)}")
+
+
+def _rows_named(training: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        settings = {name: training["settings"][name] for name in ROW_SETTINGS}
+        names = ("dataset_sha256", "labels", "split", "rows")
+        return {**settings, **{name: training[name] for name in names}}
+    except KeyError as error:
+        raise DataError(f"a bundle's manifest does not say its {error}") from None

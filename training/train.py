@@ -18,7 +18,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ from training.atomic import write_text
 from training.batches import masked, padded, shuffled
 from training.objective import Objective
 from training.parallel import Group, process_group
-from training.provenance import source_commit
+from training.provenance import record, source_commit
 from training.settings import Settings, parse, rows_of
 
 RESULTS = ("training.json", "evaluation.json", "model.safetensors")
@@ -93,7 +93,7 @@ def train(settings: Settings, group: Group) -> checkpoint.Progress:
                 print(f"note: no test row is {name!r}; its F1 will count as 0")
     model, tokenizer = initialise(settings, dataset, rows.train)
     precision = autocast_type(settings.precision, group.device)
-    targets = distillation.targets(rows.train, dataset, settings, group.device, precision)
+    targets = distillation.targets(rows, dataset, settings, group.device, precision)
     learn = Texts.of(rows.train, targets, tokenizer)
     check, truth = encoded(rows.validation, tokenizer), data.labels_of(rows.validation)
     objective = Objective(
@@ -346,23 +346,15 @@ def write_record(
     commit: str | None,
 ) -> None:
     """Say in ``training.json``, which only a finished run has, how the model was made."""
-    record = {
-        "settings": asdict(settings),
-        "labels": dataset.task.labels,
-        "dataset_sha256": dataset.sha256,
-        "split": settings.split or dataset.task.default_split,
-        "rows": {
-            "train": len(rows.train),
-            "validation": len(rows.validation),
-            "test": len(rows.test),
-        },
+    known = record(settings, dataset, rows)
+    found = {
         "steps": progress.step,
         "seconds": round(progress.seconds),
         "validation_macro_f1": progress.history,
         "commit": commit,
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    write_text(output / "training.json", json.dumps(record, indent=2) + "\n")
+    write_text(output / "training.json", json.dumps(known | found, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ def settings_of(**changes: object) -> Settings:
 
 def test_without_a_teacher_the_label_is_the_target() -> None:
     dataset, rows = rows_of(settings_of())
-    found = targets(rows.train, dataset, settings_of(), CPU, None)
+    found = targets(rows, dataset, settings_of(), CPU, None)
     assert (found.argmax(axis=1) == data.labels_of(rows.train)).all()
     assert found.sum() == len(rows.train)
 
@@ -29,7 +29,7 @@ def test_a_teachers_answers_are_mixed_into_the_targets(tiny_model: TinyModel) ->
     settings = settings_of(teachers=str(tiny_model.folder), distillation=0.25)
     dataset, rows = rows_of(settings)
     # WHEN a quarter of the targets is its own
-    found = targets(rows.train, dataset, settings, CPU, None)
+    found = targets(rows, dataset, settings, CPU, None)
     # THEN they are the labels and its probabilities, three to one
     model, tokenizer = distilbert.load(tiny_model.folder)
     texts = [row.text for row in rows.train]
@@ -41,9 +41,9 @@ def test_a_teachers_answers_are_mixed_into_the_targets(tiny_model: TinyModel) ->
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"split": "random"}, "has split story, not random"),
-        ({"seed": 7}, "has seed 42, not 7"),
-        ({"max_rows": 100}, "has max-rows 0, not 100"),
+        ({"split": "random"}, "not hold out the same rows: split, rows"),
+        ({"seed": 7}, "not hold out the same rows: seed"),
+        ({"max_rows": 100}, "not hold out the same rows: max_rows"),
         ({"teachers": "nowhere"}, "no trained model in nowhere"),
     ],
 )
@@ -53,7 +53,7 @@ def test_a_teacher_that_may_know_the_rows_held_out_is_refused(
     settings = settings_of(**{"teachers": str(tiny_model.folder), **changes})
     dataset, rows = rows_of(settings)
     with pytest.raises(data.DataError, match=message):
-        targets(rows.train, dataset, settings, CPU, None)
+        targets(rows, dataset, settings, CPU, None)
 
 
 def test_a_student_is_trained_with_its_teacher_on_record(
