@@ -4,11 +4,13 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from mypy_boto3_cloudformation import CloudFormationClient
 from mypy_boto3_lambda import LambdaClient
 
 from delivery.rollback import RollbackError, rollback
+from delivery.stack import serving
 
 NAME = "stack-Classifier-1"
 
@@ -24,6 +26,9 @@ class Account:
 
     def rollback(self, *version: str) -> str:
         return rollback(self.cloudformation, self.lambda_, "stack", *version)
+
+    def serving(self) -> str:
+        return serving(self.cloudformation, self.lambda_, "stack")
 
 
 @pytest.fixture
@@ -93,3 +98,21 @@ def test_a_deployment_under_way_is_cancelled(account: Account) -> None:
     # WHEN it is rolled back THEN CloudFormation takes it back, and the alias is left to it
     account.stack.add_response("cancel_update_stack", {}, {"StackName": "stack"})
     assert "cancelled" in account.rollback()
+
+
+def test_the_version_that_serves_is_known(account: Account) -> None:
+    describe(account, "UPDATE_COMPLETE")
+    serve(account, "10")
+    assert account.serving() == "10"
+
+
+def test_before_the_first_deployment_none_serves(account: Account) -> None:
+    message = "Stack with id stack does not exist"
+    account.stack.add_client_error("describe_stacks", "ValidationError", message)
+    assert account.serving() == ""
+
+
+def test_a_stack_that_may_not_be_seen_is_an_error(account: Account) -> None:
+    account.stack.add_client_error("describe_stacks", "AccessDenied", "not authorized")
+    with pytest.raises(ClientError, match="not authorized"):
+        account.serving()
