@@ -306,6 +306,14 @@ def test_every_statement_names_its_resource_and_its_actions(values: dict[str, st
                 assert statement["Action"] <= UNBOUND
 
 
+def test_no_role_goes_beyond_a_boundary_that_is_given() -> None:
+    arn = "arn:aws:iam::123456789012:policy/boundary"
+    for role in resources("IAM::Role", **EVERYTHING).values():
+        assert "PermissionsBoundary" not in role
+    for role in resources("IAM::Role", PermissionsBoundary=arn, **EVERYTHING).values():
+        assert role["PermissionsBoundary"] == arn
+
+
 @pytest.mark.parametrize("values", [{}, EVERYTHING], ids=["nothing", "everything"])
 def test_every_function_has_a_role_of_its_own(values: dict[str, str]) -> None:
     roles = [one["Role"] for one in resources("Lambda::Function", **values).values()]
