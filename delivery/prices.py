@@ -7,6 +7,7 @@ A month is AWS's 730 hours.
 
 from typing import Final
 
+REGION: Final = "us-east-1"
 HOURS_IN_MONTH: Final = 730
 
 # Lambda, by architecture ("AWS Lambda Pricing")
