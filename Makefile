@@ -11,6 +11,7 @@ BIN := $(VENV)/bin
 PAIRS = $(if $(MODEL_URI),ModelStore=$(patsubst %/,%,$(dir $(MODEL_URI))) \
   ModelVersion=$(notdir $(MODEL_URI))) $(PARAMETERS)
 OVERRIDES = $(if $(strip $(PAIRS)),--parameter-overrides $(PAIRS))
+ROLE = $(if $(EXECUTION_ROLE),--role-arn $(EXECUTION_ROLE))
 SAM := SAM_CLI_TELEMETRY=0 $(BIN)/sam
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
@@ -36,8 +37,7 @@ build: $(VENV)/local ## the image of the function (PARAMETERS="Architecture=arm6
 	$(SAM) build $(OVERRIDES)
 
 deploy: build ## build and deploy to ENV=dev or prod (MODEL_URI=s3://..., PARAMETERS="Access=api-key")
-	$(SAM) deploy --config-env $(ENV) --stack-name $(STACK) \
-	  $(if $(EXECUTION_ROLE),--role-arn $(EXECUTION_ROLE)) $(OVERRIDES)
+	$(SAM) deploy --config-env $(ENV) --stack-name $(STACK) $(ROLE) $(OVERRIDES)
 
 live: $(VENV)/local ## print the version that serves in ENV=dev or prod
 	@$(BIN)/python -m delivery.stack $(STACK)
