@@ -1,7 +1,8 @@
 """AWS list prices in USD, us-east-1, first tier, without the free tier.
 
-Written down on 2026-11-21 after the pricing page of each service, named beside its prices, and
-what others quote of these pages; they change, so look there before an invoice depends on them.
+Written down on 2026-11-21 without a look at AWS's own pages, which could not be reached: those
+of Lambda on demand, DynamoDB's writes, Step Functions and CloudWatch after stored copies and
+quotations of the pages named here, the others from memory. Look there before money depends on one.
 A month is AWS's 730 hours.
 """
 

@@ -48,10 +48,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def address(target: str) -> str:
-    """The URL of a target that is one, or a stack's name."""
+    """The URL of a target that is one, or a stack's name.
+
+    Raises:
+        SmokeError: the stack has no API.
+    """
     if target.startswith(("https://", "http://")):
         return target
-    return find(boto3.client("cloudformation"), target).outputs["Url"]
+    outputs = find(boto3.client("cloudformation"), target).outputs
+    if "Url" not in outputs:
+        raise SmokeError(f"{target} has no API: its first deployment is not done")
+    return outputs["Url"]
 
 
 def smoke(url: str, headers: dict[str, str], pause: float = PAUSE_SECONDS) -> dict[str, Any]:

@@ -49,14 +49,16 @@ def find(cloudformation: "CloudFormationClient", name: str) -> Stack:
 
 
 def serving(cloudformation: "CloudFormationClient", lambda_: "LambdaClient", name: str) -> str:
-    """The version behind the alias ``live`` of a stack; empty where there is no stack yet."""
+    """The version behind the alias ``live`` of a stack; empty where none was deployed yet."""
     try:
-        function = find(cloudformation, name).outputs["Function"]
+        outputs = find(cloudformation, name).outputs
     except ClientError as error:
         if "does not exist" in error.response["Error"].get("Message", ""):  # it has no code
             return ""
         raise
-    return lambda_.get_alias(FunctionName=function, Name=ALIAS)["FunctionVersion"]
+    if "Function" not in outputs:  # the first deployment is under way, or failed
+        return ""
+    return lambda_.get_alias(FunctionName=outputs["Function"], Name=ALIAS)["FunctionVersion"]
 
 
 if __name__ == "__main__":

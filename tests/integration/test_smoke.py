@@ -106,6 +106,16 @@ def test_a_stack_says_where_its_api_is(account: None, capsys: pytest.CaptureFixt
     assert capsys.readouterr().out == f"Science (90%), {VERSION}\n"
 
 
+def test_a_stack_without_an_api_is_one_clear_sentence(
+    account: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    template = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
+    client = boto3.client("cloudformation")
+    client.create_stack(StackName="stack", TemplateBody=json.dumps(template))
+    assert main(["stack"]) == 1
+    assert "error: stack has no API" in capsys.readouterr().err
+
+
 def test_a_stack_that_is_not_there_is_one_clear_sentence(
     account: None, capsys: pytest.CaptureFixture[str]
 ) -> None:

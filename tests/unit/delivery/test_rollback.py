@@ -43,12 +43,12 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
         function.assert_no_pending_responses()
 
 
-def describe(account: Account, status: str) -> None:
+def describe(account: Account, status: str, *, deployed: bool = True) -> None:
     answer: Any = {
         "StackName": "stack",
         "CreationTime": "2026-01-01T00:00:00Z",
         "StackStatus": status,
-        "Outputs": [{"OutputKey": "Function", "OutputValue": NAME}],
+        "Outputs": [{"OutputKey": "Function", "OutputValue": NAME}] if deployed else [],
     }
     account.stack.add_response("describe_stacks", {"Stacks": [answer]}, {"StackName": "stack"})
 
@@ -109,6 +109,11 @@ def test_the_version_that_serves_is_known(account: Account) -> None:
 def test_before_the_first_deployment_none_serves(account: Account) -> None:
     message = "Stack with id stack does not exist"
     account.stack.add_client_error("describe_stacks", "ValidationError", message)
+    assert account.serving() == ""
+
+
+def test_after_a_first_deployment_that_failed_none_serves(account: Account) -> None:
+    describe(account, "ROLLBACK_COMPLETE", deployed=False)
     assert account.serving() == ""
 
 
