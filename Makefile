@@ -12,12 +12,13 @@ BIN := $(VENV)/bin
 PAIRS = $(if $(MODEL_URI),ModelStore=$(patsubst %/,%,$(dir $(MODEL_URI))) \
   ModelVersion=$(notdir $(MODEL_URI))) $(PARAMETERS)
 OVERRIDES = $(if $(strip $(PAIRS)),--parameter-overrides $(PAIRS))
+ROLE = $(if $(EXECUTION_ROLE),--role-arn $(EXECUTION_ROLE))
 SAM := SAM_CLI_TELEMETRY=0 $(BIN)/sam
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve sam-local test bench load lint scan format lock deploy smoke rollback \
-  destroy clean
+.PHONY: help setup demo serve sam-local test bench load lint scan format lock build deploy live \
+  smoke rollback destroy clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 11
@@ -33,12 +34,17 @@ serve: $(VENV)/local ## the same, and stay up at http://127.0.0.1:PORT (PORT=808
 sam-local: $(VENV)/local ## the stack of template.yaml, its image in Docker, at http://127.0.0.1:PORT
 	@$(BIN)/python -m inference.local sam --port $(PORT) --bundle $(BUNDLE)
 
-deploy: $(VENV)/local ## build and deploy to ENV=dev or prod (MODEL_URI=s3://..., PARAMETERS="Access=api-key")
+build: $(VENV)/local ## the image of the function (PARAMETERS="Architecture=arm64")
 	$(SAM) build $(OVERRIDES)
-	$(SAM) deploy --config-env $(ENV) --stack-name $(STACK) $(OVERRIDES)
 
-smoke: $(VENV)/local ## ask the API at URL=https://... (HEADER="x-api-key: ..." where it wants one)
-	@HEADER="$(HEADER)" $(BIN)/python -m delivery.smoke $(URL)
+deploy: build ## build and deploy to ENV=dev or prod (MODEL_URI=s3://..., PARAMETERS="Access=api-key")
+	$(SAM) deploy --config-env $(ENV) --stack-name $(STACK) $(ROLE) $(OVERRIDES)
+
+live: $(VENV)/local ## print the version that serves in ENV=dev or prod
+	@$(BIN)/python -m delivery.stack $(STACK)
+
+smoke: $(VENV)/local ## ask the API of ENV=dev or prod, or at URL=https://... (HEADER="x-api-key: ...")
+	@HEADER="$(HEADER)" $(BIN)/python -m delivery.smoke $(or $(URL),$(STACK))
 
 rollback: $(VENV)/local ## serve the version before again in ENV=dev or prod (or VERSION=number)
 	@$(BIN)/python -m delivery.rollback $(STACK) $(VERSION)
@@ -57,21 +63,21 @@ bench: $(VENV)/test ## speed beside a transformers pipeline; leave the machine a
 load: $(VENV)/test ## two minutes (SECONDS=120) of all the requests it can take, here or at URL=
 	@$(BIN)/python -m tests.performance.load --seconds $(SECONDS) $(if $(URL),--url $(URL))
 
-lint: $(VENV)/test ## ruff, mypy, cfn-lint, sam validate, hadolint
+lint: $(VENV)/test ## ruff, mypy, cfn-lint, sam validate, hadolint, zizmor
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/cfn-lint -- template.yaml
+	$(BIN)/cfn-lint -- template.yaml delivery/github-oidc.yaml
 	$(SAM) validate --lint
 	$(SAM) validate --region us-east-1
 	$(BIN)/hadolint docker/Dockerfile
+	$(BIN)/zizmor --offline --quiet .github
 
-scan: $(VENV)/test ## checkov on the expanded template and the Dockerfile, in a venv of its own
-	@mkdir -p build && $(BIN)/python -m tests.cloudformation > build/template.json
-	@test -x build/scan/bin/checkov || { $(PYTHON) -m venv build/scan && \
-	  build/scan/bin/pip install --quiet --disable-pip-version-check checkov==3.3.30; }
+scan: $(VENV)/test build/scan/bin/checkov ## checkov on the templates and the Dockerfile
+	$(BIN)/python -m tests.cloudformation > build/template.json
 	build/scan/bin/checkov --config-file .checkov.yaml --compact --quiet --skip-download \
-	  --framework cloudformation dockerfile -f build/template.json docker/Dockerfile
+	  --framework cloudformation dockerfile \
+	  -f build/template.json delivery/github-oidc.yaml docker/Dockerfile
 
 format: $(VENV)/test ## rewrite the code in the project's style
 	$(BIN)/ruff format .
@@ -102,6 +108,11 @@ $(VENV)/pip: Makefile
 	@touch $@
 
 $(VENV)/local $(VENV)/test: $(VENV)/%: $(VENV)/pip pyproject.toml constraints.txt
-	@echo "Installing what is needed ($*) into $(VENV) ..."
+	@echo "Installing what is needed ($*) into $(VENV) ..." >&2
 	@$(INSTALL) --group $* || { echo "Installing failed: see above, and check the network" >&2; exit 1; }
 	@touch $@
+
+# In a virtual environment of its own: it needs other versions of what the tests need.
+build/scan/bin/checkov:
+	@rm -rf build/scan && $(PYTHON) -m venv build/scan
+	@build/scan/bin/pip install --quiet --disable-pip-version-check checkov==3.3.30

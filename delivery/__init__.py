@@ -1,1 +1,1 @@
-"""What is done to a deployed stack beside `sam deploy`: ask it, take it back."""
+"""What is done with a stack beside `sam deploy`, the roles for it, and what it costs."""

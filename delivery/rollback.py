@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from delivery.stack import ALIAS, find
+
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_lambda import LambdaClient
-
-ALIAS = "live"
 
 
 class RollbackError(Exception):
@@ -43,12 +43,11 @@ def rollback(
     Raises:
         RollbackError: there is no such version.
     """
-    found = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
-    if found["StackStatus"] == "UPDATE_IN_PROGRESS":
+    found = find(cloudformation, stack)
+    if found.status == "UPDATE_IN_PROGRESS":
         cloudformation.cancel_update_stack(StackName=stack)
         return f"{stack}: the deployment under way is cancelled and taken back"
-    outputs = {one["OutputKey"]: one["OutputValue"] for one in found.get("Outputs", [])}
-    function = outputs["Function"]
+    function = found.outputs["Function"]
     current = lambda_.get_alias(FunctionName=function, Name=ALIAS)["FunctionVersion"]
     target = version or _before(lambda_, function, int(current))
     lambda_.update_alias(

@@ -1,6 +1,7 @@
 """Ask a deployed API whether it answers.
 
     python -m delivery.smoke https://API_ID.execute-api.REGION.amazonaws.com
+    python -m delivery.smoke text-classifier-dev    # the API of this stack
 
 The environment variable HEADER may hold a header to send, such as ``x-api-key: KEY`` or
 ``authorization: Bearer TOKEN``.
@@ -15,6 +16,11 @@ import urllib.request
 from collections.abc import Sequence
 from typing import Any
 
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from delivery.stack import find
+
 TEXT = "Life in Mars might be a real possibility"
 ATTEMPTS = 5  # a new API's name and its first environment take a moment
 PAUSE_SECONDS = 3.0
@@ -27,18 +33,32 @@ class SmokeError(Exception):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Ask; returns the exit code."""
-    urls = sys.argv[1:] if arguments is None else arguments
-    if len(urls) != 1 or not urls[0].startswith(("https://", "http://")):
-        print("usage: make smoke URL=https://...", file=sys.stderr)
+    targets = sys.argv[1:] if arguments is None else arguments
+    if len(targets) != 1:
+        print("usage: python -m delivery.smoke URL or STACK", file=sys.stderr)
         return 2
     name, _, value = os.environ.get("HEADER", "").partition(":")
     try:
-        answer = smoke(urls[0].rstrip("/"), {name: value.strip()} if name else {})
-    except SmokeError as error:
+        answer = smoke(address(targets[0]).rstrip("/"), {name: value.strip()} if name else {})
+    except (SmokeError, BotoCoreError, ClientError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     print(f"{answer['predicted_label']} ({answer['confidence']:.0%}), {answer['model_version']}")
     return 0
+
+
+def address(target: str) -> str:
+    """The URL of a target that is one, or a stack's name.
+
+    Raises:
+        SmokeError: the stack has no API.
+    """
+    if target.startswith(("https://", "http://")):
+        return target
+    outputs = find(boto3.client("cloudformation"), target).outputs
+    if "Url" not in outputs:
+        raise SmokeError(f"{target} has no API: its first deployment is not done")
+    return outputs["Url"]
 
 
 def smoke(url: str, headers: dict[str, str], pause: float = PAUSE_SECONDS) -> dict[str, Any]:
@@ -65,7 +85,7 @@ def smoke(url: str, headers: dict[str, str], pause: float = PAUSE_SECONDS) -> di
 
 def _ask(url: str, headers: dict[str, str], body: Any = None) -> dict[str, Any]:
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(  # noqa: S310 - main lets only http(s) pass
+    request = urllib.request.Request(  # noqa: S310 - address gives only http(s)
         url, data, {"Content-Type": "application/json", **headers}
     )
     try:

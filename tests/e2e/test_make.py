@@ -61,6 +61,13 @@ def test_no_network_is_one_clear_sentence(checkout: Path) -> None:
     assert "The Python package index cannot be reached: check the network" in done.stderr
 
 
+def told(target: str, *variables: str) -> list[str]:
+    """The commands of this project's tools that `make` would run for a target."""
+    command = ["make", "--dry-run", target, *variables]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return [line for line in done.stdout.splitlines() if "/sam " in line or " -m delivery" in line]
+
+
 def test_a_deployment_passes_every_parameter_to_build_and_deploy() -> None:
     # GIVEN a model and parameters
     named = [
@@ -68,12 +75,41 @@ def test_a_deployment_passes_every_parameter_to_build_and_deploy() -> None:
         "PARAMETERS=Access=iam Architecture=arm64",
     ]
     # WHEN they are to be deployed
-    command = ["make", "--dry-run", "deploy", "ENV=prod", *named]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    build, deploy = told("deploy", "ENV=prod", *named)
     # THEN both steps are told all of them, under one option as sam heeds only the last
-    build, deploy = (line for line in done.stdout.splitlines() if "/sam " in line)
-    told = "--parameter-overrides ModelStore=s3://models/news ModelVersion=0123456789abcdef"
-    told += " Access=iam Architecture=arm64"
-    assert build.endswith(f"sam build {told}")
+    overrides = "--parameter-overrides ModelStore=s3://models/news ModelVersion=0123456789abcdef"
+    overrides += " Access=iam Architecture=arm64"
+    assert build.endswith(f"sam build {overrides}")
     assert "--config-env prod --stack-name text-classifier-prod " in deploy
-    assert deploy.endswith(told)
+    assert deploy.endswith(overrides)
+    assert "--role-arn" not in deploy
+
+
+def test_a_deployment_hands_on_the_role_of_cloudformation() -> None:
+    _, deploy = told("deploy", "EXECUTION_ROLE=arn:aws:iam::123456789012:role/executes")
+    assert "--stack-name text-classifier-dev --role-arn arn:aws:iam::123456789012:role/" in deploy
+
+
+@pytest.mark.parametrize(
+    ("target", "variables", "ending"),
+    [
+        ("live", [], "delivery.stack text-classifier-prod"),
+        ("smoke", [], "delivery.smoke text-classifier-prod"),
+        ("smoke", ["URL=https://api"], "delivery.smoke https://api"),
+        ("rollback", [], "delivery.rollback text-classifier-prod"),
+        ("rollback", ["VERSION=7"], "delivery.rollback text-classifier-prod 7"),
+        ("destroy", [], "sam delete --stack-name text-classifier-prod"),
+    ],
+)
+def test_what_is_done_to_an_environment_is_done_to_its_stack(
+    target: str, variables: list[str], ending: str
+) -> None:
+    (command,) = told(target, "ENV=prod", *variables)
+    assert command.strip().endswith(ending)
+
+
+def test_nothing_is_deleted_without_asking() -> None:
+    # GIVEN a stack that is to be deleted THEN sam asks, and what stays is said before
+    (command,) = told("destroy")
+    assert "--no-prompts" not in command
+    assert "It keeps the model store" in (ROOT / "Makefile").read_text()

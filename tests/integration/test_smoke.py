@@ -6,7 +6,9 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import boto3
 import pytest
+from moto import mock_aws
 
 from delivery.smoke import SmokeError, main, smoke
 from inference.local.front_door import served
@@ -82,6 +84,45 @@ def test_an_api_that_cannot_be_reached_fails() -> None:
         smoke("http://127.0.0.1:9", {}, pause=0)
 
 
-def test_a_url_must_be_named(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An AWS account of moto's, in this process."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    with mock_aws():
+        yield
+
+
+def test_a_stack_says_where_its_api_is(account: None, capsys: pytest.CaptureFixture[str]) -> None:
+    with api((200, HEALTH), (200, ANSWER)) as url:
+        # GIVEN a stack whose output is the URL
+        template = {
+            "Resources": {"Topic": {"Type": "AWS::SNS::Topic"}},
+            "Outputs": {"Url": {"Value": url}},
+        }
+        client = boto3.client("cloudformation")
+        client.create_stack(StackName="stack", TemplateBody=json.dumps(template))
+        # WHEN the stack is named THEN its API is asked
+        assert main(["stack"]) == 0
+    assert capsys.readouterr().out == f"Science (90%), {VERSION}\n"
+
+
+def test_a_stack_without_an_api_is_one_clear_sentence(
+    account: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    template = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
+    client = boto3.client("cloudformation")
+    client.create_stack(StackName="stack", TemplateBody=json.dumps(template))
+    assert main(["stack"]) == 1
+    assert "error: stack has no API" in capsys.readouterr().err
+
+
+def test_a_stack_that_is_not_there_is_one_clear_sentence(
+    account: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["stack"]) == 1
+    assert "stack does not exist" in capsys.readouterr().err
+
+
+def test_somebody_must_be_asked(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 2
-    assert "make smoke URL=" in capsys.readouterr().err
+    assert "URL or STACK" in capsys.readouterr().err

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from delivery import prices
 from tests.cloudformation import MODEL, TEMPLATE, deployed, parameters, transformed
 from tests.conftest import ROOT
 
@@ -305,6 +306,14 @@ def test_every_statement_names_its_resource_and_its_actions(values: dict[str, st
                 assert statement["Action"] <= UNBOUND
 
 
+def test_no_role_goes_beyond_a_boundary_that_is_given() -> None:
+    arn = "arn:aws:iam::123456789012:policy/boundary"
+    for role in resources("IAM::Role", **EVERYTHING).values():
+        assert "PermissionsBoundary" not in role
+    for role in resources("IAM::Role", PermissionsBoundary=arn, **EVERYTHING).values():
+        assert role["PermissionsBoundary"] == arn
+
+
 @pytest.mark.parametrize("values", [{}, EVERYTHING], ids=["nothing", "everything"])
 def test_every_function_has_a_role_of_its_own(values: dict[str, str]) -> None:
     roles = [one["Role"] for one in resources("Lambda::Function", **values).values()]
@@ -370,8 +379,11 @@ def test_the_dashboard_shows_what_runs_and_what_it_costs(architecture: str) -> N
         assert metric in shown
     assert "TextClassifier/stack" in shown
     assert "${PROP('Dim.label')}" in shown
-    price = {"x86_64": "0.0000166667", "arm64": "0.0000133334"}[architecture]
-    assert f"* 1024 / 1024 * {price}" in shown
+    # Prices are in delivery/prices.py; CloudFormation cannot read them there.
+    lambda_, api = 1e6 * prices.LAMBDA_REQUEST, 1e6 * prices.HTTP_API_REQUEST
+    cost = f"ms / 1000 * 1024 / 1024 * {prices.LAMBDA_GB_SECOND[architecture]:.10f}"
+    cost += f" + requests * ({lambda_:.2f} + {api:.2f}) / 1000000"
+    assert f"1000 * ({cost}) / predictions" in shown
 
 
 def test_no_metric_is_watched_that_the_function_does_not_write() -> None:

@@ -4,11 +4,13 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from mypy_boto3_cloudformation import CloudFormationClient
 from mypy_boto3_lambda import LambdaClient
 
 from delivery.rollback import RollbackError, rollback
+from delivery.stack import serving
 
 NAME = "stack-Classifier-1"
 
@@ -25,6 +27,9 @@ class Account:
     def rollback(self, *version: str) -> str:
         return rollback(self.cloudformation, self.lambda_, "stack", *version)
 
+    def serving(self) -> str:
+        return serving(self.cloudformation, self.lambda_, "stack")
+
 
 @pytest.fixture
 def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
@@ -38,12 +43,12 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
         function.assert_no_pending_responses()
 
 
-def describe(account: Account, status: str) -> None:
+def describe(account: Account, status: str, *, deployed: bool = True) -> None:
     answer: Any = {
         "StackName": "stack",
         "CreationTime": "2026-01-01T00:00:00Z",
         "StackStatus": status,
-        "Outputs": [{"OutputKey": "Function", "OutputValue": NAME}],
+        "Outputs": [{"OutputKey": "Function", "OutputValue": NAME}] if deployed else [],
     }
     account.stack.add_response("describe_stacks", {"Stacks": [answer]}, {"StackName": "stack"})
 
@@ -93,3 +98,26 @@ def test_a_deployment_under_way_is_cancelled(account: Account) -> None:
     # WHEN it is rolled back THEN CloudFormation takes it back, and the alias is left to it
     account.stack.add_response("cancel_update_stack", {}, {"StackName": "stack"})
     assert "cancelled" in account.rollback()
+
+
+def test_the_version_that_serves_is_known(account: Account) -> None:
+    describe(account, "UPDATE_COMPLETE")
+    serve(account, "10")
+    assert account.serving() == "10"
+
+
+def test_before_the_first_deployment_none_serves(account: Account) -> None:
+    message = "Stack with id stack does not exist"
+    account.stack.add_client_error("describe_stacks", "ValidationError", message)
+    assert account.serving() == ""
+
+
+def test_after_a_first_deployment_that_failed_none_serves(account: Account) -> None:
+    describe(account, "ROLLBACK_COMPLETE", deployed=False)
+    assert account.serving() == ""
+
+
+def test_a_stack_that_may_not_be_seen_is_an_error(account: Account) -> None:
+    account.stack.add_client_error("describe_stacks", "AccessDenied", "not authorized")
+    with pytest.raises(ClientError, match="not authorized"):
+        account.serving()
