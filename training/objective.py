@@ -1,13 +1,14 @@
 """What a training step makes smaller: the label's loss and, beside it, the group's."""
 
 import copy
+import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import cross_entropy, relu
+from torch.nn.functional import cross_entropy
 from transformers import DistilBertForSequenceClassification
 
 
@@ -42,13 +43,11 @@ class Objective(torch.nn.Module):
             targets: the probability each label should get, shape (texts, labels).
             groups: the number of each text's group, shape (texts,).
         """
-        model = self.model  # its own forward pass would not give the features
-        first = model.distilbert(inputs, mask)[0][:, 0]
-        features = model.dropout(relu(model.pre_classifier(first)))
-        logits = model.classifier(features).float()
-        loss = cross_entropy(logits, targets, label_smoothing=self.label_smoothing)
+        output = self.model(inputs, mask, output_hidden_states=self.group_head is not None)
+        loss = cross_entropy(output.logits.float(), targets, label_smoothing=self.label_smoothing)
         if self.group_head is not None:
-            loss = loss + self.group_loss * cross_entropy(self.group_head(features).float(), groups)
+            scores = self.group_head(output.hidden_states[-1][:, 0])
+            loss = loss + self.group_loss * cross_entropy(scores.float(), groups)
         return loss
 
     def classifiers(
@@ -62,13 +61,30 @@ class Objective(torch.nn.Module):
         """
         yield self.model
         if self.group_head is not None and set(labels_of_groups) == set(range(len(labels))):
-            order = np.argsort(labels_of_groups, kind="stable")  # outputs in the labels' order
-            grouped = copy.deepcopy(self.model)
-            grouped.classifier = copy.deepcopy(self.group_head)
-            for parameter in grouped.classifier.parameters():
-                parameter.data = parameter.data[order]
-            names = [labels[label] for label in labels_of_groups[order]]
-            grouped.num_labels = len(names)
-            grouped.config.id2label = dict(enumerate(names))
-            grouped.config.label2id = {name: index for index, name in enumerate(names)}
-            yield grouped
+            names = [labels[label] for label in labels_of_groups]
+            yield _grouped(self.model, self.group_head, names)
+
+
+def _grouped(
+    model: DistilBertForSequenceClassification, head: torch.nn.Linear, names: Sequence[str]
+) -> DistilBertForSequenceClassification:
+    """A classifier of a head on the first token's state, each output named by a label.
+
+    DistilBERT's head has a layer with a ReLU before it. Here that layer passes the state
+    through, lifted above the least value that can come out of a layer norm; the head's bias
+    takes the lift off again.
+    """
+    grouped, outputs = copy.deepcopy(model), copy.deepcopy(head)
+    norm = grouped.distilbert.transformer.layer[-1].output_layer_norm
+    lift = (norm.weight.abs() * math.sqrt(norm.weight.numel()) + norm.bias.abs()).max().data
+    torch.nn.init.eye_(grouped.pre_classifier.weight)
+    torch.nn.init.constant_(grouped.pre_classifier.bias, lift)
+    ranks = model.config.label2id
+    order = sorted(range(len(names)), key=lambda group: ranks[names[group]])  # as labels are
+    outputs.weight.data = outputs.weight.data[order]
+    outputs.bias.data = outputs.bias.data[order] - lift * outputs.weight.data.sum(dim=1)
+    grouped.classifier = outputs
+    grouped.num_labels = len(names)
+    grouped.config.id2label = {index: names[group] for index, group in enumerate(order)}
+    grouped.config.label2id = {name: index for index, name in grouped.config.id2label.items()}
+    return grouped

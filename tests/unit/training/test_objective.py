@@ -18,9 +18,8 @@ GROUPS = torch.tensor([4, 0])
 def model() -> DistilBertForSequenceClassification:
     """Two labels, random weights, no dropout."""
     torch.manual_seed(0)
-    config = DistilBertConfig(
-        vocab_size=5, dim=8, hidden_dim=16, n_layers=1, n_heads=2, num_labels=2
-    )
+    config = DistilBertConfig(vocab_size=5, dim=8, hidden_dim=16, n_layers=1, n_heads=2)
+    config.id2label, config.label2id = {0: "dull", 1: "bright"}, {"dull": 0, "bright": 1}
     return DistilBertForSequenceClassification(config).eval()
 
 
@@ -69,9 +68,9 @@ def test_each_head_makes_a_classifier_of_the_labels(
     # THEN there is the model, and one with an output a group, those of a label side by side
     assert own is model
     assert list(grouped.config.id2label.values()) == ["dull", "dull", "bright", "bright", "bright"]
-    features = torch.relu(model.pre_classifier(model.distilbert(INPUTS, MASK)[0][:, 0]))
-    expected = objective.group_head(features)[:, [1, 3, 0, 2, 4]]
-    torch.testing.assert_close(grouped(INPUTS, MASK).logits, expected)
+    first = model.distilbert(INPUTS, MASK)[0][:, 0]
+    expected = objective.group_head(first)[:, [1, 3, 0, 2, 4]]
+    torch.testing.assert_close(grouped(INPUTS, MASK).logits, expected, atol=1e-4, rtol=1e-4)
 
 
 def test_groups_that_lack_a_label_make_no_classifier(
