@@ -90,18 +90,7 @@ def tiny_model(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Tin
     """The sample headlines trained, evaluated and exported by the project's own commands."""
     folder = tmp_path_factory.mktemp("tiny")
     options = ["--data", str(HEADLINES), "--base-model", str(tiny_base), "--output", str(folder)]
-    options += ["--epochs", "25", "--learning-rate", "2e-3", "--batch-size", "16"]
-    options += [
-        "--evaluations",
-        "1",
-        "--patience",
-        "15",
-        "--precision",
-        "fp32",
-        "--averaging",
-        "0.9",
-    ]
-    assert train.main(options) == 0
+    assert train.main([*options, *TRAINING]) == 0
     assert evaluate.main([str(folder)]) == 0
     assert export.main([str(folder)]) == 0
     return TinyModel(folder, folder / "bundle")

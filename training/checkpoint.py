@@ -18,7 +18,7 @@ from training.objective import Objective
 from training.settings import Settings
 
 # Settings that may change between two runs of one training.
-_FREE = {"data", "output", "resume", "threads", "checkpoint_minutes"}
+_FREE = {"data", "output", "teachers", "resume", "threads", "checkpoint_minutes"}
 
 
 class CheckpointError(Exception):
@@ -34,6 +34,11 @@ class Progress:
     stale: int = 0  # validations since the best one
     seconds: float = 0.0
     history: list[tuple[int, float]] = field(default_factory=list)  # step, macro-F1
+
+    def record(self) -> dict[str, object]:
+        """What the training record says of it."""
+        seconds = round(self.seconds)
+        return {"steps": self.step, "seconds": seconds, "validation_macro_f1": self.history}
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,7 @@ class Checkpoint:
     path: Path
     settings: Settings
     dataset_sha256: str
+    teachers: dict[str, str]  # SHA-256 of their weights
 
     def save(self, training: Training, progress: Progress) -> None:
         """Write the state, in the place of the last one."""
@@ -116,7 +122,8 @@ class Checkpoint:
 
     def _identity(self) -> dict[str, object]:
         fixed = {name: value for name, value in asdict(self.settings).items() if name not in _FREE}
-        return fixed | {"dataset_sha256": self.dataset_sha256}
+        digests = {"teachers": sorted(self.teachers.values())}
+        return fixed | digests | {"dataset_sha256": self.dataset_sha256}
 
     def _check(self, saved: dict[str, object]) -> None:
         for name, value in self._identity().items():

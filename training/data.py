@@ -108,6 +108,15 @@ def clusters_of(examples: Sequence[Example]) -> NDArray[np.int64]:
     return np.array([numbers.setdefault(_cluster(e), len(numbers)) for e in examples], np.int64)
 
 
+def labels_of_clusters(examples: Sequence[Example]) -> NDArray[np.int64]:
+    """The label that most rows of each group have, shape (groups,), as ``clusters_of`` counts."""
+    clusters, labels = clusters_of(examples), labels_of(examples)
+    votes = np.zeros((clusters.max() + 1, labels.max() + 1))
+    np.add.at(votes, (clusters, labels), 1)
+    found: NDArray[np.int64] = votes.argmax(axis=1)
+    return found
+
+
 def repeats(examples: Sequence[Example]) -> dict[str, int]:
     """How many texts repeat, and how many carry more than one label.
 

@@ -180,7 +180,11 @@ def prune_vocabulary(
 
 
 def save(model: DistilBertForSequenceClassification, tokenizer: Tokenizer, folder: Path) -> None:
-    """Write a folder that ``transformers`` loads: safetensors weights, config, tokenizer."""
+    """Write a folder that ``transformers`` loads: safetensors weights, config, tokenizer.
+
+    Of a model with several outputs a label, a ``transformers`` pipeline gives the best output;
+    ``logits`` here, and the exported graph, sum those of each label.
+    """
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
         model.save_pretrained(temporary, safe_serialization=True)
         _for_transformers(tokenizer).save_pretrained(temporary)
@@ -202,8 +206,16 @@ def _for_transformers(tokenizer: Tokenizer) -> PreTrainedTokenizerFast:
 
 
 def load(folder: Path) -> tuple[DistilBertForSequenceClassification, Tokenizer]:
-    """What ``save`` wrote."""
-    model = DistilBertForSequenceClassification.from_pretrained(folder)
+    """What ``save`` wrote.
+
+    Raises:
+        ModelError: the folder holds no model.
+    """
+    try:
+        model = DistilBertForSequenceClassification.from_pretrained(folder)
+    except OSError as error:
+        reason = str(error).partition("\n")[0]
+        raise ModelError(f"cannot load the model in {folder}: {reason}") from error
     return model, Tokenizer.from_file(str(folder / "tokenizer.json"))
 
 

@@ -13,8 +13,24 @@ import torch
 from numpy.typing import NDArray
 
 from training import data, distilbert, metrics
-from training.provenance import read_record, record, require_same_rows
+from training.provenance import read_record, record, require_same_rows, weights_sha256
 from training.settings import Settings
+
+
+def digests(settings: Settings) -> dict[str, str]:
+    """The SHA-256 of each teacher's weights, by the name of its folder.
+
+    Raises:
+        DataError: a folder holds no finished model.
+    """
+    try:
+        return {folder.name: weights_sha256(folder) for folder in _folders(settings)}
+    except OSError as error:
+        raise data.DataError(f"no trained model in {error.filename}") from None
+
+
+def _folders(settings: Settings) -> list[Path]:
+    return [Path(folder.strip()) for folder in settings.teachers.split(",") if folder.strip()]
 
 
 def targets(
@@ -26,11 +42,13 @@ def targets(
 ) -> NDArray[np.float32]:
     """The probability that each training row should give to each label, shape (rows, labels).
 
+    Teachers answer rows that they have learnt, so one that knows them by heart teaches no doubt.
+
     Raises:
         DataError: a teacher was not trained on these very rows, so may know the ones held out.
     """
     truth = np.eye(len(dataset.task.labels), dtype=np.float32)[data.labels_of(rows.train)]
-    teachers = [Path(folder) for folder in settings.teachers.split(",") if folder]
+    teachers = _folders(settings)
     for teacher in teachers:
         require_same_rows(read_record(teacher), record(settings, dataset, rows))
     answers = [_answers(teacher, rows.train, device, precision) for teacher in teachers]

@@ -13,7 +13,6 @@ of; as it quotes the data, it stays out of the report.
 
 import argparse
 import csv
-import hashlib
 import json
 import sys
 import tempfile
@@ -30,7 +29,7 @@ from inference.bundle import BundleError
 from inference.store import StoreError, fetch
 from training import baseline, compare, data, distilbert, metrics, report, slices
 from training.atomic import replacing, write_text
-from training.provenance import require_same_rows
+from training.provenance import require_same_rows, weights_sha256
 from training.settings import Settings, rows_of
 
 CONFIDENT = 0.9
@@ -208,12 +207,6 @@ def read_evaluation(folder: Path) -> dict[str, Any]:
     if evaluation.get("weights_sha256") != weights_sha256(folder):
         raise StaleError(f"the model in {folder} is not evaluated: run training.evaluate {folder}")
     return evaluation
-
-
-def weights_sha256(folder: Path) -> str:
-    """The digest of a model's weights."""
-    with (folder / "model.safetensors").open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 if __name__ == "__main__":

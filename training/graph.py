@@ -1,10 +1,11 @@
 """The ONNX graph that is served: fused, in int8, and the same for a text in any company.
 
-What ``optimum`` exports is changed in four ways:
+What ``optimum`` exports is changed in five ways:
 
 - Attention and the feed-forward activations become one node each (onnxruntime's own fusion).
 - There is no attention mask: serving only ever runs texts of equal length together.
 - The last layer is computed for the first token only, which is all that the label is read from.
+- Outputs of one label are summed, and positions that no text reaches are left out.
 - Weights are 7-bit integers with a scale a column (embeddings: 4 bits, a scale a row), and every
   activation has a fixed 8-bit range, taken from training texts. A range taken from each run, as
   dynamic quantization does, would let the texts of a list move each other's probabilities; and
@@ -248,7 +249,7 @@ def _integer_product(node: NodeProto, scales: str) -> NodeProto:
 
 
 def _products(graph: GraphProto) -> list[NodeProto]:
-    """The matrix products with weights; without the last one, too small to gain anything."""
+    """The matrix products with weights; without that of the labels, too small to gain anything."""
     weights = {tensor.name for tensor in graph.initializer}
     kinds = ("MatMul", "Gemm", "Attention")
     found = [n for n in graph.node if n.op_type in kinds and n.input[1] in weights]

@@ -1,5 +1,6 @@
 """How a model was made: by which code, on which rows."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -89,3 +90,9 @@ def _rows_named(training: Mapping[str, Any]) -> dict[str, Any]:
         return {**settings, **{name: training[name] for name in names}}
     except KeyError as error:
         raise DataError(f"a bundle's manifest does not say its {error}") from None
+
+
+def weights_sha256(folder: Path) -> str:
+    """The digest of a model's weights."""
+    with (folder / "model.safetensors").open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

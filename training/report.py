@@ -38,8 +38,8 @@ def write(
         differences.append((f"DistilBERT, fp32 against published {previous['version']}", previous))
     sections = [
         f"# {settings['task']}: {', '.join(record['labels'])}",
-        f"Fine-tuned from `{Path(settings['base_model']).name}` on {rows['train']:,} rows, "
-        f"{record['steps']:,} steps; temperature {evaluation['temperature']:.3f} fitted on "
+        f"{_made(record)} on {rows['train']:,} rows; temperature "
+        f"{evaluation['temperature']:.3f} fitted on "
         f"{rows['validation']:,} validation rows. The figures are of {model['texts']:,} test rows, "
         f"split by {record['split']}, that took no part in any choice. In brackets are 95 % "
         f"intervals by bootstrap over the {evaluation['groups']:,} groups of these rows (stories, "
@@ -127,6 +127,15 @@ def _save(figure: Figure, path: Path) -> None:
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png", dpi=120)
     plt.close(figure)
+
+
+def _made(record: Mapping[str, Any]) -> str:
+    base = f"`{Path(record['settings']['base_model']).name}`"
+    if "soup" in record:
+        models = f"Mean of {len(record['soup'])} models fine-tuned from {base}"
+        return f"{models}, and {record['base_share']:.0%} of that itself," + " each trained"
+    how = f"Fine-tuned from {base} in {record['steps']:,} steps"
+    return how + (" beside teachers' answers" if record["settings"].get("teachers") else "")
 
 
 def models_table(models: Sequence[tuple[str, Mapping[str, Any]]]) -> str:

@@ -13,6 +13,15 @@ def _setting(default: Any, text: str) -> Any:
     return field(default=default, metadata={"help": text})
 
 
+GREATEST = {
+    "distillation": 1.0,
+    "group_loss": 100.0,
+    "label_smoothing": 0.99,
+    "masking": 0.99,
+    "averaging": 0.99999,
+}
+
+
 @dataclass(frozen=True)
 class Settings:
     """Everything a run depends on; each field is a command-line option."""
@@ -98,6 +107,9 @@ def rows_of(settings: Settings) -> tuple[Dataset, Split]:
         DataError: the task is unknown, or the data set is not what it describes.
     """
     task = task_of(settings)
+    for name, greatest in GREATEST.items():
+        if not 0 <= getattr(settings, name) <= greatest:
+            raise DataError(f"--{name.replace('_', '-')}: give 0 to {greatest}")
     if settings.group_loss and not task.table.group:
         raise DataError("--group-loss needs groups to tell apart: name their --group-column")
     dataset = read(settings.data, task)

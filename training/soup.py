@@ -2,6 +2,9 @@
 
     python -m training.soup build/one build/two --output build/news --base-share 0.2
 
+A model that is named twice counts twice. The macro-F1 that is printed is of the validation rows:
+choose what to mix, and how much of the base model, by it, not by `training.evaluate`.
+
 Models that were fine-tuned from the same weights lie in one valley, so the mean of their weights
 is a model too, about as good on texts like the training rows as their vote would be (model soups,
 Wortsman et al. 2022, https://arxiv.org/abs/2203.05482). A share of the base model's own weights
@@ -10,22 +13,27 @@ brings back some of what fine-tuning has unlearnt, which shows on texts of other
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import DistilBertForSequenceClassification
 
-from training import data, distilbert
-from training.atomic import write_text
-from training.evaluate import StaleError, open_run
-from training.provenance import public_settings, require_same_rows, source_commit
+from training import data, distilbert, metrics
+from training.evaluate import Run, StaleError, open_run
+from training.provenance import (
+    public_settings,
+    read_record,
+    record,
+    require_same_rows,
+    source_commit,
+    weights_sha256,
+)
 from training.settings import Settings
-from training.train import initialise
+from training.train import RESULTS, initialise, write_record
 
 ENCODER = "distilbert."  # the weights that the base model has too
 
@@ -43,72 +51,87 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--vocabulary", type=int, default=0, help="wordpieces to keep; 0 for all")
     options = parser.parse_args(arguments)
     try:
-        soup(options.models, options.output, options.base_share, options.vocabulary)
+        f1 = soup(options.models, options.output, options.base_share, options.vocabulary)
     except (data.DataError, distilbert.ModelError, StaleError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    print(f"mean of {len(options.models)} models in {options.output}; now training.evaluate it")
+    print(f"validation macro-F1 {f1:.4f}; model in {options.output}")
     return 0
 
 
-def soup(models: Sequence[Path], output: Path, base_share: float, vocabulary: int) -> None:
-    """Write the mean of models of equal shape, as ``training.train`` writes a model.
+def soup(models: Sequence[Path], output: Path, base_share: float, vocabulary: int) -> float:
+    """Write the mean of models, as ``training.train`` writes one; its validation macro-F1.
 
     Raises:
-        DataError: they did not hold out the same rows, or their data cannot be read.
-        ModelError: their shapes differ, or the share is none.
+        DataError: they did not hold out the same rows, or those cannot be read.
+        ModelError: they are not of one kind, or the share or the output is none.
         StaleError: a folder holds no finished model.
     """
     if not 0 <= base_share < 1:
         raise distilbert.ModelError(f"the base model's share is {base_share}: give 0 to below 1")
-    runs = [open_run(folder) for folder in models]
-    first = runs[0]
-    for run in runs[1:]:
-        require_same_rows(first.record, run.record)
+    if output.resolve() in {folder.resolve() for folder in models}:
+        raise distilbert.ModelError(f"{output} is one of the models: give another folder")
+    first = open_run(models[0])
+    records = [read_record(folder) for folder in models]
+    for folder, other in zip(models, records, strict=True):
+        require_same_rows(first.record, other)
+        require_same_kind(first, folder, other)
     model, tokenizer = distilbert.load(first.folder)
-    base, _ = initialise(Settings(**first.record["settings"]), first.dataset, first.rows.train)
-    weights = [distilbert.load(run.folder)[0].state_dict() for run in runs]
-    model.load_state_dict(mean(weights, base, base_share))
+    result = mean([distilbert.load(folder)[0].state_dict() for folder in models])
+    settings = Settings(**first.record["settings"])
+    if base_share:
+        base, _ = initialise(settings, first.dataset, first.rows.train)
+        for name, tensor in base.state_dict().items():
+            if name.startswith(ENCODER):
+                result[name] = torch.lerp(result[name], tensor, base_share)
+    model.load_state_dict(result)
     if vocabulary:
         texts = [row.text for row in first.rows.train]
         tokenizer = distilbert.prune_vocabulary(model, tokenizer, texts, vocabulary)
+        settings = replace(settings, vocabulary=vocabulary)
+    rows = first.rows.validation
+    token_ids = distilbert.encode(tokenizer, [row.text for row in rows])
+    scores = distilbert.logits(model, token_ids, torch.device("cpu"))
+    f1 = metrics.macro_f1(scores.argmax(1), data.labels_of(rows), len(first.labels))
+
     output.mkdir(parents=True, exist_ok=True)
+    for name in RESULTS:  # of another model: nobody may take them for this one's
+        (output / name).unlink(missing_ok=True)
     distilbert.save(model, tokenizer, output)
-    known = {
-        **first.record,
-        "settings": {**first.record["settings"], "output": str(output)},
-        "soup": {
-            "of": [public_settings(run.record["settings"]) for run in runs],
-            "base_share": base_share,
-            "vocabulary": vocabulary,
-        },
+    found = {
+        "soup": [
+            {"model": folder.name, "weights_sha256": weights_sha256(folder), **other}
+            | {"settings": public_settings(other["settings"])}
+            for folder, other in zip(models, records, strict=True)
+        ],
+        "base_share": base_share,
+        "validation_macro_f1": f1,
         "commit": source_commit(),
     }
-    write_text(output / "training.json", json.dumps(known, indent=2) + "\n")
+    known = record(replace(settings, output=str(output)), first.dataset, first.rows)
+    write_record(output, known | found)
+    return f1
 
 
-def mean(
-    models: Sequence[dict[str, Tensor]],
-    base: DistilBertForSequenceClassification,
-    base_share: float,
-) -> dict[str, Tensor]:
-    """The mean of models' weights; of the encoder, the base model's have a share of it.
+def require_same_kind(first: Run, folder: Path, other: dict[str, Any]) -> None:
+    """Refuse models whose weights do not mean the same.
 
     Raises:
-        ModelError: the shapes differ.
+        ModelError: they began from other weights, read other tokens, or name other outputs.
     """
-    start: dict[str, Any] = base.state_dict()
-    result = {}
-    for name, kept in start.items():
-        tensors = [weights[name] for weights in models]
-        if any(tensor.shape != tensors[0].shape for tensor in tensors):
-            raise distilbert.ModelError(f"the models' {name} differ in shape: no mean of them")
-        result[name] = torch.stack(tensors).mean(dim=0)
-        if name.startswith(ENCODER):
-            if kept.shape != result[name].shape:
-                raise distilbert.ModelError(f"{name} has another shape in the base model")
-            result[name] = torch.lerp(result[name], kept, base_share)
-    return result
+    for name in ("base_model", "layers"):
+        if other["settings"][name] != first.record["settings"][name]:
+            raise distilbert.ModelError(f"{folder} has another {name} than {first.folder}")
+    for name in ("config.json", "tokenizer.json"):
+        if (folder / name).read_bytes() != (first.folder / name).read_bytes():
+            raise distilbert.ModelError(f"{folder} has another {name} than {first.folder}")
+
+
+def mean(models: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """The mean of models' weights, by name."""
+    return {
+        name: torch.stack([weights[name] for weights in models]).mean(dim=0) for name in models[0]
+    }
 
 
 if __name__ == "__main__":

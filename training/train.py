@@ -93,11 +93,13 @@ def train(settings: Settings, group: Group) -> checkpoint.Progress:
                 print(f"note: no test row is {name!r}; its F1 will count as 0")
     model, tokenizer = initialise(settings, dataset, rows.train)
     precision = autocast_type(settings.precision, group.device)
+    teachers = distillation.digests(settings)
     targets = distillation.targets(rows, dataset, settings, group.device, precision)
     learn = Texts.of(rows.train, targets, tokenizer)
     check, truth = encoded(rows.validation, tokenizer), data.labels_of(rows.validation)
+    labels_of_groups = data.labels_of_clusters(rows.train)
     objective = Objective(
-        model, int(learn.groups.max()) + 1, settings.group_loss, settings.label_smoothing
+        model, len(labels_of_groups), settings.group_loss, settings.label_smoothing
     ).to(group.device)
     training = checkpoint.Training(
         objective,
@@ -107,7 +109,9 @@ def train(settings: Settings, group: Group) -> checkpoint.Progress:
         torch.amp.GradScaler(group.device.type, enabled=precision is torch.float16),
     )
     progress = checkpoint.Progress()
-    state = checkpoint.Checkpoint(output / "checkpoint.safetensors", settings, dataset.sha256)
+    state = checkpoint.Checkpoint(
+        output / "checkpoint.safetensors", settings, dataset.sha256, teachers
+    )
     if settings.resume:
         progress = state.load(training)
     elif group.leads:
@@ -140,9 +144,7 @@ def train(settings: Settings, group: Group) -> checkpoint.Progress:
             if progress.step % between == 0 or progress.step == total:
                 f1 = 0.0
                 if group.leads:
-                    heads = training.averaged.classifiers(
-                        learn.labels_of_groups(), dataset.task.labels
-                    )
+                    heads = training.averaged.classifiers(labels_of_groups, dataset.task.labels)
                     for head in heads:
                         scores = distilbert.logits(head, check, group.device, precision)
                         found = metrics.macro_f1(scores.argmax(1), truth, targets.shape[1])
@@ -165,7 +167,8 @@ def train(settings: Settings, group: Group) -> checkpoint.Progress:
                 group.any(stop)  # nobody ends, which ends all, before the leader has saved
                 raise InterruptedRunError
     if group.leads:
-        write_record(output, settings, dataset, rows, progress, commit)
+        known = record(settings, dataset, rows) | {"teachers": teachers, "commit": commit}
+        write_record(output, known | progress.record())
         state.path.unlink(missing_ok=True)
         print(f"best validation macro-F1 {progress.best:.4f}; model in {output}")
     return progress
@@ -219,13 +222,6 @@ class Texts:
             data.clusters_of(examples),
             tokenizer.token_to_id("[MASK]"),
         )
-
-    def labels_of_groups(self) -> NDArray[np.int64]:
-        """The label that most rows of each group have, shape (groups,)."""
-        votes = np.zeros((int(self.groups.max()) + 1, self.targets.shape[1]))
-        np.add.at(votes, self.groups, self.targets)
-        labels: NDArray[np.int64] = votes.argmax(axis=1)
-        return labels
 
 
 def batches_from(step: int, texts: Texts, settings: Settings) -> Iterator[NDArray[np.intp]]:
@@ -337,24 +333,10 @@ def stop_requests() -> Iterator[Callable[[], bool]]:
             signal.signal(number, handler)
 
 
-def write_record(
-    output: Path,
-    settings: Settings,
-    dataset: data.Dataset,
-    rows: data.Split,
-    progress: checkpoint.Progress,
-    commit: str | None,
-) -> None:
+def write_record(output: Path, found: dict[str, Any]) -> None:
     """Say in ``training.json``, which only a finished run has, how the model was made."""
-    known = record(settings, dataset, rows)
-    found = {
-        "steps": progress.step,
-        "seconds": round(progress.seconds),
-        "validation_macro_f1": progress.history,
-        "commit": commit,
-        "time": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-    write_text(output / "training.json", json.dumps(known | found, indent=2) + "\n")
+    whole = found | {"time": datetime.now(UTC).isoformat(timespec="seconds")}
+    write_text(output / "training.json", json.dumps(whole, indent=2) + "\n")
 
 
 if __name__ == "__main__":

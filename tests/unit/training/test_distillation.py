@@ -8,6 +8,7 @@ import torch
 from tests.conftest import HEADLINES, TinyModel
 from training import data, distilbert, metrics, train
 from training.distillation import targets
+from training.provenance import weights_sha256
 from training.settings import Settings, rows_of
 
 CPU = torch.device("cpu")
@@ -63,6 +64,6 @@ def test_a_student_is_trained_with_its_teacher_on_record(
     options = ["--data", str(HEADLINES), "--base-model", str(tiny_base), "--epochs", "1"]
     options += ["--precision", "fp32", "--teachers", str(tiny_model.folder)]
     assert train.main([*options, "--output", str(tmp_path)]) == 0
-    # THEN its record names it
+    # THEN its record names it, by its weights
     record = json.loads((tmp_path / "training.json").read_text())
-    assert record["settings"]["teachers"] == str(tiny_model.folder)
+    assert record["teachers"] == {tiny_model.folder.name: weights_sha256(tiny_model.folder)}

@@ -38,6 +38,7 @@ def test_a_manifest_says_how_the_model_was_made_and_how_good_it_is(tiny_model: T
     assert len(manifest.training["dataset_sha256"]) == 64
     assert 0 < manifest.metrics["int8"]["accuracy"] < 1
     assert "accuracy" in manifest.metrics["baseline"]
+    assert "embeddings 4 bits" in manifest.quantization["weights"]
     assert sum(manifest.reference["labels"].values()) == pytest.approx(1)
     assert sum(manifest.reference["confidence"]) == pytest.approx(1)
 

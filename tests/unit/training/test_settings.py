@@ -45,3 +45,11 @@ def test_an_unknown_task_is_an_error() -> None:
 def test_groups_can_only_be_learnt_where_there_are_some() -> None:
     with pytest.raises(DataError, match="name their --group-column"):
         rows_of(Settings(data=str(HEADLINES), output="o", task="sentiment", group_loss=0.5))
+
+
+@pytest.mark.parametrize(
+    "options", [["--distillation", "1.5"], ["--group-loss", "-1"], ["--masking", "1"]]
+)
+def test_a_share_that_is_none_is_an_error(options: list[str]) -> None:
+    with pytest.raises(DataError, match=f"{options[0]}: give 0 to"):
+        rows_of(parse("", ["--data", str(HEADLINES), "--output", "o", *options]))

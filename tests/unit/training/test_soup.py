@@ -45,10 +45,11 @@ def test_a_soup_can_be_evaluated_and_says_what_is_in_it(
     assert soup.main(options) == 0
     # WHEN it is evaluated THEN it is a model like any other, and its record says how it was made
     assert evaluate.main([str(tmp_path)]) == 0
+    assert "Mean of 1 models fine-tuned from `base0`" in (tmp_path / "report.md").read_text()
     record = json.loads((tmp_path / "training.json").read_text())
-    assert record["soup"]["vocabulary"] == 600
-    assert record["soup"]["of"][0]["data"] == "headlines.csv"
-    assert "output" not in record["soup"]["of"][0]
+    assert record["settings"]["vocabulary"] == 600
+    assert record["soup"][0]["settings"]["data"] == "headlines.csv"
+    assert "output" not in record["soup"][0]["settings"]
 
 
 def test_models_of_other_rows_are_not_mixed(
@@ -81,13 +82,42 @@ def test_a_soup_that_cannot_be_is_refused(
     assert message in capsys.readouterr().err
 
 
-def test_models_of_other_shapes_are_not_mixed(
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [("config.json", '"Business"'), ("tokenizer.json", '"[UNK]"')],
+)
+def test_models_of_other_outputs_or_words_are_not_mixed(
+    tiny_model: TinyModel,
+    other: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    change: str,
+) -> None:
+    # GIVEN a model of the same shape whose outputs or token ids mean something else
+    text = (other / name).read_text()
+    assert change in text
+    (other / name).write_text(text.replace(change, '"else"'))
+    # WHEN it is to be mixed with the first THEN the difference is named
+    options = [str(tiny_model.folder), str(other), "--output", str(tmp_path / "soup")]
+    assert soup.main(options) == 1
+    assert f"{other} has another {name}" in capsys.readouterr().err
+
+
+def test_models_that_began_elsewhere_are_not_mixed(
     tiny_model: TinyModel, other: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    # GIVEN a model of a smaller vocabulary
-    options = [str(other), "--vocabulary", "600", "--output", str(tmp_path / "small")]
-    assert soup.main(options) == 0
-    # WHEN it is to be mixed with the first THEN the difference is named
-    models = [str(tiny_model.folder), str(tmp_path / "small")]
-    assert soup.main([*models, "--output", str(tmp_path / "soup")]) == 1
-    assert f"the models' {WORDS} differ in shape" in capsys.readouterr().err
+    record = json.loads((other / "training.json").read_text())
+    record["settings"]["base_model"] = "another"
+    (other / "training.json").write_text(json.dumps(record))
+    options = [str(tiny_model.folder), str(other), "--output", str(tmp_path / "soup")]
+    assert soup.main(options) == 1
+    assert f"{other} has another base_model" in capsys.readouterr().err
+
+
+def test_a_soup_does_not_overwrite_what_it_is_made_of(
+    tiny_model: TinyModel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = str(tiny_model.folder)
+    assert soup.main([folder, "--output", folder]) == 1
+    assert "is one of the models" in capsys.readouterr().err

@@ -9,8 +9,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.conftest import HEADLINES
-from training import train
+from inference.bundle import read_verified
+from inference.classifier import Classifier
+from tests.conftest import HEADLINES, TRAINING
+from training import evaluate, export, train
+from training.objective import Objective
 
 
 @pytest.fixture
@@ -138,3 +141,26 @@ def test_the_learning_rate_warms_up_and_decays() -> None:
     assert max(rates) == 1
     assert rates == sorted(rates[:10]) + sorted(rates[10:], reverse=True)
     assert 0 < rates[-1] < 0.02
+
+
+def test_a_story_head_that_does_better_is_what_is_kept_and_served(
+    options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN a run whose label head is out of the race
+    classifiers = Objective.classifiers
+    monkeypatch.setattr(Objective, "classifiers", lambda *a: list(classifiers(*a))[1:])
+    # (the gate has its own tests: a model of seconds has ties that int8 turns over)
+    monkeypatch.setattr(export, "MAX_ACCURACY_DROP", 5)
+    monkeypatch.setattr(export, "MIN_AGREEMENT", 90)
+    # WHEN it is trained, evaluated and exported
+    run = tmp_path / "run"
+    assert train.main([*options, *TRAINING, "--group-loss", "1", "--split", "random"]) == 0
+    assert evaluate.main([str(run)]) == 0
+    assert export.main([str(run)]) == 0
+    # THEN there are more outputs than labels in the model, and only labels in the answers
+    config = json.loads((run / "config.json").read_text())
+    assert len(config["id2label"]) > len(set(config["id2label"].values())) == 4
+    manifest, _ = read_verified(run / "bundle")
+    (prediction,) = Classifier(run / "bundle", manifest).predict(["Shares fall on rate fears"])
+    assert list(prediction.probabilities) == list(manifest.labels)
+    assert sum(prediction.probabilities.values()) == pytest.approx(1)
