@@ -1,7 +1,8 @@
 """The settings of a training run: a frozen dataclass turned into command-line options."""
 
 import argparse
-from collections.abc import Sequence
+import shlex
+from collections.abc import Container, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any
 
@@ -75,14 +76,30 @@ class Settings:
 
 
 def parse(description: str, arguments: Sequence[str] | None = None) -> Settings:
-    """Settings from the command line (SageMaker writes a true flag as ``--flag True``)."""
+    """Settings from the command line of ``training.train``."""
+    options = option_parser("training.train", description).parse_args(arguments)
+    return Settings(**vars(options))
+
+
+def option_parser(
+    module: str, description: str, without: Container[str] = ()
+) -> argparse.ArgumentParser:
+    """Every setting as an option (SageMaker writes a true flag as ``--flag True``).
+
+    Args:
+        module: the command, as ``python -m`` starts it.
+        description: what ``--help`` says first.
+        without: settings that this command does not take; it is for the caller to set them.
+    """
     parser = argparse.ArgumentParser(
-        prog="python -m training.train",
+        prog=f"python -m {module}",
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     for option in fields(Settings):
-        name, text = "--" + option.name.replace("_", "-"), option.metadata["help"]
+        if option.name in without:
+            continue
+        name, text = _flag(option.name), option.metadata["help"]
         if option.default is MISSING:
             parser.add_argument(name, required=True, help=text)
         elif isinstance(option.default, bool):
@@ -90,7 +107,21 @@ def parse(description: str, arguments: Sequence[str] | None = None) -> Settings:
         else:
             text += f" (default: {option.default})" if option.default else ""
             parser.add_argument(name, type=type(option.default), default=option.default, help=text)
-    return Settings(**vars(parser.parse_args(arguments)))
+    return parser
+
+
+def command(settings: Settings) -> str:
+    """The shell command that trains with these settings; what `parse` reads back to the digit."""
+    words = ["python", "-m", "training.train"]
+    for option in fields(Settings):
+        value = getattr(settings, option.name)
+        if value != option.default:
+            words += [_flag(option.name), str(value)]
+    return shlex.join(words)
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
 
 
 def truth(word: str) -> bool:

@@ -1,8 +1,10 @@
+import shlex
+
 import pytest
 
 from tests.conftest import HEADLINES
 from training.data import DataError
-from training.settings import Settings, parse, rows_of
+from training.settings import Settings, command, parse, rows_of
 
 REQUIRED = ["--data", "d", "--output", "o"]
 
@@ -10,6 +12,13 @@ REQUIRED = ["--data", "d", "--output", "o"]
 def test_every_setting_is_an_option() -> None:
     settings = parse("", [*REQUIRED, "--learning-rate", "3e-5", "--max-rows", "7"])
     assert (settings.learning_rate, settings.max_rows) == (3e-5, 7)
+
+
+def test_a_command_is_read_back_to_the_last_digit() -> None:
+    settings = Settings(data="my data.csv", output="o", learning_rate=1 / 30000, resume=True)
+    words = shlex.split(command(settings))
+    assert words[:3] == ["python", "-m", "training.train"]
+    assert parse("", words[3:]) == settings
 
 
 @pytest.mark.parametrize("words", [["--resume"], ["--resume", "True"], ["--resume", "true"]])
