@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from delivery import prices
 from tests.cloudformation import MODEL, TEMPLATE, deployed, parameters, transformed
 from tests.conftest import ROOT
 
@@ -370,8 +371,11 @@ def test_the_dashboard_shows_what_runs_and_what_it_costs(architecture: str) -> N
         assert metric in shown
     assert "TextClassifier/stack" in shown
     assert "${PROP('Dim.label')}" in shown
-    price = {"x86_64": "0.0000166667", "arm64": "0.0000133334"}[architecture]
-    assert f"* 1024 / 1024 * {price}" in shown
+    # Prices are in delivery/prices.py; CloudFormation cannot read them there.
+    lambda_, api = 1e6 * prices.LAMBDA_REQUEST, 1e6 * prices.HTTP_API_REQUEST
+    cost = f"ms / 1000 * 1024 / 1024 * {prices.LAMBDA_GB_SECOND[architecture]:.10f}"
+    cost += f" + requests * ({lambda_:.2f} + {api:.2f}) / 1000000"
+    assert f"1000 * ({cost}) / predictions" in shown
 
 
 def test_no_metric_is_watched_that_the_function_does_not_write() -> None:
