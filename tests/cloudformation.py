@@ -43,10 +43,13 @@ def transformed(**values: str) -> dict[str, Any]:
     """The template after the SAM transform, with the values of parameters."""
     template = yaml_parse(TEMPLATE.read_text())
     # As `sam build` and `sam deploy` leave them:
-    template["Resources"]["Classifier"]["Properties"]["ImageUri"] = (
-        "123456789012.dkr.ecr.us-east-1.amazonaws.com/classifier:0123456789ab"
-    )
+    for name in ("Classifier", "BulkFunction"):
+        template["Resources"][name]["Properties"]["ImageUri"] = (
+            "123456789012.dkr.ecr.us-east-1.amazonaws.com/classifier:0123456789ab"
+        )
     template["Resources"]["ApiKeyFunction"]["Properties"]["CodeUri"] = "s3://artifacts/key"
+    machine = template["Resources"]["BulkStateMachine"]["Properties"]
+    machine["DefinitionUri"] = {"Bucket": "artifacts", "Key": "bulk"}
     session = boto3.Session(region_name="us-east-1")
     translator = Translator({}, Parser(), boto_session=session)
     expanded: dict[str, Any] = translator.translate(template, MODEL | values)

@@ -3,6 +3,7 @@
     python -m inference.bulk headlines.csv --output scored.csv --model-uri s3://models/news/VERSION
     python -m inference.bulk s3://in/rows.parquet --output s3://out/rows.parquet --model-uri ...
     zcat rows.jsonl.gz | python -m inference.bulk - --format jsonl --output - --model-uri ...
+    python -m inference.bulk --distributed s3://b/in/ --output s3://b/out --stack NAME
 
 The file's name says what it is: .csv, .tsv, .jsonl or .parquet, the first three also with .gz,
 .bz2, .xz or .zst; --format says it where the name does not. TSV has no quoting. A CSV or TSV
@@ -12,6 +13,9 @@ The output has a row for each row that could be read: its line, the columns name
 text, then the prediction. Rows that could not be read are in OUTPUT.rejects.csv with the
 reason (on stderr for a pipe). A run that was stopped or killed goes on when the same command
 is given again; until it is whole, the output is not there. Stdout gets JSON lines.
+
+With --distributed the Lambda functions of a stack do it: the input is a file or, with a slash at
+its end, all files under a prefix; the output is a prefix that gets parts and a manifest.
 """
 
 import argparse
@@ -44,9 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        print(run(options), file=sys.stderr)
+        print(_distributed(options) if options.distributed else run(options), file=sys.stderr)
     except KeyboardInterrupt:
-        goes_on = PIPE not in (options.input, options.output)
+        goes_on = PIPE not in (options.input, options.output) and not options.distributed
         print("stopped" + "; the same command goes on" * goes_on, file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:  # the reader of the pipe has had enough
@@ -66,16 +70,22 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("input", help="file, s3://BUCKET/KEY or - for stdin")
     parser.add_argument("--output", required=True, help="file, s3://BUCKET/KEY or - for stdout")
-    parser.add_argument("--model-uri", required=True, help="what training.publish printed")
+    parser.add_argument("--model-uri", help="what training.publish printed")
     parser.add_argument("--text-column", default="text", help="default: text")
     parser.add_argument(
         "--keep", action="append", default=[], help="a column to copy to the output; repeatable"
     )
     parser.add_argument("--format", choices=TABLES, help="of the input, whatever its name says")
     parser.add_argument("--workers", type=int, default=usable_cores(), help="default: one a core")
+    parser.add_argument("--distributed", action="store_true", help="on the Lambdas of --stack")
+    parser.add_argument("--stack", help="whose BulkBucket has the input; its model is the default")
     options = parser.parse_args(arguments)
     if options.workers < 1:
         parser.error("--workers must be at least 1")
+    if options.distributed != bool(options.stack):
+        parser.error("--distributed and --stack belong together")
+    if not (options.distributed or options.model_uri):
+        parser.error("--model-uri is missing")
     return options
 
 
@@ -128,6 +138,12 @@ def run(options: argparse.Namespace) -> str:
         done += f"; {output.rejected} rejected"
         done += "" if options.output == PIPE else f": see {options.output}{REJECTS}"
     return done
+
+
+def _distributed(options: argparse.Namespace) -> str:
+    from inference.bulk import distributed  # boto3 is only for data in S3
+
+    return distributed.run(options)
 
 
 if __name__ == "__main__":

@@ -80,11 +80,12 @@ def open_input(
         path = folder / str(content["etag"]).strip('"')
         if not path.exists():
             _download(location, path)
-    with path.open("rb") as raw, _decompressed(raw, kind.compression) as file:
+    with path.open("rb") as raw, decompressed(raw, kind.compression) as file:
         yield Input(file, raw, os.fstat(raw.fileno()))
 
 
-def _decompressed(raw: BinaryIO, compression: str) -> BinaryIO:
+def decompressed(raw: BinaryIO, compression: str) -> BinaryIO:
+    """The content of a file that may be compressed."""
     if compression == "gz":
         return cast(BinaryIO, gzip.open(raw))
     if compression == "bz2":

@@ -19,6 +19,7 @@ MAX_LINE = 1 << 20  # bytes
 CHUNK_ROWS = 4096
 CHUNK_CHARACTERS = 2_000_000  # tokenized, some 100 MB
 
+DAMAGE = (OSError, EOFError, zlib.error, lzma.LZMAError)  # what reading a damaged file raises
 _TOO_LONG = f"the line has more than {MAX_LINE} bytes"
 
 
@@ -70,19 +71,8 @@ class Reader:
         Raises:
             BulkError: the input is damaged or lacks a column.
         """
-        chunk: list[Row] = []
-        characters = 0
-        for row in read_rows(self._source.file, self._table, self._columns):
-            if isinstance(row, Reject):
-                self._reject(row)
-                continue
-            self._read += 1
-            chunk.append(row)
-            characters += len(row.text) + sum(map(len, row.kept))
-            if len(chunk) == CHUNK_ROWS or characters >= CHUNK_CHARACTERS:
-                yield chunk
-                chunk, characters = [], 0
-        if chunk:
+        for chunk in chunks(read_rows(self._source.file, self._table, self._columns), self._reject):
+            self._read += len(chunk)
             yield chunk
 
     def expected_rows(self) -> int | None:
@@ -93,8 +83,33 @@ class Reader:
         return round(self._read / share) if share else None
 
 
-def read_rows(file: BinaryIO, table: Table, columns: Columns) -> Iterator[Row | Reject]:
+def chunks(found: Iterable[Row | Reject], reject: Callable[[Reject], None]) -> Iterator[list[Row]]:
+    """Rows in chunks that are bounded in rows and characters; the rejects go to ``reject``."""
+    chunk: list[Row] = []
+    characters = 0
+    for row in found:
+        if isinstance(row, Reject):
+            reject(row)
+            continue
+        chunk.append(row)
+        characters += len(row.text) + sum(map(len, row.kept))
+        if len(chunk) == CHUNK_ROWS or characters >= CHUNK_CHARACTERS:
+            yield chunk
+            chunk, characters = [], 0
+    if chunk:
+        yield chunk
+
+
+def read_rows(
+    file: BinaryIO, table: Table, columns: Columns, first: int = 1
+) -> Iterator[Row | Reject]:
     """The rows of a table in its order. Blank lines are not rows.
+
+    Args:
+        file: its decompressed content.
+        table: what kind it is.
+        columns: that are read.
+        first: the number of the first line.
 
     Raises:
         BulkError: the file is damaged, or has no such column.
@@ -103,34 +118,37 @@ def read_rows(file: BinaryIO, table: Table, columns: Columns) -> Iterator[Row | 
         if table == "parquet":
             yield from _parquet(file, columns)
         elif table == "jsonl":
-            yield from _json_lines(_Lines(file), columns)
+            yield from _json_lines(Lines(file, first), columns)
         else:
-            yield from _delimited(_Lines(file), table, columns)
-    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+            yield from _delimited(Lines(file, first), table, columns)
+    except DAMAGE as error:
         raise BulkError(f"the input is damaged: {error}") from error
 
 
-class _Lines:
+class Lines:
     """The decoded lines of a file, in bounded memory."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, first: int = 1) -> None:
         self._file = file
-        self.number = 0  # of the last line read
+        self.number = first - 1  # of the last line read
+        self.bytes = 0  # that were read
         self._cut = False
 
-    def __iter__(self) -> "_Lines":
+    def __iter__(self) -> "Lines":
         return self
 
     def __next__(self) -> str:
         line = self._file.readline(MAX_LINE)
         if not line:
             raise StopIteration
-        rest = line
+        rest, is_first = line, not self.bytes
+        self.bytes += len(line)
         while len(rest) == MAX_LINE and not rest.endswith(b"\n"):
             self._cut = True
             rest = self._file.readline(MAX_LINE)
+            self.bytes += len(rest)
         self.number += 1
-        if self.number == 1:
+        if is_first:
             line = line.removeprefix(codecs.BOM_UTF8)
         return line.decode(errors="surrogateescape")  # what is not UTF-8 is found by _row
 
@@ -140,12 +158,16 @@ class _Lines:
         return cut
 
 
-def _delimited(lines: _Lines, table: Table, columns: Columns) -> Iterator[Row | Reject]:
-    """Rows of CSV (RFC 4180) or TSV, in which a quote is a character like any other."""
+def records(lines: Lines, table: Table) -> Iterator[list[str]]:
+    """The records of CSV or TSV; after a csv.Error the next one begins with the next line."""
     if table == "tsv":
-        reader = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
-    else:
-        reader = csv.reader(lines, strict=True)
+        return csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
+    return csv.reader(lines, strict=True)
+
+
+def _delimited(lines: Lines, table: Table, columns: Columns) -> Iterator[Row | Reject]:
+    """Rows of CSV (RFC 4180) or TSV, in which a quote is a character like any other."""
+    reader = records(lines, table)
     width, positions = 0, []
     while True:
         line = lines.number + 1
@@ -194,7 +216,7 @@ def _positions(columns: Columns, first: Sequence[str]) -> list[int]:
     return positions
 
 
-def _json_lines(lines: _Lines, columns: Columns) -> Iterator[Row | Reject]:
+def _json_lines(lines: Lines, columns: Columns) -> Iterator[Row | Reject]:
     for line in lines:
         if lines.was_cut():
             yield Reject(lines.number, _TOO_LONG)

@@ -37,6 +37,14 @@ def test_publishing_needs_no_torch() -> None:
     assert not HEAVY & set(json.loads(done.stdout))
 
 
+def test_scoring_files_in_the_image_needs_no_package_that_it_lacks() -> None:
+    code = "import json, sys, inference.bulk.worker; print(json.dumps(list(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    assert not {"pyarrow", "tqdm"} & set(json.loads(done.stdout))
+
+
 @pytest.mark.parametrize("file", sorted((ROOT / "inference").glob("*.py")), ids=lambda f: f.stem)
 def test_what_is_in_the_image_does_not_import_the_local_runtime(file: Path) -> None:
     assert "inference.local" not in file.read_text()

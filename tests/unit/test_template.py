@@ -19,6 +19,7 @@ EVERYTHING = {
     **API_KEY,
     **VPC,
     "KmsKeyArn": KMS,
+    "BulkBucket": "files",
     "PredictionLog": "on",
     "ProvisionedConcurrency": "2",
     "ReservedConcurrency": "10",
@@ -271,8 +272,18 @@ def test_both_architectures_can_be_had() -> None:
 
 # AWS grants these for all resources or not at all.
 UNBOUND = {
+    "xray:GetSamplingRules",
+    "xray:GetSamplingTargets",
     "xray:PutTraceSegments",
     "xray:PutTelemetryRecords",
+    "logs:CreateLogDelivery",
+    "logs:DeleteLogDelivery",
+    "logs:DescribeLogGroups",
+    "logs:DescribeResourcePolicies",
+    "logs:GetLogDelivery",
+    "logs:ListLogDeliveries",
+    "logs:PutResourcePolicy",
+    "logs:UpdateLogDelivery",
     "cloudwatch:DescribeAlarms",
     "ec2:AssignPrivateIpAddresses",
     "ec2:CreateNetworkInterface",
@@ -345,6 +356,60 @@ def test_the_authorizer_reads_the_key_and_nothing_else() -> None:
     assert set(allowed) == {"ReadTheKey", "WriteTheLog", "SendTraces"}
     assert allowed["ReadTheKey"]["Action"] == {"secretsmanager:GetSecretValue"}
     assert allowed["ReadTheKey"]["Resource"] == {"ApiKey"}
+
+
+# Scoring files
+
+FILES = {"BulkBucket": "files", "BulkConcurrency": "9"}
+
+
+def test_nothing_scores_files_unless_there_is_a_bucket_for_them() -> None:
+    assert not [name for name in deployed()["Resources"] if "Bulk" in name]
+    assert "BulkStateMachine" not in deployed()["Outputs"]
+    assert {"BulkBucket", "BulkStateMachine"} <= set(deployed(**FILES)["Outputs"])
+
+
+def test_files_are_scored_by_the_same_image_with_another_command() -> None:
+    functions = resources("Lambda::Function", **FILES)
+    assert functions["BulkFunction"]["Code"] == functions["Classifier"]["Code"]
+    (command,) = functions["BulkFunction"]["ImageConfig"]["Command"]
+    module, _, name = command.rpartition(".")
+    assert f"def {name}(" in (ROOT / f"{module.replace('.', '/')}.py").read_text()
+    assert functions["BulkFunction"]["ReservedConcurrentExecutions"] == "9"
+    assert functions["BulkFunction"]["Timeout"] == 900
+
+
+def test_the_state_machine_waits_longer_for_its_function_than_that_runs() -> None:
+    definition = (ROOT / "inference" / "bulk" / "distributed.asl.json").read_text()
+    waits = {int(seconds) for seconds in re.findall(r'"TimeoutSeconds": (\d+)', definition)}
+    assert min(waits) > resources("Lambda::Function", **FILES)["BulkFunction"]["Timeout"]
+
+
+def test_the_state_machine_logs_errors_without_data_and_is_traced() -> None:
+    machine = resources("StepFunctions::StateMachine", **FILES)["BulkStateMachine"]
+    assert machine["LoggingConfiguration"]["Level"] == "ERROR"
+    assert machine["LoggingConfiguration"]["IncludeExecutionData"] is False
+    assert machine["TracingConfiguration"] == {"Enabled": True}
+
+
+def test_the_state_machine_starts_and_follows_itself_alone() -> None:
+    allowed = statements("BulkStateMachineRole", **FILES)
+    name = resources("StepFunctions::StateMachine", **FILES)["BulkStateMachine"]["StateMachineName"]
+    place = "arn:aws:states:us-east-1:123456789012"
+    assert allowed["StartItsOwnChildren"]["Resource"] == {f"{place}:stateMachine:{name}"}
+    assert allowed["FollowItsOwnChildren"]["Resource"] == {f"{place}:execution:{name}/*"}
+    assert allowed["InvokeTheFunction"]["Resource"] == {"BulkFunction.Arn"}
+
+
+def test_scoring_files_writes_runs_and_parts_and_nothing_else() -> None:
+    for role in ("BulkRole", "BulkStateMachineRole"):
+        written = {
+            place
+            for one in statements(role, **FILES).values()
+            if "s3:PutObject" in one["Action"]
+            for place in one["Resource"]
+        }
+        assert written <= {"arn:aws:s3:::files/*/runs/*", "arn:aws:s3:::files/*/parts/*"}
 
 
 # Watching
