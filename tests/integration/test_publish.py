@@ -67,7 +67,7 @@ def test_a_put_that_meets_another_is_tried_again(
     client = boto3.client("s3", region_name="us-east-1")
     stub = Stubber(client)
     stub.add_client_error("put_object", "ConditionalRequestConflict", http_status_code=409)
-    for _ in range(3):
+    for _ in range(4):
         stub.add_response("put_object", {})
     # WHEN a bundle is published THEN all its objects are put
     with stub:
