@@ -1,5 +1,11 @@
 """The Lambda handler: a list of routes."""
 
+from inference.model import Model, ModelUnavailableError
+from inference.settings import read_settings
+
+settings = read_settings()
+model = Model(settings)  # onnxruntime prepares it while Python imports the rest
+
 import json
 import time
 from http import HTTPStatus
@@ -10,11 +16,9 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from inference import api, pages
-from inference.model import Model, ModelUnavailableError
 from inference.observability import count_cold_start, logger, metrics, predicted
 from inference.openapi import document
 from inference.prediction_log import PredictionLog
-from inference.settings import read_settings
 from inference.tracing import traced
 
 READ = ["GET", "HEAD"]
@@ -27,13 +31,11 @@ METHODS = {
     "/docs": READ,
 }
 
-settings = read_settings()
 cors = CORSConfig(allow_origin=settings.cors_origin) if settings.cors_origin else None
 app = APIGatewayHttpResolver(cors=cors)
 requests = api.RequestReader(settings)
 metrics.namespace = settings.metrics_namespace
 prediction_log = PredictionLog(settings) if settings.prediction_table else None
-model = Model(settings)
 model.load()  # while Lambda's init still has full CPU; a failure is tried again by requests
 
 

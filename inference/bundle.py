@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 MANIFEST = "manifest.json"
 MODEL = "model.onnx"
+WEIGHTS = "model.onnx.data"  # ONNX external data: what model.onnx leaves out, if anything
 TOKENIZER = "tokenizer.json"
 VERSION_DIGITS = 16
 
@@ -98,7 +99,8 @@ def read_verified(folder: Path, version: str | None = None) -> tuple[Manifest, s
     """A local bundle's manifest and version, after every file's size and digest were checked.
 
     Raises:
-        BundleError: a file is missing or is not the one the manifest names.
+        BundleError: a file is missing or is not the one the manifest names, or there are weights
+            that it does not name.
     """
     try:
         data = (folder / MANIFEST).read_bytes()
@@ -107,6 +109,10 @@ def read_verified(folder: Path, version: str | None = None) -> tuple[Manifest, s
             with (folder / name).open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
             check(name, entry, (folder / name).stat().st_size, digest)
+        # onnxruntime would read it for a model that names it. Of its own accord it refuses a
+        # file outside the folder.
+        if WEIGHTS not in manifest.files and (folder / WEIGHTS).exists():
+            raise BundleError(f"{WEIGHTS} is there and {MANIFEST} does not list it")
     except OSError as error:
         raise BundleError(f"{error.filename}: {error.strerror}") from error
     return manifest, version_of(data)

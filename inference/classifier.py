@@ -1,6 +1,7 @@
 """Texts to probabilities. Knows tokenizers and onnxruntime, nothing of AWS or HTTP."""
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,13 +47,13 @@ class Classifier:
         """
         self.manifest = manifest
         try:
-            self._tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
-            self._tokenizer.no_padding()
-            direction = (self._tokenizer.truncation or {}).get("direction", "right")
-            self._tokenizer.enable_truncation(manifest.max_length, direction=direction)
-            self._session = onnxruntime.InferenceSession(
-                str(folder / MODEL), _options(), providers=["CPUExecutionProvider"]
-            )
+            with ThreadPoolExecutor(1) as background:  # onnxruntime lets go of the GIL
+                session = background.submit(_session, folder / MODEL)
+                self._tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
+                self._tokenizer.no_padding()
+                direction = (self._tokenizer.truncation or {}).get("direction", "right")
+                self._tokenizer.enable_truncation(manifest.max_length, direction=direction)
+                self._session = session.result()
             # The tokenizer's last token is one that the model must know.
             logits = self._run([[self._tokenizer.get_vocab_size() - 1]])
         except Exception as error:  # neither library has a base class for its errors
@@ -87,13 +88,13 @@ class Classifier:
         return logits
 
 
-def _options() -> Any:
+def _session(model: Path) -> Any:
     options = onnxruntime.SessionOptions()
     # A headline is too little work to share, and waiting threads would spin on Lambda's CPU
     # share; where there are more cores, a classifier a core is faster.
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
-    return options
+    return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
 
 
 def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:

@@ -1,11 +1,10 @@
 """The model of this execution environment: had once, then kept in memory."""
 
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from inference.bundle import BundleError
-from inference.observability import model_loaded, model_not_loaded
 from inference.settings import Settings
 from inference.store import StoreError, fetch
 from inference.tracing import traced
@@ -22,28 +21,43 @@ class Model:
     """The classifier that the settings name; while it cannot be had, each request tries again."""
 
     def __init__(self, settings: Settings) -> None:
-        """Remember where to get it."""
+        """Begin to get it."""
         self._settings = settings
         self._loaded: tuple[Classifier, str] | None = None
+        self._loading: Future[tuple[Classifier, str]] | None = self._begin()
 
     def load(self) -> None:
-        """Get the model if it is not there yet; a failure is logged, not raised."""
+        """Have the model if it is not there yet; a failure is logged, not raised."""
         if self._loaded:
             return
-        uri, started = self._settings.model_uri, time.monotonic()
-        cache, timeout = self._settings.model_cache, self._settings.model_timeout_seconds
-        try:
-            with traced("load model"), ThreadPoolExecutor(1) as background:
-                fetching = background.submit(fetch, uri, cache, timeout)
-                # numpy and onnxruntime take as long to import as a model to arrive.
-                from inference.classifier import Classifier
+        from inference.observability import model_loaded, model_not_loaded  # not before it is begun
 
-                bundle = fetching.result()
-                self._loaded = (Classifier(bundle.folder, bundle.manifest), bundle.version)
+        try:
+            with traced("load model"):
+                loading = self._loading or self._begin()
+                self._loading = None  # should it fail, the next call begins anew
+                self._loaded = loading.result()
         except (StoreError, BundleError) as error:
-            model_not_loaded(uri, error)
+            model_not_loaded(self._settings.model_uri, error)
             return
-        model_loaded(bundle.version, time.monotonic() - started)
+        model_loaded(self._loaded[1], time.monotonic() - self._started)
+
+    def _begin(self) -> "Future[tuple[Classifier, str]]":
+        """Have a thread fetch the bundle and load it, while this one goes on."""
+        self._started = time.monotonic()
+        uri, cache = self._settings.model_uri, self._settings.model_cache
+        background = ThreadPoolExecutor(1)
+        fetching = background.submit(fetch, uri, cache, self._settings.model_timeout_seconds)
+        # numpy and onnxruntime take as long to import as a model to arrive.
+        from inference.classifier import Classifier
+
+        def load() -> tuple[Classifier, str]:
+            bundle = fetching.result()
+            return Classifier(bundle.folder, bundle.manifest), bundle.version
+
+        loading = background.submit(load)
+        background.shutdown(wait=False)
+        return loading
 
     @property
     def loaded(self) -> bool:

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from tokenizers import Tokenizer
 
-from inference.bundle import MANIFEST, MODEL, TOKENIZER, FileEntry, Manifest, version_of
+from inference.bundle import MANIFEST, TOKENIZER, FileEntry, Manifest, version_of
 from inference.classifier import Classifier, Prediction
 from training import data, distilbert, metrics, report
 from training.compare import classify, probabilities_of
@@ -83,7 +83,7 @@ def export(run: Run, output: Path) -> str:
             labels=run.labels,
             max_length=max_length,
             temperature=evaluation["temperature"],
-            files={name: entry_of(folder / name) for name in (MODEL, TOKENIZER)},
+            files=entries_of(folder),
             training=public_record(run.record),
             metrics={},
             quantization={},
@@ -197,10 +197,13 @@ def reference(
     }
 
 
-def entry_of(file: Path) -> FileEntry:
-    """Size and digest of a file."""
-    data = file.read_bytes()
-    return FileEntry(size=len(data), sha256=hashlib.sha256(data).hexdigest())
+def entries_of(folder: Path) -> dict[str, FileEntry]:
+    """Size and digest of each file in a folder."""
+    contents = {file.name: file.read_bytes() for file in sorted(folder.iterdir())}
+    return {
+        name: FileEntry(size=len(data), sha256=hashlib.sha256(data).hexdigest())
+        for name, data in contents.items()
+    }
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ from tests.integration.faults import (
     truncated,
 )
 
-FILES = ["manifest.json", "model.onnx", "tokenizer.json"]
+FILES = ["manifest.json", "model.onnx", "model.onnx.data", "tokenizer.json"]
 QUESTION = {"inputs": "Fed holds rates"}
 UNAVAILABLE = {
     "type": "about:blank",
@@ -195,7 +195,7 @@ def test_without_a_model_the_function_says_that_it_is_not_healthy(
 
 
 def edit_model(folder: Path, edit: Callable[[onnx.GraphProto], None]) -> None:
-    model = onnx.load(folder / "model.onnx")
+    model = onnx.load(folder / "model.onnx", load_external_data=False)
     edit(model.graph)
     onnx.save(model, folder / "model.onnx")
 
@@ -208,6 +208,22 @@ def edit_manifest(folder: Path, **changes: Any) -> None:
 def ask_for_token_types(graph: onnx.GraphProto) -> None:
     more = onnx.helper.make_tensor_value_info("token_type_ids", onnx.TensorProto.INT64, ["a", "b"])
     graph.input.append(more)
+
+
+def move_weights(location: str) -> Callable[[Path], None]:
+    """Have the model read its weights from a place that is not in the bundle."""
+
+    def rename(graph: onnx.GraphProto) -> None:
+        entries = [entry for tensor in graph.initializer for entry in tensor.external_data]
+        for entry in entries:
+            if entry.key == "location":
+                entry.value = location
+
+    def move(folder: Path) -> None:
+        (folder / "model.onnx.data").rename(folder.parent / Path(location).name)
+        edit_model(folder, rename)
+
+    return move
 
 
 def make_logits_nan(graph: onnx.GraphProto) -> None:
@@ -234,6 +250,16 @@ def make_logits_nan(graph: onnx.GraphProto) -> None:
             "model whose logits are NaN",
             lambda folder: edit_model(folder, make_logits_nan),
             r"the model's logits are not finite",
+        ),
+        row(
+            "weights that are not listed",
+            move_weights("more.data"),
+            r"cannot load the model: .*does not exist",
+        ),
+        row(
+            "weights outside the folder",  # they are there, seen from the cache
+            move_weights("../../model.onnx.data"),
+            r"cannot load the model: .*escapes model directory",
         ),
         row(
             "more labels than outputs",
@@ -293,11 +319,10 @@ def test_a_genuine_bundle_that_is_no_classifier_is_refused(
 
 def entries(folder: Path) -> dict[str, dict[str, Any]]:
     """What a manifest says of the files of a folder."""
-    files = [folder / name for name in ("model.onnx", "tokenizer.json")]
     return {
         file.name: {"size": file.stat().st_size, "sha256": sha256(file.read_bytes()).hexdigest()}
-        for file in files
-        if file.exists()
+        for file in folder.iterdir()
+        if file.name != "manifest.json"
     }
 
 
@@ -308,6 +333,7 @@ def entries(folder: Path) -> dict[str, dict[str, Any]]:
     "damage",
     [
         row("bit flipped", lambda file: file.write_bytes(flipped(file.read_bytes()))),
+        row("overwritten", lambda file: file.write_bytes(bytes(file.stat().st_size))),
         row("truncated", lambda file: file.write_bytes(truncated(file.read_bytes()))),
         row("deleted", lambda file: file.unlink()),
     ],

@@ -210,8 +210,9 @@ def test_a_job_that_was_taken_away_twice_ends_as_if_left_alone(
     alone = load_file(tiny_model.folder / "model.safetensors")
     weights = load_file(best)
     assert all(torch.equal(alone[name], weights[name]) for name in alone)
-    int8 = root / "model" / "bundle" / "model.onnx"
-    assert int8.read_bytes() == (tiny_model.bundle / "model.onnx").read_bytes()
+    for name in ("model.onnx", "model.onnx.data"):
+        int8 = root / "model" / "bundle" / name
+        assert int8.read_bytes() == (tiny_model.bundle / name).read_bytes()
 
 
 def test_the_bundle_of_an_isolated_job_is_published_by_who_follows(

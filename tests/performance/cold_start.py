@@ -44,14 +44,12 @@ import tokenizers; done("import tokenizers")
 import pydantic; done("import pydantic")
 import aws_lambda_powertools.event_handler; done("import powertools")
 import inference.api, inference.model, inference.openapi, inference.pages
-from inference.classifier import _options
+from inference.classifier import _session
 done("import inference")
 from inference.bundle import read_verified
 read_verified(folder); done("digests of the bundle")
 tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json")); done("tokenizer")
-model = str(folder / "model.onnx")
-session = onnxruntime.InferenceSession(model, _options(), providers=["CPUExecutionProvider"])
-done("session")
+session = _session(folder / "model.onnx"); done("session")
 session.run(None, {"input_ids": numpy.array([tokenizer.encode(sys.argv[2]).ids])})
 done("first run")
 print(json.dumps(steps))

@@ -10,7 +10,7 @@ import torch
 from tokenizers import Tokenizer
 from transformers import DistilBertConfig, DistilBertForSequenceClassification
 
-from inference.bundle import MANIFEST, MODEL, TOKENIZER, Manifest
+from inference.bundle import MANIFEST, TOKENIZER, Manifest
 from training import data, distilbert, export, graph, tasks
 
 ROOT = Path(__file__).parents[2]
@@ -36,7 +36,7 @@ def build(config: DistilBertConfig, folder: Path) -> Path:
         labels=tasks.NEWS.labels,
         max_length=max_length,
         temperature=1,
-        files={name: export.entry_of(bundle / name) for name in (MODEL, TOKENIZER)},
+        files=export.entries_of(bundle),
         training={},
         metrics={},
         quantization={},

@@ -1,4 +1,5 @@
 import json
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -85,4 +86,20 @@ def test_a_file_that_is_not_the_one_in_the_manifest_is_refused(
     (tmp_path / "model.onnx").write_bytes(content)
     # WHEN the bundle is read THEN it is refused
     with pytest.raises(BundleError, match=r"model.onnx has (. bytes, not 1|digest)"):
+        read_verified(tmp_path)
+
+
+def test_weights_that_the_manifest_does_not_list_are_refused(
+    tmp_path: Path, manifest: dict[str, Any]
+) -> None:
+    # GIVEN a whole bundle of a model that keeps all of its weights in one file
+    entry = {"size": 1, "sha256": sha256(b"x").hexdigest()}
+    files = {"model.onnx": entry, "tokenizer.json": entry}
+    (tmp_path / "manifest.json").write_bytes(encoded(manifest | {"files": files}))
+    for name in files:
+        (tmp_path / name).write_bytes(b"x")
+    assert read_verified(tmp_path)
+    # WHEN somebody puts weights beside it THEN it is refused
+    (tmp_path / "model.onnx.data").write_bytes(b"x")
+    with pytest.raises(BundleError, match=r"model\.onnx\.data .* does not list it"):
         read_verified(tmp_path)

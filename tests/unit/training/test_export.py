@@ -61,6 +61,24 @@ def test_weights_use_seven_bits(tiny_model: TinyModel) -> None:
     assert all(abs(matrix).max() <= 63 for matrix in weights)
 
 
+def test_what_onnxruntime_repacks_and_nothing_else_stands_beside_the_graph(
+    tiny_model: TinyModel,
+) -> None:
+    # GIVEN the exported graph, without what stands in other files
+    graph = onnx.load(tiny_model.bundle / "model.onnx", load_external_data=False).graph
+    kinds = ("MatMulIntegerToFloat", "QAttention")
+    packed = {node.input[1] for node in graph.node if node.op_type in kinds}
+    # WHEN its weights in files are looked at
+    external = {
+        tensor.name: {entry.key: entry.value for entry in tensor.external_data}
+        for tensor in graph.initializer
+        if tensor.external_data
+    }
+    # THEN they are those of the integer products, which no running model reads from the file
+    assert external.keys() == packed
+    assert {place["location"] for place in external.values()} == {"model.onnx.data"}
+
+
 def test_embeddings_use_four_bits(tiny_model: TinyModel) -> None:
     # GIVEN the exported graph and the weights it was made of
     graph = onnx.load(tiny_model.bundle / "model.onnx").graph
