@@ -112,13 +112,21 @@ def plan(job: Job, event: Event) -> dict[str, Any]:
     with _opened(job, source) as file:
         ranges = list(cut(file, source.table))
     if ranges:
-        (head,) = _read(job, source, (0, ranges[0].head))
-        for _ in read_rows(io.BytesIO(head), source.table, job.columns):
-            pass  # it raises where a column is missing
+        _check_columns(job, source, ranges[0].head)
     lines = (json.dumps({"source": asdict(source), "range": asdict(one)}) for one in ranges)
     name = hashlib.sha256(source.key.encode()).hexdigest()
     _put(job, f"{job.run}/plan/{name}.jsonl", "".join(f"{line}\n" for line in lines).encode())
     return {"ranges": len(ranges)}
+
+
+def _check_columns(job: Job, source: Source, head: int) -> None:
+    """See that the first row names the columns, or has as many."""
+    (first,) = _read(job, source, (0, head))
+    try:
+        list(read_rows(io.BytesIO(first), source.table, job.columns))
+    except BulkError:  # its message shows the row, which may be a text: not for logs
+        wanted = ", ".join((job.text_column, *job.keep))
+        raise BulkError(f"{source.key}: the first row lacks a column of {wanted}") from None
 
 
 def gather(job: Job, _: Event) -> dict[str, Any]:

@@ -1,11 +1,14 @@
 """The state machine that scores files: its own definition, executed with the real worker."""
 
+import argparse
 import csv
 import gzip
 import io
 import json
 import shutil
 import subprocess
+import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -13,12 +16,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
+from botocore.stub import Stubber
 from mypy_boto3_s3 import S3Client
 
 from inference.bulk import worker
 from inference.bulk.__main__ import main
-from inference.bulk.distributed import Stack, list_sources, make_job
+from inference.bulk.distributed import Stack, _run, list_sources, make_job
 from inference.bulk.formats import BulkError
 from inference.bulk.ranges import cut
 from inference.bulk.worker import Job
@@ -32,6 +37,7 @@ TITLES = [line.split("\t")[1] for line in HEADLINES.read_text().splitlines()]
 DEFINITION = ROOT / "inference" / "bulk" / "distributed.asl.json"
 CONCURRENCY = 7
 RANGE_ROWS = 25
+MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:stack-bulk"
 Fault = Callable[[Mapping[str, Any]], None]
 
 
@@ -49,6 +55,12 @@ def definition() -> str:
 
 def no_fault(event: Mapping[str, Any]) -> None:
     """All is well."""
+
+
+def valid_definition() -> str:
+    """The definition with an ARN that looks like one."""
+    function = "arn:aws:lambda:us-east-1:123456789012:function:bulk"
+    return definition().replace("BulkFunction.Arn", function)
 
 
 @dataclass
@@ -76,8 +88,8 @@ class Service:
         """What the command line makes of its options, with the inputs noted."""
         sources = list_sources(self.s3, self.bucket, f"s3://{self.bucket}/{key}", None)
         wanted = {"text_column": "text", "keep": ["id"], "model_uri": None, **options}
-        given = type("Options", (), {"output": f"s3://{self.bucket}/out", **wanted})
-        job = make_job(Stack("machine", self.bucket, self.model_uri), sources, given)  # type: ignore[arg-type]
+        given = argparse.Namespace(output=f"s3://{self.bucket}/out", **wanted)
+        job = make_job(Stack(MACHINE, self.bucket, self.model_uri), sources, given)
         lines = "".join(json.dumps(asdict(source)) + "\n" for source in sources)
         self.put(f"{job.run}/inputs.jsonl", lines.encode())
         return job
@@ -227,6 +239,68 @@ def test_the_maps_stay_below_the_reserved_concurrency(service: Service) -> None:
     ]
 
 
+def command(service: Service, *statuses: str) -> str:
+    """The command, where Step Functions answers as it does of a run that is started now."""
+    states = boto3.client("stepfunctions")
+    cloud = boto3.client("cloudformation")
+    arn = "arn:aws:states:us-east-1:123456789012:execution:stack-bulk:run"
+    times: Any = {"executionArn": arn, "startDate": "2026-01-01T00:00:00Z"}
+    outputs = {"BulkStateMachine": MACHINE, "BulkBucket": service.bucket}
+    store, _, version = service.model_uri.rpartition("/")
+    described: Any = {
+        **{"StackName": "stack", "CreationTime": times["startDate"]},
+        "StackStatus": "CREATE_COMPLETE",
+        "Outputs": [{"OutputKey": k, "OutputValue": v} for k, v in outputs.items()],
+        "Parameters": [
+            {"ParameterKey": "ModelStore", "ParameterValue": store},
+            {"ParameterKey": "ModelVersion", "ParameterValue": version},
+        ],
+    }
+    with Stubber(states) as stub, Stubber(cloud) as stack:
+        stack.add_response("describe_stacks", {"Stacks": [described]})
+        stub.add_response("start_execution", times)
+        for status in statuses:
+            told = {**times, "stateMachineArn": MACHINE, "status": status}
+            stub.add_response("describe_execution", told)
+            stub.add_response("list_map_runs", {"mapRuns": []})
+        given = argparse.Namespace(
+            input=f"s3://{service.bucket}/in/",
+            output=f"s3://{service.bucket}/out",
+            **{"stack": "stack", "format": None, "model_uri": None},
+            **{"text_column": "text", "keep": ["id"]},
+        )
+        return _run(cloud, service.s3, states, given)
+
+
+def test_the_command_sums_up_the_manifest_of_its_run(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN a run that ends while it is followed
+    service.put("in/a.csv", table(TITLES[:50]) + b"short\n")
+    job = service.job()
+    monkeypatch.setattr(time, "sleep", lambda _: service.run(job))
+    # WHEN the command is given THEN it says what the run did
+    assert command(service, "RUNNING", "SUCCEEDED") == (
+        f"50 rows in 3 parts; 1 rejected; see s3://{service.bucket}/{job.run}/manifest.json"
+    )
+
+
+def test_ctrl_c_leaves_the_run_alone(
+    service: Service, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # GIVEN a run that is followed
+    service.put("in/a.csv", table(TITLES[:50]))
+
+    def interrupt(_: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(time, "sleep", interrupt)
+    # WHEN the user presses Ctrl-C THEN nothing is stopped, and it is said how to come back
+    with pytest.raises(KeyboardInterrupt):
+        command(service, "RUNNING")
+    assert "the run itself goes on; the same command comes back to it" in capsys.readouterr().err
+
+
 # What can go wrong
 
 
@@ -324,7 +398,7 @@ def test_a_file_that_changes_meanwhile_is_not_mixed(service: Service) -> None:
 @pytest.mark.parametrize(
     ("name", "body", "message"),
     [
-        ("a.csv", b"id,title\n1,x\n", "no column 'text'; the input has id, title"),
+        ("a.csv", b"id,title\n1,x\n", "in/a.csv: the first row lacks a column of text, id$"),
         ("a.csv.gz", gzip.compress(b"text\n" + b"x\n" * 9999)[:-9], "a.csv.gz is damaged"),
     ],
 )
@@ -422,9 +496,7 @@ def test_the_definition_is_valid_by_asl_validator(tmp_path: Path) -> None:
     if not shutil.which("npx"):
         pytest.skip("npx is not installed (it comes with Node.js)")
     path = tmp_path / "definition.json"
-    path.write_text(
-        definition().replace("BulkFunction.Arn", "arn:aws:lambda:us-east-1:123456789012:function:f")
-    )
+    path.write_text(valid_definition())
     command = ["npx", "--yes", "asl-validator@4.0.0", "--json-path", str(path)]
     try:
         done = subprocess.run(
@@ -435,3 +507,16 @@ def test_the_definition_is_valid_by_asl_validator(tmp_path: Path) -> None:
     if "npm error" in done.stderr:
         pytest.skip("asl-validator could not be had from npm")
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_definition_is_valid_by_cfn_lint(tmp_path: Path) -> None:
+    # cfn-lint does not follow the template to the file, so the file comes to it.
+    role = "arn:aws:iam::123456789012:role/role"
+    properties = {"Definition": json.loads(valid_definition()), "RoleArn": role}
+    machine = {"Type": "AWS::StepFunctions::StateMachine", "Properties": properties}
+    path = tmp_path / "template.json"
+    path.write_text(json.dumps({"Resources": {"Machine": machine}}))
+    linter = str(Path(sys.executable).with_name("cfn-lint"))
+    command = [linter, "--regions", "us-east-1", "--", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
+    assert done.returncode == 0, done.stdout

@@ -1,10 +1,11 @@
-"""What the classifier's role may do in S3, asked of an emulator that enforces IAM.
+"""What the roles of the functions may do in S3, asked of an emulator that enforces IAM.
 
 The emulator (moto) looks at the resource of a request in S3 alone; of the other services
 tests/unit/test_template.py reads the policies.
 """
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -47,13 +48,20 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture
 def s3(account: None) -> S3Client:
     """S3 for one who has the classifier's role."""
+    return s3_of(ROLE)
+
+
+def s3_of(role: str, **values: str) -> S3Client:
+    """S3 for one who has a role of the stack."""
     iam, trust = boto3.client("iam"), json.dumps(TRUST)
-    arn = iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
-    (policy,) = deployed()["Resources"][ROLE]["Properties"]["Policies"]
-    document = json.dumps(policy["PolicyDocument"]).replace(
-        '"ClassifierLog.Arn"', '"arn:aws:logs:us-east-1:123456789012:log-group:classifier:*"'
+    arn = iam.create_role(RoleName=role, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    (policy,) = deployed(**values)["Resources"][role]["Properties"]["Policies"]
+    document = re.sub(  # what the resolver leaves of an attribute
+        r'"\w+\.Arn"',
+        '"arn:aws:logs:us-east-1:123456789012:log-group:classifier:*"',
+        json.dumps(policy["PolicyDocument"]),
     )
-    iam.put_role_policy(RoleName=ROLE, PolicyName="policy", PolicyDocument=document)
+    iam.put_role_policy(RoleName=role, PolicyName="policy", PolicyDocument=document)
     keys = boto3.client("sts").assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
     return boto3.client(
         "s3",
@@ -90,3 +98,47 @@ def test_the_function_touches_nothing_else(
 ) -> None:
     with pytest.raises(ClientError, match="AccessDenied"):
         enforced(getattr(s3, operation), **arguments)
+
+
+FILES = "files"
+
+
+@pytest.fixture
+def files(account: None) -> S3Client:
+    """S3 with a bucket of files, for one who has the role of the bulk function."""
+    s3 = boto3.client("s3")
+    s3.create_bucket(Bucket=FILES)
+    for key in ("in/a.csv", "out/runs/x/inputs.jsonl"):
+        s3.put_object(Bucket=FILES, Key=key, Body=b"content")
+    return s3_of("BulkRole", BulkBucket=FILES)
+
+
+@pytest.mark.parametrize(
+    ("operation", "arguments"),
+    [
+        ("get_object", {"Key": "in/a.csv"}),
+        ("list_objects_v2", {"Prefix": "out/runs/x/plan/"}),
+        ("put_object", {"Key": "out/runs/x/plan.jsonl", "Body": b""}),
+        ("put_object", {"Key": "deep/out/parts/a.csv.gz", "Body": b""}),
+    ],
+)
+def test_the_bulk_function_reads_files_and_writes_runs_and_parts(
+    files: S3Client, operation: str, arguments: dict[str, Any]
+) -> None:
+    set_initial_no_auth_action_count(0)(getattr(files, operation))(Bucket=FILES, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("operation", "arguments"),
+    [
+        ("put_object", {"Bucket": FILES, "Key": "in/a.csv", "Body": b""}),
+        ("delete_object", {"Bucket": FILES, "Key": "out/parts/a.csv.gz"}),
+        ("put_object", {"Bucket": BUCKET, "Key": OWN, "Body": b""}),
+        ("list_objects_v2", {"Bucket": BUCKET}),
+    ],
+)
+def test_the_bulk_function_changes_no_file_and_no_model(
+    files: S3Client, operation: str, arguments: dict[str, Any]
+) -> None:
+    with pytest.raises(ClientError, match="AccessDenied"):
+        set_initial_no_auth_action_count(0)(getattr(files, operation))(**arguments)
