@@ -14,6 +14,7 @@ from inference.bundle import MODEL, TOKENIZER, BundleError, Manifest
 
 # Tokens in one run of the model: more is slower per text on one core.
 BATCH_TOKENS = 384
+UNKNOWN = "[UNK]"  # the wordpiece of all that has none
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Prediction:
     probabilities: dict[str, float]  # by label, in output order; they sum to 1
     truncated: bool  # whether its end was cut off
     tokens: int  # wordpieces read, [CLS] and [SEP] included
+    unknown_tokens: int = 0  # of them, those that the vocabulary lacks
 
     @property
     def label(self) -> str:
@@ -49,6 +51,7 @@ class Classifier:
             self._tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
             self._tokenizer.no_padding()
             self._tokenizer.enable_truncation(manifest.max_length)
+            self._unknown = self._tokenizer.token_to_id(UNKNOWN)
             self._session = onnxruntime.InferenceSession(
                 str(folder / MODEL), _options(), providers=["CPUExecutionProvider"]
             )
@@ -75,6 +78,7 @@ class Classifier:
                 dict(zip(self.manifest.labels, row.tolist(), strict=True)),
                 bool(encoding.overflowing),
                 length,
+                encoding.ids.count(self._unknown),
             )
             for row, length, encoding in zip(probabilities, lengths, encodings, strict=True)
         ]
