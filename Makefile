@@ -5,6 +5,8 @@ PORT ?= 8080
 ENV ?= dev
 STACK ?= text-classifier-$(ENV)
 SECONDS ?= 120
+WEIGHT ?= 10
+HOURS ?= 24
 VENV := .venv
 BIN := $(VENV)/bin
 # All after one option: sam takes the last of several.
@@ -15,8 +17,8 @@ SAM := SAM_CLI_TELEMETRY=0 $(BIN)/sam
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve sam-local test bench load lint scan format lock deploy smoke rollback \
-  destroy clean
+.PHONY: help setup demo serve sam-local test bench load lint scan format lock deploy smoke candidate \
+  compare promote rollback destroy clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 11
@@ -34,12 +36,23 @@ sam-local: $(VENV)/local ## the stack of template.yaml, its image in Docker, at 
 
 deploy: $(VENV)/local ## build and deploy to ENV=dev or prod (MODEL_URI=s3://..., PARAMETERS="Access=api-key")
 	$(SAM) build $(OVERRIDES)
+	@$(BIN)/python -m delivery.candidate end $(STACK) # CodeDeploy wants the alias undivided
 	$(SAM) deploy --config-env $(ENV) --stack-name $(STACK) $(OVERRIDES)
 
 smoke: $(VENV)/local ## ask the API at URL=https://... (HEADER="x-api-key: ..." where it wants one)
 	@HEADER="$(HEADER)" $(BIN)/python -m delivery.smoke $(URL)
 
-rollback: $(VENV)/local ## serve the version before again in ENV=dev or prod (or VERSION=number)
+candidate: $(VENV)/local ## let MODEL_URI=s3://... answer WEIGHT=10 percent of the requests to ENV=
+	@$(BIN)/python -m delivery.candidate start $(STACK) $(MODEL_URI) $(WEIGHT)
+
+compare: $(VENV)/local ## whether the candidate answers otherwise than the model of ENV= (HOURS=24)
+	@$(BIN)/python -m delivery.compare $(STACK) $(HOURS)
+
+promote: $(VENV)/local ## deploy the candidate of ENV=, by a canary of its own
+	@uri=$$($(BIN)/python -m delivery.candidate show $(STACK)) && \
+	  $(MAKE) deploy ENV=$(ENV) STACK=$(STACK) MODEL_URI=$$uri
+
+rollback: $(VENV)/local ## end the candidate, or serve the version before, in ENV= (or VERSION=number)
 	@$(BIN)/python -m delivery.rollback $(STACK) $(VERSION)
 
 destroy: $(VENV)/local ## delete the stack of ENV=dev or prod, after asking
