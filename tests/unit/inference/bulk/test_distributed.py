@@ -136,7 +136,12 @@ def test_what_the_workers_cannot_read_is_said_before_they_start(
 
 
 def options(**values: Any) -> argparse.Namespace:
-    defaults = {"output": "s3://files/out/", "model_uri": None, "text_column": "text", "keep": []}
+    defaults: dict[str, Any] = {
+        "output": "s3://files/out/",
+        "model_uri": None,
+        "text_column": "text",
+        "keep": [],
+    }
     return argparse.Namespace(**(defaults | values))
 
 
