@@ -6,6 +6,8 @@ BUNDLE ?= data/sample-model
 ENV ?= dev
 STACK ?= text-classifier-$(ENV)
 SECONDS ?= 120
+WEIGHT ?= 10
+HOURS ?= 24
 VENV := .venv
 BIN := $(VENV)/bin
 # All after one option: sam takes the last of several.
@@ -18,7 +20,7 @@ INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo serve sam-local test bench load lint scan format lock build deploy live \
-  smoke rollback destroy clean
+  smoke candidate compare promote rollback destroy clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 11
@@ -38,6 +40,7 @@ build: $(VENV)/local ## the image of the function (PARAMETERS="Architecture=arm6
 	$(SAM) build $(OVERRIDES)
 
 deploy: build ## build and deploy to ENV=dev or prod (MODEL_URI=s3://..., PARAMETERS="Access=api-key")
+	@$(BIN)/python -m delivery.candidate end $(STACK) # CodeDeploy wants the alias undivided
 	$(SAM) deploy --config-env $(ENV) --stack-name $(STACK) $(ROLE) $(OVERRIDES)
 
 live: $(VENV)/local ## print the version that serves in ENV=dev or prod
@@ -46,7 +49,17 @@ live: $(VENV)/local ## print the version that serves in ENV=dev or prod
 smoke: $(VENV)/local ## ask the API of ENV=dev or prod, or at URL=https://... (HEADER="x-api-key: ...")
 	@HEADER="$(HEADER)" $(BIN)/python -m delivery.smoke $(or $(URL),$(STACK))
 
-rollback: $(VENV)/local ## serve the version before again in ENV=dev or prod (or VERSION=number)
+candidate: $(VENV)/local ## let MODEL_URI=s3://... answer WEIGHT=10 percent of the requests to ENV=
+	@$(BIN)/python -m delivery.candidate start $(STACK) $(MODEL_URI) $(WEIGHT)
+
+compare: $(VENV)/local ## whether the candidate answers otherwise than the model of ENV= (HOURS=24)
+	@$(BIN)/python -m delivery.compare $(STACK) $(HOURS)
+
+promote: $(VENV)/local ## deploy the candidate of ENV=, by a canary of its own
+	@uri=$$($(BIN)/python -m delivery.candidate show $(STACK)) && \
+	  $(MAKE) deploy ENV=$(ENV) STACK=$(STACK) MODEL_URI=$$uri
+
+rollback: $(VENV)/local ## end the candidate, or serve the version before, in ENV= (or VERSION=number)
 	@$(BIN)/python -m delivery.rollback $(STACK) $(VERSION)
 
 destroy: $(VENV)/local ## delete the stack of ENV=dev or prod, after asking

@@ -111,13 +111,15 @@ def show_predictions(one: Request, many: Request, function: Function) -> None:
     cheaper = prices.LAMBDA_WORK_IN_PROVISIONED_GB_SECOND
     provisioned = [per_million(request, function, cheaper) for request in (one, many)]
     row("in provisioned environments", *(sum(costs.values()) for costs in provisioned))
-    logged = MILLION * prices.DYNAMODB_WRITE
+    logged = MILLION * 2 * prices.DYNAMODB_WRITE  # into the table and into its index
     row("more with `PredictionLog=on`", logged, logged)
 
 
 def show_month(function: Function, per_million_headlines: float) -> None:
     """Print what a month costs, whether anybody asks or not, and what the usual way costs."""
-    alarms = TEMPLATE.read_text().count("Type: AWS::CloudWatch::Alarm")
+    every = TEMPLATE.read_text().count("Type: AWS::CloudWatch::Alarm\n")
+    drift = TEMPLATE.read_text().count("Type: AWS::CloudWatch::Alarm\n    Condition: HasDrift\n")
+    alarms = every - drift
     model = sum(file.stat().st_size for file in BUNDLE.iterdir()) / 1e9
     idle = {
         "dashboard": prices.DASHBOARD_MONTH,
@@ -134,6 +136,7 @@ def show_month(function: Function, per_million_headlines: float) -> None:
     row("**in all, if nobody asks**", sum(idle.values()))
     row("more with `Access=api-key`: a secret", prices.SECRET_MONTH)
     row(f"more if asked in every hour: {METRICS} metrics", METRICS * prices.CUSTOM_METRIC_MONTH)
+    row(f"more with `DriftSchedule`: {drift} alarms", drift * prices.ALARM_MONTH)
     row("more with `ProvisionedConcurrency=1`", provisioned)
     for instance, hourly in prices.SAGEMAKER_ENDPOINT_HOUR.items():
         monthly = hourly * prices.HOURS_IN_MONTH

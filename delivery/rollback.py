@@ -3,7 +3,8 @@
     python -m delivery.rollback text-classifier-prod      # the version before
     python -m delivery.rollback text-classifier-prod 7    # this one
 
-A deployment that is under way is cancelled instead, which takes it back by itself.
+A deployment that is under way is cancelled instead, which takes it back by itself. A candidate
+that answers a share of the requests (see delivery.candidate) loses it, and that is all.
 """
 
 import sys
@@ -13,15 +14,12 @@ from typing import TYPE_CHECKING
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from delivery.stack import ALIAS, find
+from delivery.candidate import DESCRIPTION
+from delivery.stack import ALIAS, DeliveryError, Stack, candidate_of, serve_only
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_lambda import LambdaClient
-
-
-class RollbackError(Exception):
-    """There is nothing to go back to; the message says why."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     stack, *version = sys.argv[1:] if arguments is None else arguments
     try:
         print(rollback(boto3.client("cloudformation"), boto3.client("lambda"), stack, *version))
-    except (RollbackError, BotoCoreError, ClientError) as error:
+    except (DeliveryError, BotoCoreError, ClientError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
@@ -41,31 +39,34 @@ def rollback(
     """Go back to a version, by default the one before; says what was done.
 
     Raises:
-        RollbackError: there is no such version.
+        DeliveryError: there is no such version.
     """
-    found = find(cloudformation, stack)
+    found = Stack.find(cloudformation, stack)
     if found.status == "UPDATE_IN_PROGRESS":
         cloudformation.cancel_update_stack(StackName=stack)
         return f"{stack}: the deployment under way is cancelled and taken back"
-    function = found.outputs["Function"]
-    current = lambda_.get_alias(FunctionName=function, Name=ALIAS)["FunctionVersion"]
-    target = version or _before(lambda_, function, int(current))
-    lambda_.update_alias(
-        FunctionName=function,
-        Name=ALIAS,
-        FunctionVersion=target,
-        RoutingConfig={"AdditionalVersionWeights": {}},
-    )
+    alias = lambda_.get_alias(FunctionName=found.function, Name=ALIAS)
+    current, candidate = alias["FunctionVersion"], candidate_of(alias)
+    if candidate and not version:
+        serve_only(lambda_, found.function, current, alias["RevisionId"])
+        return f"{stack}: version {current} answers all requests, candidate {candidate[0]} none"
+    target = version or _before(lambda_, found.function, int(current))
+    serve_only(lambda_, found.function, target, alias["RevisionId"])
     return f"{stack}: version {target} serves instead of {current}"
 
 
 def _before(lambda_: "LambdaClient", function: str, current: int) -> str:
-    """The newest version older than the current one."""
+    """The newest version older than the current one that was deployed, not tried."""
     pages = lambda_.get_paginator("list_versions_by_function").paginate(FunctionName=function)
-    numbers = [one["Version"] for page in pages for one in page["Versions"]]
+    numbers = [
+        one["Version"]
+        for page in pages
+        for one in page["Versions"]
+        if not one.get("Description", "").startswith(f"{DESCRIPTION} ")
+    ]
     older = [int(number) for number in numbers if number.isdecimal() and int(number) < current]
     if not older:
-        raise RollbackError(f"{function} has no version older than {current}")
+        raise DeliveryError(f"{function} has no version older than {current}")
     return str(max(older))
 
 

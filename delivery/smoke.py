@@ -19,7 +19,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from delivery.stack import find
+from delivery.stack import Stack
 
 TEXT = "Life in Mars might be a real possibility"
 ATTEMPTS = 5  # a new API's name and its first environment take a moment
@@ -55,7 +55,7 @@ def address(target: str) -> str:
     """
     if target.startswith(("https://", "http://")):
         return target
-    outputs = find(boto3.client("cloudformation"), target).outputs
+    outputs = Stack.find(boto3.client("cloudformation"), target).outputs
     if "Url" not in outputs:
         raise SmokeError(f"{target} has no API: its first deployment is not done")
     return outputs["Url"]

@@ -15,6 +15,7 @@ from inference.bundle import MODEL, TOKENIZER, BundleError, Manifest
 
 # Tokens in one run of the model: more is slower per text on one core.
 BATCH_TOKENS = 384
+UNKNOWN = "[UNK]"  # the wordpiece of all that has none
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Prediction:
     probabilities: dict[str, float]  # by label, in output order; they sum to 1
     truncated: bool  # whether a part was cut off
     tokens: int  # wordpieces read, [CLS] and [SEP] included
+    unknown_tokens: int = 0  # of them, those that the vocabulary lacks
 
     @property
     def label(self) -> str:
@@ -53,6 +55,7 @@ class Classifier:
                 self._tokenizer.no_padding()
                 direction = (self._tokenizer.truncation or {}).get("direction", "right")
                 self._tokenizer.enable_truncation(manifest.max_length, direction=direction)
+                self._unknown = self._tokenizer.token_to_id(UNKNOWN)
                 self._session = session.result()
             # The tokenizer's last token is one that the model must know.
             logits = self._run([[self._tokenizer.get_vocab_size() - 1]])
@@ -77,6 +80,7 @@ class Classifier:
                 dict(zip(self.manifest.labels, row.tolist(), strict=True)),
                 bool(encoding.overflowing),
                 length,
+                encoding.ids.count(self._unknown),
             )
             for row, length, encoding in zip(probabilities, lengths, encodings, strict=True)
         ]

@@ -14,6 +14,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 if TYPE_CHECKING:  # model.py imports it while the bundle comes
     from inference.classifier import Prediction
+    from inference.drift.stability import Feature
 
 
 SERVICE = "classifier"  # the dimension of every metric
@@ -26,6 +27,8 @@ UNITS = {
     "ModelLoadSeconds": MetricUnit.Seconds,
     "ModelLoadFailures": MetricUnit.Count,
     "PredictionLogFailures": MetricUnit.Count,
+    "PopulationStability": MetricUnit.NoUnit,  # of each feature that may drift
+    "DriftedFeatures": MetricUnit.Count,
 }
 MAX_VALUES = 100  # of one metric in one EMF line
 
@@ -42,7 +45,7 @@ def count_cold_start() -> None:
 def model_loaded(version: str, seconds: float) -> None:
     """Tell how long the model took to be had."""
     logger.info("model loaded", model_version=version, seconds=round(seconds, 3))
-    _emit({"ModelLoadSeconds": [seconds]})
+    _emit({"ModelLoadSeconds": [seconds]}, version)
 
 
 def model_not_loaded(uri: str, cause: Exception) -> None:
@@ -76,10 +79,11 @@ def predicted(
         "latency_ms": round(milliseconds, 2),
     }
     logger.info("predicted", extra=fields if texts is None else {**fields, "texts": list(texts)})
-    _emit({"Confidence": confidences, "Tokens": tokens, "Latency": [milliseconds]})
+    _emit({"Confidence": confidences, "Tokens": tokens, "Latency": [milliseconds]}, version)
     for label, count in Counter(labels).items():
         # CloudWatch drops a metric whose dimension is not ASCII.
-        _emit({"Predictions": [count]}, label=label.encode("ascii", "backslashreplace").decode())
+        dimension = label.encode("ascii", "backslashreplace").decode()
+        _emit({"Predictions": [count]}, version, label=dimension)
 
 
 def predictions_lost(count: int, cause: str) -> None:
@@ -88,8 +92,29 @@ def predictions_lost(count: int, cause: str) -> None:
     _emit({"PredictionLogFailures": [count]})
 
 
-def _emit(values: Mapping[str, Sequence[float]], **dimensions: str) -> None:
-    """Print metrics, each with all its values, in as many lines as that needs."""
+def drift_measured(version: str, texts: int, features: "Sequence[Feature]") -> None:
+    """Tell how far a window of predictions is from those on the held-out texts."""
+    found = {
+        one.name: {"psi": round(one.psi, 4), "limit": round(one.limit, 4), "drifted": one.drifted}
+        for one in features
+    }
+    logger.info("drift measured", model_version=version, texts=texts, features=found)
+    for one in features:
+        _emit({"PopulationStability": [one.psi]}, version, feature=one.name)
+    _emit({"DriftedFeatures": [sum(one.drifted for one in features)]}, version)
+
+
+def drift_not_measured(version: str, texts: int, needed: int) -> None:
+    """Tell that a window has too few predictions to tell a shift from chance."""
+    logger.info("drift not measured", model_version=version, texts=texts, needed=needed)
+
+
+def _emit(values: Mapping[str, Sequence[float]], version: str = "", **dimensions: str) -> None:
+    """Print metrics, each with all its values, in as many lines as that needs.
+
+    The model's version is a property of the line, which Logs Insights can select by, and no
+    dimension: each version would be so many metrics more to pay for.
+    """
     for start in range(0, max(map(len, values.values())), MAX_VALUES):
         # Given to add_metric one by one, a request's values cost the square of their number.
         line = metrics.serialize_metric_set(
@@ -100,4 +125,5 @@ def _emit(values: Mapping[str, Sequence[float]], **dimensions: str) -> None:
             },
             {"service": SERVICE, **dimensions},
         )
-        print(json.dumps(line, separators=(",", ":")))
+        properties = {"model_version": version} if version else {}
+        print(json.dumps({**line, **properties}, separators=(",", ":")))

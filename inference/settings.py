@@ -31,6 +31,7 @@ class Settings(BaseModel):
     prediction_table: Annotated[str, Field(pattern=r"^([A-Za-z0-9._-]{3,255})?$")] = ""  # or none
     prediction_ttl_days: Annotated[int, Field(gt=0)] = 30
     prediction_timeout_ms: Annotated[int, Field(gt=0)] = 200  # that an answer waits for the table
+    drift_hours: Annotated[int, Field(gt=0)] = 24  # that the drift function looks back
     log_text: bool = False  # whether the logs, the table's too, may hold what was classified
 
 

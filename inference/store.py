@@ -25,6 +25,7 @@ from inference.bundle import (
     is_version,
     parse_manifest,
     read_verified,
+    version_of,
 )
 
 if TYPE_CHECKING:
@@ -95,9 +96,35 @@ def fetch(uri: str, cache: Path, timeout: float) -> Bundle:
         raise StoreError(f"{uri}: {error.strerror or error} ({where})") from error
 
 
+def fetch_manifest(uri: str) -> tuple[Manifest, str]:
+    """The manifest and version of the bundle at a model URI, without its other files.
+
+    Raises:
+        StoreError: it cannot be had, or is not the one the URI names.
+    """
+    try:
+        if uri.startswith("file://"):
+            folder = Path(unquote(urlsplit(uri).path))
+            data = (folder / MANIFEST).read_bytes()
+            return parse_manifest(data, _named(folder)), version_of(data)
+        location = _S3Location.parse(uri)
+        with tempfile.TemporaryDirectory() as folder_name:
+            path = Path(folder_name) / MANIFEST
+            _download(_client(), location, path, MANIFEST_LIMIT)
+            return parse_manifest(path.read_bytes(), location.version), location.version
+    except BundleError as error:
+        raise StoreError(f"{uri}: {error}") from error
+    except OSError as error:
+        raise StoreError(f"{uri}: {error.strerror or error}") from error
+
+
 def _open_folder(folder: Path) -> Bundle:
-    version = folder.name if is_version(folder.name) else None
-    return Bundle(folder, *read_verified(folder, version))
+    return Bundle(folder, *read_verified(folder, _named(folder)))
+
+
+def _named(folder: Path) -> str | None:
+    """The version that a folder is named by, if it is."""
+    return folder.name if is_version(folder.name) else None
 
 
 def _fetch_s3(location: _S3Location, cache: Path, timeout: float) -> Bundle:

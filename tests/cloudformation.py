@@ -43,8 +43,8 @@ def transformed(**values: str) -> dict[str, Any]:
     """The template after the SAM transform, with the values of parameters."""
     template = yaml_parse(TEMPLATE.read_text())
     # As `sam build` and `sam deploy` leave them:
-    for name in ("Classifier", "BulkFunction"):
-        template["Resources"][name]["Properties"]["ImageUri"] = (
+    for function in ("Classifier", "BulkFunction", "DriftFunction"):
+        template["Resources"][function]["Properties"]["ImageUri"] = (
             "123456789012.dkr.ecr.us-east-1.amazonaws.com/classifier:0123456789ab"
         )
     template["Resources"]["ApiKeyFunction"]["Properties"]["CodeUri"] = "s3://artifacts/key"
@@ -96,6 +96,8 @@ class _Resolver:
             return value
         if len(value) == 1:
             name, argument = next(iter(value.items()))
+            if name == "Condition" and isinstance(argument, str):
+                return self._is_true(argument)
             if name == "Ref" or name.startswith("Fn::"):
                 return self._call(name.removeprefix("Fn::"), argument)
         pairs = {key: self._resolve(one) for key, one in value.items()}
@@ -116,6 +118,8 @@ class _Resolver:
             return str(argument[0]) == str(argument[1])
         if function == "Not":
             return not argument[0]
+        if function == "And":
+            return all(argument)
         if function == "Join":
             return argument[0].join(str(one) for one in argument[1])
         if function == "Split":

@@ -19,10 +19,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from inference.bundle import MANIFEST, TOKENIZER, FileEntry, Manifest, version_of
 from inference.classifier import Classifier, Prediction
+from inference.drift.stability import design_effects
 from training import data, distilbert, metrics, report
 from training.compare import classify, probabilities_of
 from training.evaluate import Run, StaleError, open_run, read_evaluation
@@ -32,6 +34,7 @@ from training.provenance import public_settings
 MAX_ACCURACY_DROP = 0.5  # points
 MIN_AGREEMENT = 98.5  # % of labels
 CALIBRATION_ROWS = 500
+CONFIDENCE_PARTS = 100  # fine, as most confidences are near 1
 REFUSED = 3
 
 
@@ -104,7 +107,7 @@ def export(run: Run, output: Path) -> str:
                     "baseline": evaluation["baseline"],
                 },
                 "quantization": comparison,
-                "reference": reference(folder, texts, predictions),
+                "reference": reference(predictions, data.clusters_of(run.rows.test)),
             }
         )
         (folder / MANIFEST).write_bytes(manifest.to_bytes())
@@ -176,25 +179,25 @@ def gate(comparison: dict[str, Any]) -> None:
         raise GateError(f"int8 agrees with fp32 on {comparison['agreement']:.2f} % of labels")
 
 
-def reference(
-    folder: Path, texts: Sequence[str], predictions: Sequence[Prediction]
-) -> dict[str, Any]:
-    """What the bundle's answers and inputs look like on the test rows, to measure drift by."""
-    tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
-    encodings = tokenizer.encode_batch(list(texts))
-    unknown = tokenizer.token_to_id("[UNK]")
-    tokens = sum(len(encoding.ids) for encoding in encodings)
+def reference(predictions: Sequence[Prediction], clusters: NDArray[np.int64]) -> dict[str, Any]:
+    """What answers and inputs look like on the test rows, to measure drift by; as shares."""
+    texts, tokens = len(predictions), sum(prediction.tokens for prediction in predictions)
     labels = Counter(prediction.label for prediction in predictions)
     confidences = [prediction.confidence for prediction in predictions]
-    lengths = Counter(len(encoding.ids) for encoding in encodings)
-    return {
-        "texts": len(texts),
-        "labels": {label: labels[label] / len(texts) for label in predictions[0].probabilities},
-        # shares of the tenths of [0, 1]
-        "confidence": (np.histogram(confidences, 10, (0, 1))[0] / len(texts)).tolist(),
-        "token_length": {str(length): lengths[length] / len(texts) for length in sorted(lengths)},
-        "unknown_tokens": sum(encoding.ids.count(unknown) for encoding in encodings) / tokens,
+    lengths = Counter(prediction.tokens for prediction in predictions)
+    found: dict[str, Any] = {
+        "texts": texts,
+        "labels": {label: labels[label] / texts for label in predictions[0].probabilities},
+        # of equal parts of [0, 1]
+        "confidence": (np.histogram(confidences, CONFIDENCE_PARTS, (0, 1))[0] / texts).tolist(),
+        "token_length": {str(length): lengths[length] / texts for length in sorted(lengths)},
+        # of all tokens
+        "unknown_tokens": sum(prediction.unknown_tokens for prediction in predictions) / tokens,
     }
+    members: dict[int, list[Prediction]] = {}
+    for prediction, cluster in zip(predictions, clusters.tolist(), strict=True):
+        members.setdefault(cluster, []).append(prediction)
+    return {**found, "design_effects": design_effects(found, list(members.values()))}
 
 
 def entries_of(folder: Path) -> dict[str, FileEntry]:

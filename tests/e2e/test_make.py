@@ -75,7 +75,7 @@ def test_a_deployment_passes_every_parameter_to_build_and_deploy() -> None:
         "PARAMETERS=Access=iam Architecture=arm64",
     ]
     # WHEN they are to be deployed
-    build, deploy = told("deploy", "ENV=prod", *named)
+    build, _, deploy = told("deploy", "ENV=prod", *named)
     # THEN both steps are told all of them, under one option as sam heeds only the last
     overrides = "--parameter-overrides ModelStore=s3://models/news ModelVersion=0123456789abcdef"
     overrides += " Access=iam Architecture=arm64"
@@ -86,8 +86,15 @@ def test_a_deployment_passes_every_parameter_to_build_and_deploy() -> None:
 
 
 def test_a_deployment_hands_on_the_role_of_cloudformation() -> None:
-    _, deploy = told("deploy", "EXECUTION_ROLE=arn:aws:iam::123456789012:role/executes")
+    *_, deploy = told("deploy", "EXECUTION_ROLE=arn:aws:iam::123456789012:role/executes")
     assert "--stack-name text-classifier-dev --role-arn arn:aws:iam::123456789012:role/" in deploy
+
+
+def test_a_deployment_ends_the_candidate_once_the_image_is_built() -> None:
+    build, end, deploy = told("deploy", "ENV=prod")
+    assert "/sam build" in build
+    assert "delivery.candidate end text-classifier-prod" in end
+    assert "/sam deploy" in deploy
 
 
 @pytest.mark.parametrize(
@@ -96,6 +103,12 @@ def test_a_deployment_hands_on_the_role_of_cloudformation() -> None:
         ("live", [], "delivery.stack text-classifier-prod"),
         ("smoke", [], "delivery.smoke text-classifier-prod"),
         ("smoke", ["URL=https://api"], "delivery.smoke https://api"),
+        (
+            "candidate",
+            ["MODEL_URI=s3://models/news/0123456789abcdef", "WEIGHT=5"],
+            "delivery.candidate start text-classifier-prod s3://models/news/0123456789abcdef 5",
+        ),
+        ("compare", [], "delivery.compare text-classifier-prod 24"),
         ("rollback", [], "delivery.rollback text-classifier-prod"),
         ("rollback", ["VERSION=7"], "delivery.rollback text-classifier-prod 7"),
         ("destroy", [], "sam delete --stack-name text-classifier-prod"),

@@ -7,15 +7,41 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from mypy_boto3_s3 import S3Client
 
 from inference.local.emulator import Context
 from inference.local.front_door import to_event
+from tests.cloudformation import deployed
 from tests.conftest import TinyModel
 from training.publish import publish
 
 Call = Callable[..., tuple[int, dict[str, str], Any]]
+
+
+class Table:
+    """A table of the local DynamoDB, as the template makes it."""
+
+    def __init__(self, endpoint: str, name: str) -> None:
+        self.name = name
+        made = deployed(PredictionLog="on")["Resources"]["PredictionTable"]["Properties"]
+        kept = ("KeySchema", "AttributeDefinitions", "GlobalSecondaryIndexes", "BillingMode")
+        self._table = boto3.resource("dynamodb", endpoint_url=endpoint).create_table(
+            TableName=name, **{key: made[key] for key in kept}
+        )
+
+    def items(self) -> dict[str, dict[str, Any]]:
+        """What it holds, by id."""
+        found: list[Any] = self._table.scan()["Items"]
+        return {item["id"]: item for item in found}
+
+
+@pytest.fixture
+def table(s3_endpoint: str, bucket: str, monkeypatch: pytest.MonkeyPatch) -> Table:
+    """An empty table of this test's own; moto serves every service at one endpoint."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", s3_endpoint)
+    return Table(s3_endpoint, f"predictions-{bucket}")
 
 
 @pytest.fixture

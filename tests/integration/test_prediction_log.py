@@ -14,11 +14,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event
 from typing import Any, Literal
 
-import boto3
 import pytest
 
 from inference.local.front_door import served
-from tests.integration.conftest import Call, metrics_in
+from tests.integration.conftest import Call, Table, metrics_in
 
 BOUND_MS = 200
 # Over the bound: what a loaded machine needs for the rest of a request.
@@ -112,31 +111,6 @@ def faulty_dynamodb(target: str, fault: Fault) -> Iterator[str]:
             ended.set()
 
 
-class Table:
-    """A table of the local DynamoDB, as the template makes it."""
-
-    def __init__(self, endpoint: str, name: str) -> None:
-        self.name = name
-        self._table = boto3.resource("dynamodb", endpoint_url=endpoint).create_table(
-            TableName=name,
-            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-            BillingMode="PAY_PER_REQUEST",
-        )
-
-    def items(self) -> dict[str, dict[str, Any]]:
-        """What it holds, by id."""
-        found: list[Any] = self._table.scan()["Items"]
-        return {item["id"]: item for item in found}
-
-
-@pytest.fixture
-def table(s3_endpoint: str, bucket: str, monkeypatch: pytest.MonkeyPatch) -> Table:
-    """An empty table of this test's own; moto serves every service at one endpoint."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", s3_endpoint)
-    return Table(s3_endpoint, f"predictions-{bucket}")
-
-
 @pytest.fixture
 def logging_call(start: Callable[..., Call], uri: str, table: Table) -> Call:
     """A function that logs its predictions, on a machine that may be slow."""
@@ -187,6 +161,8 @@ def test_a_prediction_is_an_item(logging_call: Call, table: Table) -> None:
     assert item.pop("expires_at") == int(moment.timestamp()) + 30 * 86_400
     assert isinstance(item["confidence"], Decimal)
     assert item.pop("tokens") > 2
+    assert 0 <= item.pop("unknown_tokens") < 2
+    assert item.pop("bucket").startswith(f"{answer['model_version']}#{moment:%Y-%m-%dT%H}#")
     assert item == {
         "id": "the-request-id#0",
         "label": answer["predicted_label"],

@@ -6,8 +6,10 @@ import tomllib
 from typing import Any
 
 import pytest
+from samtranslator.yaml_helper import yaml_parse
 
 from delivery import prices
+from inference.prediction_log import INDEX
 from tests.cloudformation import MODEL, TEMPLATE, deployed, parameters, transformed
 from tests.conftest import ROOT
 
@@ -15,12 +17,13 @@ KMS = "arn:aws:kms:us-east-1:123456789012:key/01234567-89ab-cdef-0123-456789abcd
 VPC = {"SubnetIds": "subnet-1,subnet-2", "SecurityGroupIds": "sg-1"}
 JWT = {"Access": "jwt", "JwtIssuer": "https://issuer/", "JwtAudience": "app,cli"}
 API_KEY = {"Access": "api-key"}
+DRIFT = {"PredictionLog": "on", "DriftSchedule": "rate(1 day)"}
 EVERYTHING = {
     **API_KEY,
     **VPC,
     "KmsKeyArn": KMS,
     "BulkBucket": "files",
-    "PredictionLog": "on",
+    **DRIFT,
     "ProvisionedConcurrency": "2",
     "ReservedConcurrency": "10",
     "CorsOrigin": "https://example.com",
@@ -231,6 +234,51 @@ def test_the_prediction_log_is_a_table_that_forgets() -> None:
     assert variables["PREDICTION_TABLE"] == "PredictionTable"
 
 
+def test_a_window_of_the_prediction_log_is_read_by_an_index_without_texts() -> None:
+    table = resources("DynamoDB::Table", PredictionLog="on")["PredictionTable"]
+    (index,) = table["GlobalSecondaryIndexes"]
+    assert index["IndexName"] == INDEX
+    assert [key["AttributeName"] for key in index["KeySchema"]] == ["bucket", "id"]
+    assert index["Projection"]["ProjectionType"] == "INCLUDE"
+    assert not [name for name in index["Projection"]["NonKeyAttributes"] if "text" in name]
+
+
+def test_drift_is_measured_if_there_is_a_log_and_a_schedule() -> None:
+    for values in ({}, {"PredictionLog": "on"}, {"DriftSchedule": "rate(1 day)"}):
+        assert not [name for name in deployed(**values)["Resources"] if "Drift" in name]
+    (rule,) = resources("Events::Rule", **DRIFT).values()
+    assert rule["ScheduleExpression"] == "rate(1 day)"
+    assert rule["Targets"][0]["Arn"] == "DriftFunction.Arn"
+    function = resources("Lambda::Function", **DRIFT)["DriftFunction"]
+    assert function["ImageConfig"] == {"Command": ["inference.drift.function.handler"]}
+    assert function["Environment"]["Variables"] == {
+        "MODEL_URI": "s3://models/news/0123456789abcdef",
+        "METRICS_NAMESPACE": "TextClassifier/stack",
+        "PREDICTION_TABLE": "PredictionTable",
+        "DRIFT_HOURS": "24",
+    }
+
+
+def test_a_schedule_without_a_log_is_not_deployed() -> None:
+    rule = transformed()["Rules"]["DriftNeedsPredictionLog"]
+    assert "PredictionLog" in json.dumps(rule["Assertions"])
+
+
+@pytest.mark.parametrize(
+    ("schedule", "valid"),
+    [("", True), ("rate(1 day)", True), ("cron(0 6 * * ? *)", True), ("daily", False)],
+)
+def test_a_schedule_has_the_form_of_one(schedule: str, *, valid: bool) -> None:
+    assert bool(re.match(parameters()["DriftSchedule"]["AllowedPattern"], schedule)) is valid
+
+
+@pytest.mark.parametrize("function", ["BulkFunction", "DriftFunction"])
+def test_all_functions_are_one_image(function: str) -> None:
+    functions = yaml_parse(TEMPLATE.read_text())["Resources"]
+    # sam builds once what has the same metadata, all of it
+    assert functions[function]["Metadata"] == functions["Classifier"]["Metadata"]
+
+
 def test_the_network_is_the_users_own() -> None:
     assert classifier(**VPC)["VpcConfig"] == {
         "SubnetIds": ["subnet-1", "subnet-2"],
@@ -351,6 +399,16 @@ def test_in_a_vpc_the_code_itself_may_touch_no_interface() -> None:
     assert found["AndNotTheCode"]["Action"] == found["LetLambdaMakeInterfaces"]["Action"]
 
 
+def test_the_drift_function_reads_one_manifest_and_the_index() -> None:
+    allowed = statements("DriftRole", **DRIFT)
+    assert set(allowed) == {"ReadTheReference", "ReadThePredictions", "WriteTheLog", "SendTraces"}
+    assert allowed["ReadTheReference"]["Action"] == {"s3:GetObject"}
+    manifest = "arn:aws:s3:::models/news/0123456789abcdef/manifest.json"
+    assert allowed["ReadTheReference"]["Resource"] == {manifest}
+    assert allowed["ReadThePredictions"]["Action"] == {"dynamodb:Query"}
+    assert allowed["ReadThePredictions"]["Resource"] == {f"PredictionTable.Arn/index/{INDEX}"}
+
+
 def test_the_authorizer_reads_the_key_and_nothing_else() -> None:
     allowed = statements("ApiKeyRole", **API_KEY)
     assert set(allowed) == {"ReadTheKey", "WriteTheLog", "SendTraces"}
@@ -416,17 +474,21 @@ def test_scoring_files_writes_runs_and_parts_and_nothing_else() -> None:
 
 
 def test_every_alarm_tells_the_topic() -> None:
-    alarms = resources("CloudWatch::Alarm")
+    alarms = resources("CloudWatch::Alarm", **DRIFT)
     assert set(alarms) >= {
+        "Drift",
+        "DriftErrors",
         "ServerErrors",
         "FunctionErrors",
         "Latency",
         "Throttles",
         "ModelLoadFailures",
     }
-    for alarm in alarms.values():
+    for name, alarm in alarms.items():
         assert alarm["AlarmActions"] == ["AlarmTopic"]
-        assert alarm["TreatMissingData"] == "notBreaching"  # nobody asking is no fault
+        # Nobody asking is no fault; between two measurements of drift, the last one holds.
+        missing = "ignore" if name == "Drift" else "notBreaching"
+        assert alarm["TreatMissingData"] == missing
 
 
 def test_somebody_is_told_if_there_is_an_address() -> None:
@@ -443,6 +505,9 @@ def test_the_dashboard_shows_what_runs_and_what_it_costs(architecture: str) -> N
     for metric in ("Count", "5xx", "p99", "ColdStarts", "Predictions", "Confidence"):
         assert metric in shown
     assert "TextClassifier/stack" in shown
+    assert "PopulationStability" not in shown
+    drift = resources("CloudWatch::Dashboard", **DRIFT)["Dashboard"]["DashboardBody"]
+    assert "${PROP('Dim.feature')}" in json.dumps(json.loads(drift)["widgets"])
     assert "${PROP('Dim.label')}" in shown
     # Prices are in delivery/prices.py; CloudFormation cannot read them there.
     lambda_, api = 1e6 * prices.LAMBDA_REQUEST, 1e6 * prices.HTTP_API_REQUEST
@@ -452,12 +517,14 @@ def test_the_dashboard_shows_what_runs_and_what_it_costs(architecture: str) -> N
 
 
 def test_no_metric_is_watched_that_the_function_does_not_write() -> None:
-    alarms = resources("CloudWatch::Alarm").values()
+    alarms = resources("CloudWatch::Alarm", **DRIFT).values()
     own = [one for one in alarms if one["Namespace"].startswith("TextClassifier/")]
     assert [(one["MetricName"], one["Dimensions"]) for one in own] == [
-        ("ModelLoadFailures", [{"Name": "service", "Value": "classifier"}])
+        (name, [{"Name": "service", "Value": "classifier"}])
+        for name in ("ModelLoadFailures", "DriftedFeatures")
     ]
-    body = resources("CloudWatch::Dashboard")["Dashboard"]["DashboardBody"]
+    body = resources("CloudWatch::Dashboard", **DRIFT)["Dashboard"]["DashboardBody"]
+    assert 'feature,service} MetricName=\\"PopulationStability' in body
     shown = re.findall(r'\["TextClassifier/stack", "(\w+)", "service", "classifier"', body)
     shown += re.findall(r"stack\\\",service,label} MetricName=\\\"(\w+)", body)
     assert set(shown) == {
