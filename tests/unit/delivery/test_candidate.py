@@ -5,7 +5,7 @@ from botocore.exceptions import ClientError
 
 from delivery import candidate
 from delivery.stack import DeliveryError
-from tests.unit.delivery.conftest import DEPLOYED, FUNCTION, STORE, Account
+from tests.account import DEPLOYED, FUNCTION, STORE, Account
 
 OTHER = f"{STORE}/fedcba9876543210"
 VARIABLES = {"MODEL_URI": DEPLOYED, "LOG_TEXT": "false"}
@@ -15,7 +15,7 @@ WITH_OTHER = {"MODEL_URI": OTHER, "LOG_TEXT": "false", "MODEL_CANDIDATE": "true"
 @pytest.fixture(autouse=True)
 def labels(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[str, ...]]:
     """The labels of the models in the store, which no unit test reaches."""
-    of_models = {DEPLOYED: ("a", "b"), OTHER: ("a", "b")}
+    of_models: dict[str, tuple[str, ...]] = {DEPLOYED: ("a", "b"), OTHER: ("a", "b")}
     monkeypatch.setattr(
         candidate, "fetch_manifest", lambda uri: (SimpleNamespace(labels=of_models[uri]), "")
     )
