@@ -120,7 +120,8 @@ def show(cloudformation: "CloudFormationClient", lambda_: "LambdaClient", name: 
     candidate = candidate_of(lambda_.get_alias(FunctionName=function, Name=ALIAS))
     if not candidate:
         raise DeliveryError(f"{name} has no candidate: see make candidate")
-    return model_of(lambda_, function, candidate[0])
+    found = lambda_.get_function_configuration(FunctionName=function, Qualifier=candidate[0])
+    return found["Environment"]["Variables"]["MODEL_URI"]
 
 
 def end(cloudformation: "CloudFormationClient", lambda_: "LambdaClient", name: str) -> str:
@@ -140,12 +141,6 @@ def end(cloudformation: "CloudFormationClient", lambda_: "LambdaClient", name: s
     version = alias["FunctionVersion"]
     serve_only(lambda_, stack.function, version, alias["RevisionId"])
     return f"{name}: version {version} answers all requests, candidate {candidate[0]} none"
-
-
-def model_of(lambda_: "LambdaClient", function: str, version: str) -> str:
-    """The model URI that a version of a function is told."""
-    found = lambda_.get_function_configuration(FunctionName=function, Qualifier=version)
-    return found["Environment"]["Variables"]["MODEL_URI"]
 
 
 def _publish(lambda_: "LambdaClient", stack: Stack, model_uri: str) -> str:

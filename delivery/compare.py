@@ -11,27 +11,32 @@ https://doi.org/10.1002/(SICI)1097-0258(19980430)17:8%3C873::AID-SIM779%3E3.0.CO
 independent texts as say as much.
 """
 
+import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from math import sqrt
 from statistics import NormalDist
+from typing import TYPE_CHECKING
 
 import boto3
 import numpy as np
 from botocore.exceptions import BotoCoreError, ClientError
 from numpy.typing import NDArray
 
-from delivery.candidate import model_of
 from delivery.stack import ALIAS, DeliveryError, Stack, candidate_of
 from inference.prediction_sample import Logged, client, sample
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_lambda import LambdaClient
 
 LEVEL = 0.95
 POWER = 0.8
 MIN_REQUESTS = 100  # of each model: with fewer, variances are guesses
 MAX_TEXTS = 50_000  # of each model
-HOURS = "24"
 
 
 @dataclass(frozen=True)
@@ -96,35 +101,67 @@ class Difference:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Compare and print; returns the exit code."""
-    stack, hours = [*(sys.argv[1:] if arguments is None else arguments), HOURS][:2]
+    parser = argparse.ArgumentParser(
+        prog="python -m delivery.compare",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("stack")
+    parser.add_argument("hours", type=int, nargs="?", default=24, help="to look back (default: 24)")
+    options = parser.parse_args(arguments)
+    clients = boto3.client("cloudformation"), boto3.client("lambda"), client()
     try:
-        print(compare(stack, int(hours)))
+        print(compare(*clients, options.stack, options.hours, datetime.now(UTC)))
     except (DeliveryError, BotoCoreError, ClientError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def compare(name: str, hours: int) -> str:
-    """A report on the candidate next to the deployed model.
+def compare(
+    cloudformation: "CloudFormationClient",
+    lambda_: "LambdaClient",
+    dynamodb: "DynamoDBClient",
+    name: str,
+    hours: int,
+    now: datetime,
+) -> str:
+    """A report on the candidate next to the model that serves, of the hours that they shared.
+
+    Of an hour without a candidate there is nothing to compare: what is asked changes in a day.
 
     Raises:
         DeliveryError: there is no candidate or no log, or too little was asked of one of them.
     """
-    lambda_ = boto3.client("lambda")
-    stack = Stack.find(boto3.client("cloudformation"), name)
+    stack = Stack.find(cloudformation, name)
     if "PredictionTable" not in stack.outputs:
         raise DeliveryError(f"{name} has no prediction log: deploy it with PredictionLog=on")
-    candidate = candidate_of(lambda_.get_alias(FunctionName=stack.function, Name=ALIAS))
+    alias = lambda_.get_alias(FunctionName=stack.function, Name=ALIAS)
+    candidate = candidate_of(alias)
     if not candidate:
         raise DeliveryError(f"{name} has no candidate: see make candidate")
-    uris = stack.model_uri, model_of(lambda_, stack.function, candidate[0])
-    deployed, other = (uri.rpartition("/")[2] for uri in uris)
-    table, now, dynamodb = stack.outputs["PredictionTable"], datetime.now(UTC), client()
-    log, other_log = (
-        sample(dynamodb, table, one, hours, now, MAX_TEXTS) for one in (deployed, other)
+    numbers = alias["FunctionVersion"], candidate[0]
+    serving, other = (
+        lambda_.get_function_configuration(FunctionName=stack.function, Qualifier=number)
+        for number in numbers
     )
-    return report(deployed, other, log, other_log)
+    hours = min(hours, whole_hours_since(other["LastModified"], now))
+    table = stack.outputs["PredictionTable"]
+    version, other_version = (
+        one["Environment"]["Variables"]["MODEL_URI"].rpartition("/")[2] for one in (serving, other)
+    )
+    return report(
+        version,
+        other_version,
+        sample(dynamodb, table, version, hours, now, MAX_TEXTS),
+        sample(dynamodb, table, other_version, hours, now, MAX_TEXTS),
+    )
+
+
+def whole_hours_since(started: str, now: datetime) -> int:
+    """The hours of the clock between that of an ISO 8601 time and that of ``now``; 0 if none."""
+    hour = datetime.fromisoformat(started).replace(minute=0, second=0, microsecond=0)
+    return max(0, (now - hour) // timedelta(hours=1) - 1)
 
 
 def report(
@@ -156,10 +193,10 @@ def differences(log: Sequence[Logged], candidate_log: Sequence[Logged]) -> list[
     logs = [(texts, requests_of(texts)) for texts in (log, candidate_log)]
     found = []
     for label in sorted({text.label for text in (*log, *candidate_log)}):
-        own, other = (Mean.of([float(t.label == label) for t in texts], of) for texts, of in logs)
-        found.append(Difference(label, own, other))
-    own, other = (Mean.of([text.confidence for text in texts], of) for texts, of in logs)
-    return [*found, Difference("(mean confidence)", own, other, is_share=False)]
+        old, new = (Mean.of([float(t.label == label) for t in texts], of) for texts, of in logs)
+        found.append(Difference(label, old, new))
+    old, new = (Mean.of([text.confidence for text in texts], of) for texts, of in logs)
+    return [*found, Difference("(mean confidence)", old, new, is_share=False)]
 
 
 def requests_of(texts: Sequence[Logged]) -> NDArray[np.int64]:

@@ -82,7 +82,7 @@ def test_a_sample_is_spread_evenly_over_busy_and_quiet_hours(table: Table) -> No
 
 def test_no_more_is_read_than_the_sample_needs(table: Table) -> None:
     # GIVEN many more predictions than are wanted
-    fill(table, [1_500, 0, 0, 0])
+    fill(table, [1_000, 0, 0, 0])
     dynamodb, items = client(), []
     dynamodb.meta.events.register(
         "after-call.dynamodb.Query", lambda parsed, **_: items.append(len(parsed["Items"]))

@@ -11,6 +11,7 @@ from inference.classifier import Classifier
 from tests.conftest import ROOT, SAMPLE_MODEL
 
 README = (ROOT / "README.md").read_text()
+PACKAGES = ("inference.bulk", "inference.drift", "inference.local")
 COMMANDS = re.findall(r"python -m ((?:training|inference)\.\w+)((?:.|\\\n)*)", README)
 
 
@@ -31,7 +32,7 @@ def test_the_answer_shown_is_the_models() -> None:
 def test_every_option_shown_exists(
     module: str, arguments: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    if module in ("inference.bulk", "inference.local"):  # packages
+    if module in PACKAGES:
         module += ".__main__"
     with pytest.raises(SystemExit):
         importlib.import_module(module).main(["--help"])

@@ -1,12 +1,15 @@
 """Facts about the full data sets, and the shipped model on rows it never saw."""
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from inference.bundle import read_verified
-from inference.classifier import Classifier
+from inference.classifier import Classifier, Prediction
+from inference.drift.stability import MIN_TEXTS, features
 from tests.conftest import SAMPLE_MODEL
 from training import baseline, data, tasks
 from training.data import Dataset, Split
@@ -23,6 +26,17 @@ def split(news: Dataset) -> Split:
     training = read_verified(SAMPLE_MODEL)[0].training
     assert training["dataset_sha256"] == news.sha256
     return data.split(news, training["split"], training["settings"]["seed"])
+
+
+def drifted(window: Sequence[Prediction]) -> set[str]:
+    """The features that are not as in the shipped model's reference."""
+    reference = read_verified(SAMPLE_MODEL)[0].reference
+    return {feature.name for feature in features(reference, window) if feature.drifted}
+
+
+def drawn(texts: Sequence[str]) -> list[str]:
+    """As many texts as drift is measured on, the same ones each time."""
+    return [texts[row] for row in np.random.default_rng(0).permutation(len(texts))[:MIN_TEXTS]]
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +81,21 @@ def test_the_reviews_are_split_as_their_authors_did(real_data: Path) -> None:
     assert {row.part for row in parts.test} == {"test"}
     assert 25_000 - 123 <= len(parts.test) < 25_000
     assert {row.part for row in parts.train + parts.validation} == {"train"}
+
+
+def test_held_out_headlines_are_no_drift(split: Split, classifier: Classifier) -> None:
+    assert drifted(classifier.predict(drawn([row.text for row in split.test]))) == set()
+
+
+def test_held_out_headlines_of_one_label_are_drift(split: Split, classifier: Classifier) -> None:
+    health = [row.text for row in split.test if classifier.manifest.labels[row.label] == "Health"]
+    assert "label" in drifted(classifier.predict(drawn(health)))
+
+
+def test_reviews_are_drift(real_data: Path, classifier: Classifier) -> None:
+    reviews = data.read(str(real_data / "imdb.csv.gz"), tasks.SENTIMENT).examples
+    found = drifted(classifier.predict(drawn([row.text for row in reviews])))
+    assert found >= {"label", "tokens"}
 
 
 @pytest.mark.timeout(900)

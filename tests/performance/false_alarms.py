@@ -21,7 +21,7 @@ from training import data
 from training.compare import classify, held_out
 from training.export import reference
 
-REFERENCES = 25
+REFERENCES = 10
 WINDOWS = 20  # of each reference
 SIZES = (1_000, 3_000, 10_000)
 HEADER = """| texts | label | confidence | tokens | unknown tokens | any |

@@ -5,7 +5,7 @@ from botocore.exceptions import ClientError
 
 from delivery import candidate
 from delivery.stack import DeliveryError
-from tests.unit.delivery.conftest import DEPLOYED, FUNCTION, STORE, Account
+from tests.account import DEPLOYED, FUNCTION, STORE, Account
 
 OTHER = f"{STORE}/fedcba9876543210"
 VARIABLES = {"MODEL_URI": DEPLOYED, "LOG_TEXT": "false"}
@@ -195,7 +195,7 @@ def test_before_the_first_deployment_there_is_nothing_to_end(account: Account) -
 
 
 def test_after_a_first_deployment_that_failed_there_is_nothing_to_end(account: Account) -> None:
-    account.describe("ROLLBACK_COMPLETE", deployed=False)
+    account.describe("ROLLBACK_COMPLETE", Function="")
     assert end(account) == "stack: not deployed yet"
 
 

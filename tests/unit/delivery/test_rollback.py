@@ -2,7 +2,7 @@ import pytest
 
 from delivery.rollback import rollback
 from delivery.stack import DeliveryError
-from tests.unit.delivery.conftest import FUNCTION, Account
+from tests.account import FUNCTION, Account
 
 
 def go_back(account: Account, *version: str) -> str:

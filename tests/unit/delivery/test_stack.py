@@ -2,7 +2,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from delivery.stack import serving
-from tests.unit.delivery.conftest import Account
+from tests.account import Account
 
 
 def version(account: Account) -> str:
@@ -27,7 +27,7 @@ def test_before_the_first_deployment_none_serves(account: Account) -> None:
 
 
 def test_after_a_first_deployment_that_failed_none_serves(account: Account) -> None:
-    account.describe("ROLLBACK_COMPLETE", deployed=False)
+    account.describe("ROLLBACK_COMPLETE", Function="")
     assert version(account) == ""
 
 
