@@ -48,8 +48,9 @@ def transformed(**values: str) -> dict[str, Any]:
             "123456789012.dkr.ecr.us-east-1.amazonaws.com/classifier:0123456789ab"
         )
     template["Resources"]["ApiKeyFunction"]["Properties"]["CodeUri"] = "s3://artifacts/key"
-    machine = template["Resources"]["BulkStateMachine"]["Properties"]
-    machine["DefinitionUri"] = {"Bucket": "artifacts", "Key": "bulk"}
+    for name in ("BulkStateMachine", "RetrainingStateMachine"):
+        machine = template["Resources"][name]["Properties"]
+        machine["DefinitionUri"] = {"Bucket": "artifacts", "Key": name}
     session = boto3.Session(region_name="us-east-1")
     translator = Translator({}, Parser(), boto_session=session)
     expanded: dict[str, Any] = translator.translate(template, MODEL | values)
@@ -96,6 +97,8 @@ class _Resolver:
             return value
         if len(value) == 1:
             name, argument = next(iter(value.items()))
+            if name == "Condition" and isinstance(argument, str):
+                return self._is_true(argument)
             if name == "Ref" or name.startswith("Fn::"):
                 return self._call(name.removeprefix("Fn::"), argument)
         pairs = {key: self._resolve(one) for key, one in value.items()}
@@ -116,6 +119,8 @@ class _Resolver:
             return str(argument[0]) == str(argument[1])
         if function == "Not":
             return not argument[0]
+        if function == "And":
+            return all(argument)
         if function == "Join":
             return argument[0].join(str(one) for one in argument[1])
         if function == "Split":
