@@ -72,16 +72,37 @@ def held_out(training: Mapping[str, Any], location: str) -> data.Split:
     return rows
 
 
+def require_same_stories(training: Mapping[str, Any], other: Mapping[str, Any]) -> None:
+    """Refuse to compare models that held out other stories, whatever rows each was trained on.
+
+    By its seed alone is a story held out, so a model trained on more rows held out the same ones.
+
+    Raises:
+        DataError: they did not, or one of the training records does not say.
+    """
+    known = ("dataset_sha256", "rows")
+    named, other_named = (
+        {name: value for name, value in _rows_named(each).items() if name not in known}
+        for each in (training, other)
+    )
+    _require_equal(named, other_named, "stories")
+    if named["split"] != "story" or named["max_rows"]:
+        raise data.DataError("only a story split of all rows holds out the same stories again")
+
+
 def require_same_rows(training: Mapping[str, Any], other: Mapping[str, Any]) -> None:
     """Refuse to compare models of which one may have learnt what the other is tested on.
 
     Raises:
         DataError: their training records name other rows, or one of them names none.
     """
-    named, other_named = _rows_named(training), _rows_named(other)
-    differ = [name for name in named if named[name] != other_named[name]]
+    _require_equal(_rows_named(training), _rows_named(other), "rows")
+
+
+def _require_equal(named: Mapping[str, Any], other: Mapping[str, Any], what: str) -> None:
+    differ = [name for name in named if named[name] != other[name]]
     if differ:
-        raise data.DataError(f"the models did not hold out the same rows: {', '.join(differ)}")
+        raise data.DataError(f"the models did not hold out the same {what}: {', '.join(differ)}")
 
 
 def _rows_named(training: Mapping[str, Any]) -> dict[str, Any]:

@@ -119,6 +119,8 @@ def public_record(record: dict[str, Any]) -> dict[str, Any]:
     settings = {**record["settings"], "data": Path(record["settings"]["data"]).name}
     if Path(settings["base_model"]).is_dir():
         settings["base_model"] = Path(settings["base_model"]).name
+    if settings.get("new_rows"):
+        settings["new_rows"] = Path(settings["new_rows"]).name
     del settings["output"]
     return {**record, "settings": settings}
 

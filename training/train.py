@@ -329,6 +329,7 @@ def write_record(
         "steps": progress.step,
         "seconds": round(progress.seconds),
         "validation_macro_f1": progress.history,
+        "new_rows": sum(file.rows for file in dataset.new_files),
         "commit": commit,
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
     }
