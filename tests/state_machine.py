@@ -11,7 +11,6 @@ Other interpreters were looked at: moto 5.2's reads no JSON Lines, writes no res
 tolerates no failures and sleeps between attempts.
 """
 
-import fnmatch
 import json
 import operator
 import random
@@ -46,7 +45,9 @@ FIELDS = {
 COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "StringEquals": operator.eq,
     "StringEqualsPath": operator.eq,
-    "StringMatches": fnmatch.fnmatchcase,
+    "StringMatches": lambda found, wanted: bool(
+        re.fullmatch(".*".join(map(re.escape, wanted.split("*"))), found, re.DOTALL)
+    ),
     "BooleanEquals": operator.eq,
     "NumericEquals": operator.eq,
     "NumericLessThan": operator.lt,

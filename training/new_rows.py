@@ -18,7 +18,12 @@ def join(dataset: Dataset, folder: Path, seed: int) -> Dataset:
     What the seed holds out stays held out: a story is on the same side whatever is joined, and a
     new row to learn from is left out if the data set holds out its text. The digest is that of the
     data set and of each joined file; ``new_files`` says what became of each.
+
+    Raises:
+        DataError: the folder is not there.
     """
+    if not folder.is_dir():
+        raise DataError(f"no such folder: {folder}")
     held_out = {normalise(e.text) for e in dataset.examples if is_held_out(e, seed)}
     examples, digest, files = list(dataset.examples), dataset.sha256, []
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):

@@ -101,6 +101,11 @@ def test_new_stories_are_tested_on_too(tmp_path: Path) -> None:
     assert {e.text for e in before.test + before.validation} < new
 
 
+def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no such folder"):
+        join(BASE, tmp_path / "nowhere", SEED)
+
+
 @pytest.mark.parametrize("options", [{"split": "random"}, {"split": "time"}, {"max_rows": 100}])
 def test_only_a_story_split_of_all_rows_can_be_joined(
     options: dict[str, object], tmp_path: Path
