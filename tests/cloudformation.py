@@ -48,8 +48,9 @@ def transformed(**values: str) -> dict[str, Any]:
             "123456789012.dkr.ecr.us-east-1.amazonaws.com/classifier:0123456789ab"
         )
     template["Resources"]["ApiKeyFunction"]["Properties"]["CodeUri"] = "s3://artifacts/key"
-    machine = template["Resources"]["BulkStateMachine"]["Properties"]
-    machine["DefinitionUri"] = {"Bucket": "artifacts", "Key": "bulk"}
+    for name in ("BulkStateMachine", "RetrainingStateMachine"):
+        machine = template["Resources"][name]["Properties"]
+        machine["DefinitionUri"] = {"Bucket": "artifacts", "Key": name}
     session = boto3.Session(region_name="us-east-1")
     translator = Translator({}, Parser(), boto_session=session)
     expanded: dict[str, Any] = translator.translate(template, MODEL | values)

@@ -44,6 +44,10 @@ FIELDS = {
 }
 COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "StringEquals": operator.eq,
+    "StringEqualsPath": operator.eq,
+    "StringMatches": lambda found, wanted: bool(
+        re.fullmatch(".*".join(map(re.escape, wanted.split("*"))), found, re.DOTALL)
+    ),
     "BooleanEquals": operator.eq,
     "NumericEquals": operator.eq,
     "NumericLessThan": operator.lt,
@@ -56,7 +60,10 @@ INTRINSICS: dict[str, Callable[..., Any]] = {
     "States.MathAdd": lambda one, other: int(one) + int(other),
     "States.StringToJson": json.loads,
     "States.JsonToString": lambda value: json.dumps(value, separators=(",", ":")),
+    "States.JsonMerge": lambda one, other, deep: _merged(one, other, deep=deep),
+    "States.UUID": lambda: str(uuid.uuid4()),
     "States.Array": lambda *values: list(values),
+    "States.ArrayGetItem": lambda values, index: values[index],
     "States.ArrayLength": len,
 }
 
@@ -97,10 +104,16 @@ class StateMachine:
     integrations: Mapping[str, Integration]
     s3: S3Client | None = None
     name: str = "execution"
+    arn: str = "arn:aws:states:us-east-1:123456789012:stateMachine:machine"
     waits: list[tuple[str, float]] = field(default_factory=list)  # (state, seconds), in order
     visited: list[str] = field(default_factory=list)
     map_runs: list[MapRun] = field(default_factory=list)
     _random: random.Random = field(default_factory=lambda: random.Random(0))  # noqa: S311
+
+    @property
+    def execution(self) -> str:
+        """The ARN of the execution."""
+        return f"{self.arn.replace(':stateMachine:', ':execution:')}:{self.name}"
 
     def run(self, given: Any) -> Any:
         """The output of an execution.
@@ -110,7 +123,10 @@ class StateMachine:
         """
         known = {"Comment", "StartAt", "States", "TimeoutSeconds", "Version"}
         _refuse(set(self.definition) - known, "a state machine")
-        context = {"Execution": {"Name": self.name, "Input": given}}
+        context = {
+            "Execution": {"Id": self.execution, "Name": self.name, "Input": given},
+            "StateMachine": {"Id": self.arn},
+        }
         return self._flow(self.definition, given, context)
 
     def _flow(self, flow: State, data: Any, context: dict[str, Any]) -> Any:
@@ -319,6 +335,8 @@ def _is_true(rule: State, data: Any, context: State) -> bool:
         return _is_present(rule["Variable"], data, context) is wanted
     if name not in COMPARISONS:
         raise UnsupportedError(f"Choice: {name}")
+    if name.endswith("Path"):
+        wanted = _value(wanted, data, context)
     found = _value(rule["Variable"], data, context)
     comparable = isinstance(found, (int, float) if name.startswith("Numeric") else type(wanted))
     return comparable and COMPARISONS[name](found, wanted)
@@ -353,6 +371,9 @@ def _value(expression: str, data: Any, context: State) -> Any:
         if rest:
             raise UnsupportedError(expression)
         return value
+    if filtered := re.fullmatch(r"(\$.*)\[\?\(@\.(\w+) == '(\w+)'\)\]\.(\w+)", expression):
+        path, key, wanted, name = filtered.groups()
+        return [one[name] for one in _value(path, data, context) if one.get(key) == wanted]
     if not re.fullmatch(r"\$\$?(\.\w+|\[\d+\])*", expression):
         raise UnsupportedError(expression)
     found: Any = context if expression.startswith("$$") else data
@@ -382,8 +403,14 @@ def _call(text: str, data: Any, context: State) -> tuple[Any, str]:
         arguments.append(argument)
     try:
         return INTRINSICS[name](*arguments), rest[1:]
-    except (TypeError, ValueError) as error:
+    except (IndexError, TypeError, ValueError) as error:
         raise StateError("States.IntrinsicFailure", f"{text}: {error}") from error
+
+
+def _merged(one: dict[str, Any], other: dict[str, Any], *, deep: bool) -> dict[str, Any]:
+    if deep:
+        raise StateError("States.IntrinsicFailure", "States.JsonMerge: only shallow merging")
+    return one | other
 
 
 def _argument(token: str, data: Any, context: State) -> Any:

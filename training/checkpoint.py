@@ -18,7 +18,7 @@ from training.objective import Objective
 from training.settings import Settings
 
 # Settings that may change between two runs of one training.
-_FREE = {"data", "output", "teachers", "resume", "threads", "checkpoint_minutes"}
+_FREE = {"data", "new_rows", "output", "teachers", "resume", "threads", "checkpoint_minutes"}
 
 
 class CheckpointError(Exception):

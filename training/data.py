@@ -50,12 +50,22 @@ class Example:
 
 
 @dataclass(frozen=True)
+class NewFile:
+    """A file of new rows: how many were joined, or why it was set aside."""
+
+    name: str
+    rows: int = 0
+    problem: str = ""
+
+
+@dataclass(frozen=True)
 class Dataset:
     """A file's rows in file order, and the SHA-256 of its uncompressed bytes."""
 
     task: Task
     examples: list[Example]
     sha256: str
+    new_files: tuple[NewFile, ...] = ()  # whose rows were joined
 
 
 @dataclass(frozen=True)
@@ -141,7 +151,12 @@ def sample(dataset: Dataset, rows: int, seed: int) -> Dataset:
     """At most ``rows`` rows, drawn by seed, in file order."""
     order = sorted(range(len(dataset.examples)), key=lambda index: _unit(f"{seed}:{index}"))
     chosen = sorted(order[:rows])
-    return Dataset(dataset.task, [dataset.examples[i] for i in chosen], dataset.sha256)
+    return replace(dataset, examples=[dataset.examples[i] for i in chosen])
+
+
+def is_held_out(example: Example, seed: int) -> bool:
+    """Whether a ``story`` split by this seed holds the row out, whatever else is in the data."""
+    return _part(_unit(f"{seed}:{_cluster(example)}")) != "train"
 
 
 def split(dataset: Dataset, how: str, seed: int) -> Split:

@@ -38,6 +38,7 @@ def record(settings: Settings, dataset: Dataset, rows: Split) -> dict[str, Any]:
         "labels": list(dataset.task.labels),
         "dataset_sha256": dataset.sha256,
         "split": settings.split or dataset.task.default_split,
+        "new_rows": sum(file.rows for file in dataset.new_files),
         "rows": {
             "train": len(rows.train),
             "validation": len(rows.validation),
@@ -51,6 +52,8 @@ def public_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     found = {**settings, "data": Path(settings["data"]).name}
     if Path(settings["base_model"]).is_dir():
         found["base_model"] = Path(settings["base_model"]).name
+    if settings.get("new_rows"):
+        found["new_rows"] = Path(settings["new_rows"]).name
     teachers = settings.get("teachers", "").split(",")
     found["teachers"] = ",".join(Path(teacher).name for teacher in teachers)
     del found["output"]
@@ -71,16 +74,37 @@ def read_record(folder: Path) -> dict[str, Any]:
     return found
 
 
+def require_same_stories(training: Mapping[str, Any], other: Mapping[str, Any]) -> None:
+    """Refuse two models that held out other stories, whatever rows each was trained on.
+
+    By its seed alone is a story held out, so a model trained on more rows held out the same ones.
+
+    Raises:
+        DataError: they did not, or one of the training records does not say.
+    """
+    known = ("dataset_sha256", "rows")
+    named, other_named = (
+        {name: value for name, value in _rows_named(each).items() if name not in known}
+        for each in (training, other)
+    )
+    _require_equal(named, other_named, "stories")
+    if named["split"] != "story" or named["max_rows"]:
+        raise DataError("only a story split of all rows holds out the same stories again")
+
+
 def require_same_rows(training: Mapping[str, Any], other: Mapping[str, Any]) -> None:
     """Refuse two models of which one may have learnt what the other is tested on.
 
     Raises:
         DataError: their training records name other rows, or one of them names none.
     """
-    named, other_named = _rows_named(training), _rows_named(other)
-    differ = [name for name in named if named[name] != other_named[name]]
+    _require_equal(_rows_named(training), _rows_named(other), "rows")
+
+
+def _require_equal(named: Mapping[str, Any], other: Mapping[str, Any], what: str) -> None:
+    differ = [name for name in named if named[name] != other[name]]
     if differ:
-        raise DataError(f"the models did not hold out the same rows: {', '.join(differ)}")
+        raise DataError(f"the models did not hold out the same {what}: {', '.join(differ)}")
 
 
 def _rows_named(training: Mapping[str, Any]) -> dict[str, Any]:

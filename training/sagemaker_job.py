@@ -126,6 +126,12 @@ def plan(options: argparse.Namespace, others: Sequence[str]) -> tuple[Job, Setti
 
 def start(sagemaker: Client, s3: Client, job: Job, settings: Settings) -> None:
     """Upload the source and create the job."""
+    upload_source(s3, job)
+    sagemaker.create_training_job(**request(job, settings))
+
+
+def upload_source(s3: Client, job: Job) -> None:
+    """Put what runs in the container where the job's channel ``code`` is."""
     bucket, prefix = parse_store(f"{job.folder}/source")
     encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": job.kms_key}
     s3.put_object(
@@ -134,7 +140,6 @@ def start(sagemaker: Client, s3: Client, job: Job, settings: Settings) -> None:
         Body=source_archive(),
         **(encryption if job.kms_key else {}),
     )
-    sagemaker.create_training_job(**request(job, settings))
 
 
 def follow(sagemaker: Client, logs: Client, s3: Client, name: str) -> str:

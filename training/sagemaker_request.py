@@ -192,13 +192,7 @@ def request(job: Job, settings: Settings) -> dict[str, Any]:
         },
         "HyperParameters": hyperparameters(job, settings),
         "Environment": environment(job),
-        "InputDataConfig": [
-            {
-                "ChannelName": name,
-                "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": uri}},
-            }
-            for name, uri in channels(job, settings).items()
-        ],
+        "InputDataConfig": [channel(name, uri) for name, uri in channels(job, settings).items()],
         "OutputDataConfig": {"S3OutputPath": job.output},
         "CheckpointConfig": {"S3Uri": f"{job.folder}/checkpoints"},
         "ResourceConfig": {
@@ -221,6 +215,12 @@ def request(job: Job, settings: Settings) -> dict[str, Any]:
     return asked
 
 
+def channel(name: str, uri: str) -> dict[str, Any]:
+    """An input of a job: all that is under a prefix in S3, by the folder it comes to."""
+    source = {"S3DataType": "S3Prefix", "S3Uri": uri}
+    return {"ChannelName": name, "DataSource": {"S3DataSource": source}}
+
+
 def channels(job: Job, settings: Settings) -> dict[str, str]:
     """What SageMaker copies from S3 into the container, by the folder it comes to."""
     found = {"training": settings.data, "code": f"{job.folder}/source/"}
@@ -240,7 +240,7 @@ def hyperparameters(job: Job, settings: Settings) -> dict[str, str]:
         "store": job.store,
         "publish": not job.network_isolation,
     }
-    placed = {"data", "output", "resume"}  # which the entry finds in the container
+    placed = {"data", "new_rows", "output", "resume"}  # which the entry finds in the container
     if settings.base_model.startswith("s3://"):
         placed.add("base_model")
     given = asdict(settings)

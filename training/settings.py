@@ -4,9 +4,11 @@ import argparse
 import shlex
 from collections.abc import Container, Sequence
 from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 from training.data import SPLITS, DataError, Dataset, Split, read, sample, split
+from training.new_rows import join
 from training.tasks import TASKS, Task, custom_task
 
 
@@ -34,6 +36,7 @@ class Settings:
     text_column: str = _setting("", "text column of a CSV file of your own")
     label_column: str = _setting("", "label column of a CSV file of your own")
     group_column: str = _setting("", "rows of one group stay on one side of the split")
+    new_rows: str = _setting("", "folder of files that came later, joined to the data")
     split: str = _setting("", f"{', '.join(SPLITS)}; the task's own if not given")
     max_rows: int = _setting(0, "use at most so many rows, for a quick run; 0 for all")
     max_length: int = _setting(0, "wordpieces read of each text; 0 for the task's own")
@@ -144,9 +147,15 @@ def rows_of(settings: Settings) -> tuple[Dataset, Split]:
     if settings.group_loss and not task.table.group:
         raise DataError("--group-loss needs groups to tell apart: name their --group-column")
     dataset = read(settings.data, task)
+    how = settings.split or dataset.task.default_split
+    if settings.new_rows:
+        if how != "story" or settings.max_rows:
+            raise DataError(
+                "--new-rows is for all rows, split by story: others do not stay held out"
+            )
+        dataset = join(dataset, Path(settings.new_rows), settings.seed)
     if settings.max_rows:
         dataset = sample(dataset, settings.max_rows, settings.seed)
-    how = settings.split or dataset.task.default_split
     return dataset, split(dataset, how, settings.seed)
 
 

@@ -26,8 +26,13 @@ from safetensors.torch import load_file
 
 from inference.store import fetch
 from tests.conftest import HEADLINES, ROOT, TRAINING, TinyModel
-from training import sagemaker_job, train
+from tests.integration.test_compare import altered
+from training import retraining, sagemaker_entry, sagemaker_job, train
+from training.data import DataError
+from training.evaluate import open_run
+from training.publish import publish
 from training.sagemaker_request import METRICS
+from training.verdict import judge
 
 pytestmark = pytest.mark.timeout(900)  # whole jobs, one process after the other
 
@@ -226,3 +231,110 @@ def test_the_bundle_of_an_isolated_job_is_published_by_who_follows(
     # WHEN its end is followed THEN its bundle is in the store
     uri = sagemaker_job.collect(s3, described(asked, bucket))
     assert fetch(uri, tmp_path / "cache", 10).manifest.task == "news"
+
+
+# Retraining
+
+
+def retrain(
+    s3: S3Client, bucket: str, root: Path, previous: str, *options: str
+) -> tuple[dict[str, Any], str]:
+    """Run the job that is prepared for the state machine; its verdict and what it printed."""
+    arguments = ["--data", f"s3://{bucket}/sets/headlines.csv", "--output", f"s3://{bucket}/stack"]
+    arguments += ["--role", ROLE, "--store", f"s3://{bucket}/models", *TRAINING, *options]
+    arguments += ["--base-model", f"s3://{bucket}/base"]
+    retraining.prepare(
+        s3, *sagemaker_job.plan(*sagemaker_job.option_parser().parse_known_args(arguments))
+    )
+    body = s3.get_object(Bucket=bucket, Key="stack/retraining/request.json")["Body"].read()
+    asked = json.loads(body)
+    asked["HyperParameters"] |= {
+        "previous": json.dumps(previous),
+        "verdict": json.dumps(f"s3://{bucket}/stack/job/verdict.json"),
+    }
+    run = enter(asked, prepare(s3, asked, root))
+    _, errors = run.communicate()
+    assert run.returncode == 0, errors
+    body = s3.get_object(Bucket=bucket, Key="stack/job/verdict.json")["Body"].read()
+    return json.loads(body), (root / "checkpoints" / "training.json").read_text()
+
+
+def test_a_retraining_learns_new_rows_and_publishes_what_is_better(
+    tiny_base: Path, tiny_model: TinyModel, s3: S3Client, bucket: str, tmp_path: Path
+) -> None:
+    # GIVEN a model that serves, and stories in words that it never saw, a tenth of them held out
+    upload(s3, bucket, tiny_base)
+    previous = publish(s3, tiny_model.bundle, f"s3://{bucket}/models")
+    words = {"b": "qqq", "t": "zzz", "e": "xxx", "m": "jjj"}
+    rows = [
+        f"1\t{word} {word} {word}\tu\tp\t{category}\tnew-{category}-{i}\th\t1\n"
+        for i in range(60)
+        for category, word in ((c, f"{w} {i}") for c, w in words.items())
+    ]
+    s3.put_object(Bucket=bucket, Key="stack/new/good.csv", Body="".join(rows).encode())
+    # GIVEN a file with a category that the task does not know
+    wrong = b"1\tA title\tu\tp\tz\ts\th\t1\n"
+    s3.put_object(Bucket=bucket, Key="stack/new/wrong.csv", Body=wrong)
+    # WHEN the job runs
+    verdict, record = retrain(s3, bucket, tmp_path / "ml", previous)
+    # THEN the new model is to be deployed, and is in the store
+    assert verdict["deploy"] is True
+    uri = f"s3://{bucket}/models/{verdict['version']}"
+    manifest = fetch(uri, tmp_path / "cache", 10).manifest
+    # THEN it has learnt the new rows, and the verdict says which file was set aside and why
+    assert manifest.training["new_rows"] == 240 == json.loads(record)["new_rows"]
+    assert "240 new rows in 1 files joined" in verdict["summary"]
+    assert "set aside: wrong.csv, line 1: unknown category 'z'" in verdict["summary"]
+    # THEN it was tested on rows that the other one had held out too
+    assert f"against {previous[-16:]}" in verdict["summary"]
+    assert str(tmp_path) not in json.dumps([verdict, manifest.training])
+
+
+def test_a_retrained_model_that_is_worse_is_not_published(
+    tiny_base: Path, tiny_model: TinyModel, s3: S3Client, bucket: str, tmp_path: Path
+) -> None:
+    # GIVEN a good model that serves, and a job that hardly learns
+    upload(s3, bucket, tiny_base)
+    previous = publish(s3, tiny_model.bundle, f"s3://{bucket}/models")
+    rows = b"1\tA new title\tu\tp\tt\tnew\th\t1\n"
+    s3.put_object(Bucket=bucket, Key="stack/new/rows.csv", Body=rows)
+    # WHEN it runs
+    verdict, _ = retrain(s3, bucket, tmp_path / "ml", previous, "--epochs", "1")
+    # THEN its model stays out of the store
+    assert verdict["deploy"] is False
+    assert "difference -" in verdict["summary"]
+    listed = s3.list_objects_v2(Bucket=bucket, Prefix=f"models/{verdict['version']}/")
+    assert listed["KeyCount"] == 0
+
+
+def test_a_model_that_held_out_other_stories_is_not_compared_with(
+    tiny_model: TinyModel, tmp_path: Path
+) -> None:
+    # GIVEN a model that may have learnt the test rows
+    other = altered(tiny_model.bundle, tmp_path / "other", training={"split": "random"})
+    # WHEN it is judged by them THEN that is an error, which fails the job with its reason
+    with pytest.raises(DataError, match="did not hold out the same stories: split"):
+        judge(open_run(tiny_model.folder), tiny_model.bundle, other.as_uri())
+
+
+def test_another_instance_goes_on_with_the_new_rows_of_the_first(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    # GIVEN a job whose rows were kept, and that has a checkpoint
+    channels, checkpoints = tmp_path / "data", tmp_path / "checkpoints"
+    monkeypatch.setattr(sagemaker_entry, "CHANNELS", channels)
+    monkeypatch.setattr(sagemaker_entry, "CHECKPOINTS", checkpoints)
+    monkeypatch.setattr(sagemaker_entry, "NEW_ROWS", checkpoints / "new")
+    (channels / "new").mkdir(parents=True)
+    (channels / "new" / "first.csv").write_text("first")
+    sagemaker_entry.keep_new_rows()
+    (checkpoints / "checkpoint.safetensors").touch()
+    # WHEN another instance starts, after more was dropped
+    (channels / "new" / "second.csv").write_text("second")
+    sagemaker_entry.keep_new_rows()
+    # THEN it has the rows that the checkpoint was made with
+    assert [path.name for path in (checkpoints / "new").iterdir()] == ["first.csv"]
+    # ... but a job that has not begun takes all that is there
+    (checkpoints / "checkpoint.safetensors").unlink()
+    sagemaker_entry.keep_new_rows()
+    assert {path.name for path in (checkpoints / "new").iterdir()} == {"first.csv", "second.csv"}

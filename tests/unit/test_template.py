@@ -30,6 +30,11 @@ EVERYTHING = {
     "AlarmEmail": "ops@example.com",
     "Architecture": "arm64",
 }
+RETRAINING = {
+    "RetrainingBucket": "jobs",
+    "RetrainingRole": "arn:aws:iam::123456789012:role/training",
+    "RetrainingDeployRole": "arn:aws:iam::123456789012:role/deploy",
+}
 ROUTES = {"POST /predict", "GET /", "GET /{page+}"}
 
 
@@ -347,7 +352,9 @@ def statements(role: str, **values: str) -> dict[str, dict[str, Any]]:
     return found
 
 
-@pytest.mark.parametrize("values", [{}, EVERYTHING], ids=["nothing", "everything"])
+@pytest.mark.parametrize(
+    "values", [{}, EVERYTHING, RETRAINING], ids=["nothing", "everything", "retraining"]
+)
 def test_every_statement_names_its_resource_and_its_actions(values: dict[str, str]) -> None:
     for role, properties in resources("IAM::Role", **values).items():
         assert "ManagedPolicyArns" not in properties
@@ -460,6 +467,59 @@ def test_scoring_files_writes_runs_and_parts_and_nothing_else() -> None:
             for place in one["Resource"]
         }
         assert written <= {"arn:aws:s3:::files/*/runs/*", "arn:aws:s3:::files/*/parts/*"}
+
+
+# Retraining
+
+
+def test_nothing_is_retrained_unless_told() -> None:
+    assert not [name for name in deployed()["Resources"] if name.startswith("Retraining")]
+    assert not [name for name in deployed()["Outputs"] if name.startswith("Retraining")]
+
+
+def test_retraining_without_roles_is_not_deployed() -> None:
+    rule = transformed()["Rules"]["RetrainingNeedsRoles"]
+    asserted = json.dumps([one["Assert"] for one in rule["Assertions"]])
+    assert "RetrainingRole" in asserted
+    assert "RetrainingDeployRole" in asserted
+
+
+def test_retraining_starts_by_hand_by_schedule_or_by_alarm() -> None:
+    assert resources("Events::Rule", **RETRAINING) == {}
+    when = {"RetrainingSchedule": "rate(7 days)", "RetrainingAlarm": "drift"}
+    rules = resources("Events::Rule", **RETRAINING, **when)
+    assert rules["RetrainingBySchedule"]["ScheduleExpression"] == "rate(7 days)"
+    pattern = rules["RetrainingByAlarm"]["EventPattern"]
+    assert pattern["detail"] == {"alarmName": ["drift"], "state": {"value": ["ALARM"]}}
+    for rule in rules.values():
+        (target,) = rule["Targets"]
+        assert target["Arn"] == "RetrainingStateMachine"
+    allowed = statements("RetrainingStarterRole", **RETRAINING)["StartRetraining"]
+    assert allowed["Resource"] == {"RetrainingStateMachine"}
+
+
+def test_retraining_hands_each_role_to_one_service() -> None:
+    allowed = statements("RetrainingStateMachineRole", **RETRAINING)
+    handed = {
+        role: one["Condition"]["StringEquals"]["iam:PassedToService"]
+        for one in allowed.values()
+        if one["Action"] == {"iam:PassRole"}
+        for role in one["Resource"]
+    }
+    assert handed == {
+        RETRAINING["RetrainingRole"]: "sagemaker.amazonaws.com",
+        RETRAINING["RetrainingDeployRole"]: "cloudformation.amazonaws.com",
+    }
+
+
+def test_retraining_may_update_only_its_own_stack_and_reads_only_its_own_folder() -> None:
+    allowed = statements("RetrainingStateMachineRole", **RETRAINING)
+    (stack,) = allowed["Deploy"]["Resource"]
+    assert stack.endswith(":stack/stack/*")
+    read = allowed["ReadRequestAndVerdict"]["Resource"]
+    assert all(arn.startswith("arn:aws:s3:::jobs/stack/retraining") for arn in read)
+    listed = allowed["SeeWhetherThereAreNewRows"]["Condition"]
+    assert listed == {"StringEquals": {"s3:prefix": "stack/new/"}}
 
 
 # Watching
