@@ -119,7 +119,10 @@ def show_month(function: Function, per_million_headlines: float) -> None:
     """Print what a month costs, whether anybody asks or not, and what the usual way costs."""
     every = TEMPLATE.read_text().count("Type: AWS::CloudWatch::Alarm\n")
     drift = TEMPLATE.read_text().count("Type: AWS::CloudWatch::Alarm\n    Condition: HasDrift\n")
-    alarms = every - drift
+    retraining = TEMPLATE.read_text().count(
+        "Type: AWS::CloudWatch::Alarm\n    Condition: HasRetraining\n"
+    )
+    alarms = every - drift - retraining
     model = sum(file.stat().st_size for file in BUNDLE.iterdir()) / 1e9
     idle = {
         "dashboard": prices.DASHBOARD_MONTH,
@@ -137,6 +140,7 @@ def show_month(function: Function, per_million_headlines: float) -> None:
     row("more with `Access=api-key`: a secret", prices.SECRET_MONTH)
     row(f"more if asked in every hour: {METRICS} metrics", METRICS * prices.CUSTOM_METRIC_MONTH)
     row(f"more with `DriftSchedule`: {drift} alarms", drift * prices.ALARM_MONTH)
+    row("more with `RetrainingBucket`: an alarm", retraining * prices.ALARM_MONTH)
     row("more with `ProvisionedConcurrency=1`", provisioned)
     for instance, hourly in prices.SAGEMAKER_ENDPOINT_HOUR.items():
         monthly = hourly * prices.HOURS_IN_MONTH

@@ -18,6 +18,8 @@ PACKAGED = (  # training, and what it uses of inference
     "inference/__init__.py",
     "inference/bundle.py",
     "inference/classifier.py",
+    "inference/drift/__init__.py",
+    "inference/drift/stability.py",
     "inference/store.py",
 )
 ENTRY = Path("training/sagemaker_entry.py")
