@@ -15,11 +15,15 @@ import json
 import operator
 import random
 import re
+import shutil
+import subprocess
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+import pytest
 from mypy_boto3_s3 import S3Client
 
 State = Mapping[str, Any]
@@ -434,3 +438,21 @@ def _placed(path: str | None, data: Any, result: Any) -> Any:
         at = at.setdefault(parent, {})
     at[last] = result
     return output
+
+
+def assert_valid_asl(definition: str, folder: Path) -> None:
+    """Have asl-validator read a definition, which finds what cfn-lint misses; skip without npm."""
+    if not shutil.which("npx"):
+        pytest.skip("npx is not installed (it comes with Node.js)")
+    path = folder / "definition.json"
+    path.write_text(definition)
+    command = ["npx", "--yes", "asl-validator@4.0.0", "--json-path", str(path)]
+    try:
+        done = subprocess.run(
+            command, cwd=folder, capture_output=True, text=True, timeout=90, check=False
+        )
+    except subprocess.TimeoutExpired:
+        pytest.skip("the npm registry does not answer")
+    if "npm error" in done.stderr:
+        pytest.skip("asl-validator could not be had from npm")
+    assert done.returncode == 0, done.stdout + done.stderr

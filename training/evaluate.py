@@ -29,7 +29,7 @@ from inference.bundle import BundleError
 from inference.store import StoreError, fetch
 from training import baseline, compare, data, distilbert, metrics, report, slices
 from training.atomic import replacing, write_text
-from training.provenance import require_same_rows, weights_sha256
+from training.provenance import read_record, require_same_rows, weights_sha256
 from training.settings import Settings, rows_of
 
 CONFIDENT = 0.9
@@ -79,12 +79,10 @@ def open_run(folder: Path) -> Run:
     """Read how a model was made and, by that, its rows.
 
     Raises:
-        StaleError: the folder holds no finished model, or the data file has changed.
+        DataError: the folder holds no finished model, or its data cannot be read.
+        StaleError: the data file has changed.
     """
-    record_file = folder / "training.json"
-    if not record_file.is_file() or not (folder / "model.safetensors").is_file():
-        raise StaleError(f"no trained model in {folder}: run training.train first")
-    record = json.loads(record_file.read_text())
+    record = read_record(folder)
     settings = Settings(**record["settings"])
     dataset, rows = rows_of(settings)
     if dataset.sha256 != record["dataset_sha256"]:

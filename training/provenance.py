@@ -66,11 +66,10 @@ def read_record(folder: Path) -> dict[str, Any]:
     Raises:
         DataError: the folder holds no finished model.
     """
-    try:
-        found: dict[str, Any] = json.loads((folder / "training.json").read_text())
-    except OSError:
-        message = f"no trained model in {folder}: run training.train first"
-        raise DataError(message) from None
+    file = folder / "training.json"
+    if not file.is_file() or not (folder / "model.safetensors").is_file():
+        raise DataError(f"no trained model in {folder}: run training.train first")
+    found: dict[str, Any] = json.loads(file.read_text())
     return found
 
 

@@ -65,7 +65,7 @@ def soup(models: Sequence[Path], output: Path, base_share: float, vocabulary: in
     Raises:
         DataError: they did not hold out the same rows, or those cannot be read.
         ModelError: they are not of one kind, or the share or the output is none.
-        StaleError: a folder holds no finished model.
+        StaleError: the data file has changed since the first was trained.
     """
     if not 0 <= base_share < 1:
         raise distilbert.ModelError(f"the base model's share is {base_share}: give 0 to below 1")

@@ -5,7 +5,6 @@ import csv
 import gzip
 import io
 import json
-import shutil
 import subprocess
 import sys
 import time
@@ -31,7 +30,7 @@ from inference.local.emulator import EmulatorError, emulators
 from tests.cloudformation import deployed
 from tests.conftest import HEADLINES, ROOT
 from tests.integration.faults import Network
-from tests.state_machine import StateError, StateMachine
+from tests.state_machine import StateError, StateMachine, assert_valid_asl
 
 TITLES = [line.split("\t")[1] for line in HEADLINES.read_text().splitlines()]
 DEFINITION = ROOT / "inference" / "bulk" / "distributed.asl.json"
@@ -493,20 +492,7 @@ def test_the_function_runs_in_the_lambda_runtime(
 
 
 def test_the_definition_is_valid_by_asl_validator(tmp_path: Path) -> None:
-    if not shutil.which("npx"):
-        pytest.skip("npx is not installed (it comes with Node.js)")
-    path = tmp_path / "definition.json"
-    path.write_text(valid_definition())
-    command = ["npx", "--yes", "asl-validator@4.0.0", "--json-path", str(path)]
-    try:
-        done = subprocess.run(
-            command, cwd=tmp_path, capture_output=True, text=True, timeout=90, check=False
-        )
-    except subprocess.TimeoutExpired:
-        pytest.skip("the npm registry does not answer")
-    if "npm error" in done.stderr:
-        pytest.skip("asl-validator could not be had from npm")
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert_valid_asl(valid_definition(), tmp_path)
 
 
 def test_the_definition_is_valid_by_cfn_lint(tmp_path: Path) -> None:

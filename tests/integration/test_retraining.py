@@ -1,8 +1,6 @@
 """The state machine that retrains: its own definition, each call checked by botocore's models."""
 
 import json
-import shutil
-import subprocess
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,7 +15,7 @@ from botocore.validate import validate_parameters
 
 from tests.cloudformation import MODEL, deployed, parameters
 from tests.conftest import ROOT
-from tests.state_machine import StateError, StateMachine
+from tests.state_machine import StateError, StateMachine, assert_valid_asl
 from training import sagemaker_job
 from training.retraining import retraining_request
 
@@ -433,17 +431,4 @@ def test_every_state_is_tested() -> None:
 
 
 def test_the_definition_is_valid_by_asl_validator(tmp_path: Path) -> None:
-    if not shutil.which("npx"):
-        pytest.skip("npx is not installed (it comes with Node.js)")
-    path = tmp_path / "definition.json"
-    path.write_text(definition())
-    command = ["npx", "--yes", "asl-validator@4.0.0", "--json-path", str(path)]
-    try:
-        done = subprocess.run(
-            command, cwd=tmp_path, capture_output=True, text=True, timeout=90, check=False
-        )
-    except subprocess.TimeoutExpired:
-        pytest.skip("the npm registry does not answer")
-    if "npm error" in done.stderr:
-        pytest.skip("asl-validator could not be had from npm")
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert_valid_asl(definition(), tmp_path)
