@@ -70,19 +70,19 @@ class Classifier:
     def predict(self, texts: Sequence[str]) -> list[Prediction]:
         """Classify texts; the answers are in the order of the texts."""
         encodings = self._tokenizer.encode_batch(list(texts))
-        lengths = [len(encoding.ids) for encoding in encodings]
+        token_ids = [encoding.ids for encoding in encodings]
         logits = np.empty((len(texts), len(self.manifest.labels)))
-        for rows in _batches(lengths):
-            logits[rows] = self._run([encodings[row].ids for row in rows])
+        for rows in _batches([len(ids) for ids in token_ids]):
+            logits[rows] = self._run([token_ids[row] for row in rows])
         probabilities = _softmax(logits / self.manifest.temperature)
         return [
             Prediction(
                 dict(zip(self.manifest.labels, row.tolist(), strict=True)),
                 bool(encoding.overflowing),
-                length,
-                encoding.ids.count(self._unknown),
+                len(ids),
+                ids.count(self._unknown),
             )
-            for row, length, encoding in zip(probabilities, lengths, encodings, strict=True)
+            for row, ids, encoding in zip(probabilities, token_ids, encodings, strict=True)
         ]
 
     def _run(self, token_ids: Sequence[Sequence[int]]) -> NDArray[np.float32]:
