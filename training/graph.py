@@ -2,7 +2,9 @@
 
 What ``optimum`` exports is changed in five ways:
 
-- Attention and the feed-forward activations become one node each (onnxruntime's own fusion).
+- Attention and the feed-forward activations become one node each (onnxruntime's own fusion);
+  the products before them stay apart, so that each runs once over the tokens of all texts and
+  adds its bias as it goes.
 - There is no attention mask: serving only ever runs texts of equal length together.
 - The last layer is computed for the first token only, which is all that the label is read from.
 - Outputs of one label are summed, and positions that no text reaches are left out.
@@ -34,6 +36,9 @@ from training.distilbert import outputs_by_label
 NIBBLE_ZERO = 8  # what stands for 0 in 4 bits without a sign
 WEIGHT_LIMIT = 63  # 7 bits: 2 * 255 * 63 fits the 16-bit sums of AVX2's multiply-add
 MICROSOFT = "com.microsoft"  # the domain of onnxruntime's own operators
+INTEGER_PRODUCT = "MatMulIntegerToFloat"
+ATTENTION = "MultiHeadAttention"
+BIAS, MASK = 3, 4  # numbers of its inputs; queries, keys and values come before
 
 
 def write_graph(
@@ -60,6 +65,7 @@ def write_graph(
         model = fuse(Path(temporary) / MODEL, config.n_heads, config.dim)
     sum_outputs(model.graph, outputs_by_label(config))
     drop_mask(model.graph)
+    part_bias(model.graph)
     keep_first_token(model.graph)
     drop_unread_positions(model.graph, max_length)
     quantize_embeddings(model.graph)
@@ -74,6 +80,8 @@ def fuse(file: Path, heads: int, dim: int) -> ModelProto:
     options.enable_embed_layer_norm = False  # they would hide what is changed below
     options.enable_skip_layer_norm = False  # slower than the two nodes it stands for
     options.enable_bias_skip_layer_norm = False
+    options.use_multi_head_attention = True  # its products stay outside, over all texts at once
+    options.enable_bias_gelu = False  # an integer product adds a bias for nothing
     fused = optimize_model(
         str(file),
         "bert",
@@ -110,25 +118,38 @@ def sum_outputs(graph: GraphProto, outputs: Sequence[int]) -> None:
 def drop_mask(graph: GraphProto) -> None:
     """Let every attention see every token, and read ``input_ids`` alone."""
     for node in graph.node:
-        if node.op_type == "Attention":
-            node.input[3] = ""
+        if node.op_type == ATTENTION:
+            node.input[MASK] = ""
     inputs = [value for value in graph.input if value.name != "attention_mask"]
     del graph.input[:]
     graph.input.extend(inputs)
     drop_unused(graph)
 
 
+def part_bias(graph: GraphProto) -> None:
+    """Add the bias of queries, keys and values before the attention that would add it."""
+    for attention in [node for node in graph.node if node.op_type == ATTENTION]:
+        parts = np.split(_take(graph, attention.input[BIAS]), BIAS)
+        attention.input[BIAS] = ""
+        for number, part in enumerate(parts):
+            name = attention.input[number]
+            _give(graph, f"{name}_bias", part)
+            attention.input[number] = f"{name}_biased"
+            added = helper.make_node("Add", [name, f"{name}_bias"], [f"{name}_biased"])
+            graph.node.insert(list(graph.node).index(attention), added)
+
+
 def keep_first_token(graph: GraphProto) -> None:
-    """Let all that follows the last attention work on the first token, shape (texts, 1, dim)."""
+    """Let the last attention ask for the first token alone; what follows is (texts, 1, dim)."""
     nodes = list(graph.node)
-    last = max(index for index, node in enumerate(nodes) if node.op_type == "Attention")
-    graph.initializer.append(numpy_helper.from_array(np.array([0]), "first"))
-    # The attention's input goes around it, too.
-    for name in (nodes[last].input[0], nodes[last].output[0]):
-        for node in nodes[last + 1 :]:
-            _rename(node, name, f"{name}_first")
-        gather = helper.make_node("Gather", [name, "first"], [f"{name}_first"], axis=1)
-        graph.node.insert(last + 1, gather)
+    last = max(index for index, node in enumerate(nodes) if node.op_type == ATTENTION)
+    query = _source(graph, _source(graph, nodes[last].input[0]).input[0])  # before its bias
+    states = query.input[0]
+    _give(graph, "first", np.array([0]))
+    gather = helper.make_node("Gather", [states, "first"], [f"{states}_first"], axis=1)
+    graph.node.insert(nodes.index(query), gather)
+    for node in (query, *nodes[last + 1 :]):  # the states go around the attention, too
+        _rename(node, states, f"{states}_first")
 
 
 def quantize_embeddings(graph: GraphProto) -> None:
@@ -222,6 +243,7 @@ def quantize(graph: GraphProto, ranges: dict[str, tuple[float, float]]) -> None:
         _give(graph, f"{name}_zero", np.uint8(round(-least / scale)))
     quantized: set[str] = set()
     for node in _products(graph):
+        _take_in_bias(graph, node)
         source, weights = node.input[0], node.input[1]
         scales = _quantize_weights(graph, weights, transpose=node.op_type == "Gemm")
         index = list(graph.node).index(node)
@@ -235,25 +257,29 @@ def quantize(graph: GraphProto, ranges: dict[str, tuple[float, float]]) -> None:
             )
 
 
+def _take_in_bias(graph: GraphProto, product: NodeProto) -> None:
+    """Make the addition of a vector, which follows a product, a part of it."""
+    vectors = {tensor.name for tensor in graph.initializer if len(tensor.dims) == 1}
+    readers = [node for node in graph.node if product.output[0] in node.input]
+    if [node.op_type for node in readers] == ["Add"]:
+        bias = vectors & set(readers[0].input)
+        product.input.extend(bias)
+        product.output[0] = readers[0].output[0]
+        graph.node.remove(readers[0])
+
+
 def _integer_product(node: NodeProto, scales: str) -> NodeProto:
     """The node that does on integers what a product does on floats, bias included."""
     source, weights, *bias = node.input
     scaling = [f"{source}_scale", scales]
-    if node.op_type == "Attention":
-        inputs = [f"{source}_uint8", weights, bias[0], *scaling, "", f"{source}_zero"]
-        heads = next(a.i for a in node.attribute if a.name == "num_heads")
-        return helper.make_node(
-            "QAttention", inputs, node.output, domain=MICROSOFT, num_heads=heads
-        )
     inputs = [f"{source}_uint8", weights, *scaling, f"{source}_zero", "", *bias]
-    return helper.make_node("MatMulIntegerToFloat", inputs, node.output, domain=MICROSOFT)
+    return helper.make_node(INTEGER_PRODUCT, inputs, node.output, domain=MICROSOFT)
 
 
 def _products(graph: GraphProto) -> list[NodeProto]:
     """The matrix products with weights; without that of the labels, too small to gain anything."""
     weights = {tensor.name for tensor in graph.initializer}
-    kinds = ("MatMul", "Gemm", "Attention")
-    found = [n for n in graph.node if n.op_type in kinds and n.input[1] in weights]
+    found = [n for n in graph.node if n.op_type in ("MatMul", "Gemm") and n.input[1] in weights]
     return [n for n in found if n.output[0] != graph.output[0].name]
 
 
@@ -291,8 +317,7 @@ def save(model: ModelProto, folder: Path) -> None:
     of reading them out of ``model.onnx``. What it does not repack, such as the embeddings, would
     stay mapped as long as the model serves: a change of the file would change the answers.
     """
-    kinds = ("MatMulIntegerToFloat", "QAttention")
-    packed = {node.input[1] for node in model.graph.node if node.op_type in kinds}
+    packed = {node.input[1] for node in model.graph.node if node.op_type == INTEGER_PRODUCT}
     for tensor in model.graph.initializer:
         if tensor.name in packed:
             set_external_data(tensor, WEIGHTS)
@@ -305,6 +330,12 @@ def _take(graph: GraphProto, name: str) -> NDArray[np.float32]:
     graph.initializer.remove(tensor)
     values: NDArray[np.float32] = numpy_helper.to_array(tensor)
     return values
+
+
+def _source(graph: GraphProto, name: str) -> NodeProto:
+    """The node that gives it."""
+    found: NodeProto = next(node for node in graph.node if name in node.output)
+    return found
 
 
 def _give(graph: GraphProto, name: str, values: object) -> None:

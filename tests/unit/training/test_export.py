@@ -15,7 +15,7 @@ from inference.bundle import read_verified
 from inference.classifier import Classifier
 from tests.conftest import TinyModel
 from training import distilbert, evaluate, export, metrics
-from training.graph import write_graph
+from training.graph import INTEGER_PRODUCT, write_graph
 
 
 @pytest.fixture
@@ -52,8 +52,7 @@ def test_weights_use_seven_bits(tiny_model: TinyModel) -> None:
     # GIVEN the exported graph
     graph = onnx.load(tiny_model.bundle / "model.onnx").graph
     tensors = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
-    kinds = ("MatMulIntegerToFloat", "QAttention")
-    products = [node for node in graph.node if node.op_type in kinds]
+    products = [node for node in graph.node if node.op_type == INTEGER_PRODUCT]
     # WHEN the weights of its matrix products are looked at
     weights = [tensors[n.input[1]].astype(int) for n in products if n.input[1] in tensors]
     # THEN there are such, and none spans more than the 7 bits that no CPU saturates on
@@ -66,8 +65,7 @@ def test_what_onnxruntime_repacks_and_nothing_else_stands_beside_the_graph(
 ) -> None:
     # GIVEN the exported graph, without what stands in other files
     graph = onnx.load(tiny_model.bundle / "model.onnx", load_external_data=False).graph
-    kinds = ("MatMulIntegerToFloat", "QAttention")
-    packed = {node.input[1] for node in graph.node if node.op_type in kinds}
+    packed = {node.input[1] for node in graph.node if node.op_type == INTEGER_PRODUCT}
     # WHEN its weights in files are looked at
     external = {
         tensor.name: {entry.key: entry.value for entry in tensor.external_data}
