@@ -56,8 +56,8 @@ def s3_of(role: str, **values: str) -> S3Client:
     iam, trust = boto3.client("iam"), json.dumps(TRUST)
     arn = iam.create_role(RoleName=role, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
     (policy,) = deployed(**values)["Resources"][role]["Properties"]["Policies"]
-    document = re.sub(  # what the resolver leaves of an attribute
-        r'"\w+\.Arn"',
+    document = re.sub(  # what the resolver leaves of another resource
+        r'"\w+\.Arn"|"AlarmTopic"',
         '"arn:aws:logs:us-east-1:123456789012:log-group:classifier:*"',
         json.dumps(policy["PolicyDocument"]),
     )
@@ -142,3 +142,54 @@ def test_the_bulk_function_changes_no_file_and_no_model(
 ) -> None:
     with pytest.raises(ClientError, match="AccessDenied"):
         set_initial_no_auth_action_count(0)(getattr(files, operation))(**arguments)
+
+
+JOBS = "jobs"
+RETRAINING = {
+    "RetrainingBucket": JOBS,
+    "RetrainingRole": "arn:aws:iam::123456789012:role/training",
+    "RetrainingDeployRole": "arn:aws:iam::123456789012:role/deploy",
+}
+VERDICT = "stack/retraining-0123/verdict.json"
+
+
+@pytest.fixture
+def jobs(account: None) -> S3Client:
+    """S3 with a bucket of training jobs, for one who has the role of the machine that retrains."""
+    s3 = boto3.client("s3")
+    s3.create_bucket(Bucket=JOBS)
+    for key in (VERDICT, "stack/retraining/request.json", "stack/new/a.csv", "other/new/a.csv"):
+        s3.put_object(Bucket=JOBS, Key=key, Body=b"content")
+    return s3_of("RetrainingStateMachineRole", **RETRAINING)
+
+
+@pytest.mark.parametrize(
+    ("operation", "arguments"),
+    [
+        ("list_objects_v2", {"Prefix": "stack/new/"}),
+        ("get_object", {"Key": "stack/retraining/request.json"}),
+        ("get_object", {"Key": VERDICT}),
+    ],
+)
+def test_a_retraining_sees_new_rows_and_reads_request_and_verdict(
+    jobs: S3Client, operation: str, arguments: dict[str, Any]
+) -> None:
+    set_initial_no_auth_action_count(0)(getattr(jobs, operation))(Bucket=JOBS, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("operation", "arguments"),
+    [
+        ("get_object", {"Bucket": JOBS, "Key": "stack/new/a.csv"}),
+        ("get_object", {"Bucket": JOBS, "Key": "other/new/a.csv"}),
+        ("put_object", {"Bucket": JOBS, "Key": VERDICT, "Body": b""}),
+        ("delete_object", {"Bucket": JOBS, "Key": "stack/new/a.csv"}),
+        ("get_object", {"Bucket": BUCKET, "Key": OWN}),
+        ("put_object", {"Bucket": BUCKET, "Key": OWN, "Body": b""}),
+    ],
+)
+def test_a_retraining_reads_no_row_and_no_model_and_changes_nothing(
+    jobs: S3Client, operation: str, arguments: dict[str, Any]
+) -> None:
+    with pytest.raises(ClientError, match="AccessDenied"):
+        set_initial_no_auth_action_count(0)(getattr(jobs, operation))(**arguments)
