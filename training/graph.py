@@ -261,11 +261,13 @@ def _take_in_bias(graph: GraphProto, product: NodeProto) -> None:
     """Make the addition of a vector, which follows a product, a part of it."""
     vectors = {tensor.name for tensor in graph.initializer if len(tensor.dims) == 1}
     readers = [node for node in graph.node if product.output[0] in node.input]
-    if [node.op_type for node in readers] == ["Add"]:
-        bias = vectors & set(readers[0].input)
+    if [node.op_type for node in readers] != ["Add"]:
+        return
+    (addition,) = readers
+    if bias := vectors & set(addition.input):
         product.input.extend(bias)
-        product.output[0] = readers[0].output[0]
-        graph.node.remove(readers[0])
+        product.output[0] = addition.output[0]
+        graph.node.remove(addition)
 
 
 def _integer_product(node: NodeProto, scales: str) -> NodeProto:

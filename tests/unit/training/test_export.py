@@ -1,5 +1,6 @@
 import json
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +76,18 @@ def test_what_onnxruntime_repacks_and_nothing_else_stands_beside_the_graph(
     # THEN they are those of the integer products, which no running model reads from the file
     assert external.keys() == packed
     assert {place["location"] for place in external.values()} == {"model.onnx.data"}
+
+
+def test_what_can_be_one_node_is_one(tiny_model: TinyModel) -> None:
+    # GIVEN the exported graph of some layers
+    layers = DistilBertConfig.from_pretrained(tiny_model.folder).n_layers
+    # WHEN its nodes are counted
+    graph = onnx.load(tiny_model.bundle / "model.onnx", load_external_data=False).graph
+    kinds = Counter(node.op_type for node in graph.node)
+    # THEN a layer has an attention, an activation and six products, which add their biases
+    assert kinds["MultiHeadAttention"] == kinds["Gelu"] == layers
+    assert kinds[INTEGER_PRODUCT] == 6 * layers + 1
+    assert kinds["Add"] == 2 * layers + 1  # what goes around them; the position embeddings
 
 
 def test_embeddings_use_four_bits(tiny_model: TinyModel) -> None:
