@@ -17,8 +17,8 @@ MODEL = "model.onnx"
 WEIGHTS = "model.onnx.data"  # ONNX external data: what model.onnx leaves out, if anything
 TOKENIZER = "tokenizer.json"
 VERSION_DIGITS = 16
-# Bytes at a time from disk or S3. After each, the thread waits for the GIL, which at a cold
-# start another one holds to import: with chunks a sixteenth of this, a start took 20 % longer.
+# Bytes at a time from disk. After each, the thread waits for the GIL, which at a cold start
+# another one holds to import: with a sixteenth of this, a start from disk took 20 % longer.
 CHUNK = 1 << 22
 
 _VERSION = re.compile(rf"[0-9a-f]{{{VERSION_DIGITS}}}")

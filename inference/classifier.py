@@ -70,7 +70,7 @@ class Classifier:
     def predict(self, texts: Sequence[str]) -> list[Prediction]:
         """Classify texts; the answers are in the order of the texts."""
         encodings = self._tokenizer.encode_batch(list(texts))
-        token_ids = [encoding.ids for encoding in encodings]
+        token_ids = [encoding.ids for encoding in encodings]  # each time a new list
         logits = np.empty((len(texts), len(self.manifest.labels)))
         for rows in _batches([len(ids) for ids in token_ids]):
             logits[rows] = self._run([token_ids[row] for row in rows])

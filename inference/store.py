@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Self
 from urllib.parse import unquote, urlsplit
 
 from inference.bundle import (
-    CHUNK,
     MANIFEST,
     BundleError,
     FileEntry,
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 1.0
 READ_SECONDS = 2.0  # without a byte
 ATTEMPTS = 3
+CHUNK = 1 << 16  # bytes
 MANIFEST_LIMIT = 1 << 20  # bytes
 
 

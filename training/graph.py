@@ -2,11 +2,12 @@
 
 What ``optimum`` exports is changed in five ways:
 
-- Attention and the feed-forward activations become one node each (onnxruntime's own fusion);
-  the products before them stay apart, so that each runs once over the tokens of all texts and
-  adds its bias as it goes.
+- Attention and the feed-forward activations become one node each (onnxruntime's own fusion).
+  The products for queries, keys and values stay apart, so that each runs once over the tokens
+  of all texts, and every product adds its bias as it goes.
 - There is no attention mask: serving only ever runs texts of equal length together.
-- The last layer is computed for the first token only, which is all that the label is read from.
+- The last layer is computed for the first token only, which is all that the label is read from;
+  its keys and values are of all tokens.
 - Outputs of one label are summed, and positions that no text reaches are left out.
 - Weights are 7-bit integers with a scale a column (embeddings: 4 bits, a scale a row), and every
   activation has a fixed 8-bit range, taken from training texts. A range taken from each run, as
@@ -38,7 +39,7 @@ WEIGHT_LIMIT = 63  # 7 bits: 2 * 255 * 63 fits the 16-bit sums of AVX2's multipl
 MICROSOFT = "com.microsoft"  # the domain of onnxruntime's own operators
 INTEGER_PRODUCT = "MatMulIntegerToFloat"
 ATTENTION = "MultiHeadAttention"
-BIAS, MASK = 3, 4  # numbers of its inputs; queries, keys and values come before
+BIAS, MASK = 3, 4  # numbers of its inputs, after queries, keys and values
 
 
 def write_graph(
@@ -62,94 +63,82 @@ def write_graph(
             library_name="transformers",
             do_validation=False,
         )
-        model = fuse(Path(temporary) / MODEL, config.n_heads, config.dim)
-    sum_outputs(model.graph, outputs_by_label(config))
+        model = fuse(Path(temporary) / MODEL, config)
     drop_mask(model.graph)
-    part_bias(model.graph)
     keep_first_token(model.graph)
+    split_bias(model.graph)
     drop_unread_positions(model.graph, max_length)
     quantize_embeddings(model.graph)
     quantize(model.graph, activation_ranges(model, calibration))
+    sum_outputs(model.graph, outputs_by_label(config))
     drop_unused(model.graph)
     save(model, folder)
 
 
-def fuse(file: Path, heads: int, dim: int) -> ModelProto:
-    """The graph with one node for each attention and each activation."""
+def fuse(file: Path, config: DistilBertConfig) -> ModelProto:
+    """The graph with one node for each attention and each activation.
+
+    Raises:
+        RuntimeError: onnxruntime does not know the graph that this version of optimum exports.
+    """
     options = FusionOptions("bert")
     options.enable_embed_layer_norm = False  # they would hide what is changed below
     options.enable_skip_layer_norm = False  # slower than the two nodes it stands for
     options.enable_bias_skip_layer_norm = False
     options.use_multi_head_attention = True  # its products stay outside, over all texts at once
-    options.enable_bias_gelu = False  # an integer product adds a bias for nothing
+    options.enable_bias_gelu = False  # an integer product adds a bias at no cost
     fused = optimize_model(
         str(file),
         "bert",
-        num_heads=heads,
-        hidden_size=dim,
+        num_heads=config.n_heads,
+        hidden_size=config.dim,
         optimization_options=options,
         opt_level=0,
     )
     model: ModelProto = fused.model
+    found = sum(node.op_type == ATTENTION for node in model.graph.node)
+    if found != config.n_layers:
+        raise RuntimeError(f"{found} attentions were found in {config.n_layers} layers")
     if MICROSOFT not in {opset.domain for opset in model.opset_import}:
         model.opset_import.append(helper.make_opsetid(MICROSOFT, 1))
     return model
-
-
-def sum_outputs(graph: GraphProto, outputs: Sequence[int]) -> None:
-    """Make a label that has several outputs as probable as they are together."""
-    if max(outputs) == 1:
-        return
-    logits = graph.output[0]
-    for node in graph.node:
-        if node.output[0] == logits.name:
-            node.output[0] = "outputs"
-    parts = [f"outputs_{label}" for label in range(len(outputs))]
-    _give(graph, "outputs_sizes", np.array(outputs))
-    _give(graph, "outputs_axis", np.array([1]))
-    graph.node.append(helper.make_node("Split", ["outputs", "outputs_sizes"], parts, axis=1))
-    sums = [f"{part}_sum" for part in parts]
-    for part, total in zip(parts, sums, strict=True):
-        graph.node.append(helper.make_node("ReduceLogSumExp", [part, "outputs_axis"], [total]))
-    graph.node.append(helper.make_node("Concat", sums, [logits.name], axis=1))
-    logits.type.tensor_type.shape.dim[1].dim_value = len(outputs)
 
 
 def drop_mask(graph: GraphProto) -> None:
     """Let every attention see every token, and read ``input_ids`` alone."""
     for node in graph.node:
         if node.op_type == ATTENTION:
-            node.input[MASK] = ""
+            del node.input[MASK:]
     inputs = [value for value in graph.input if value.name != "attention_mask"]
     del graph.input[:]
     graph.input.extend(inputs)
     drop_unused(graph)
 
 
-def part_bias(graph: GraphProto) -> None:
-    """Add the bias of queries, keys and values before the attention that would add it."""
-    for attention in [node for node in graph.node if node.op_type == ATTENTION]:
-        parts = np.split(_take(graph, attention.input[BIAS]), BIAS)
-        attention.input[BIAS] = ""
-        for number, part in enumerate(parts):
-            name = attention.input[number]
-            _give(graph, f"{name}_bias", part)
-            attention.input[number] = f"{name}_biased"
-            added = helper.make_node("Add", [name, f"{name}_bias"], [f"{name}_biased"])
-            graph.node.insert(list(graph.node).index(attention), added)
-
-
 def keep_first_token(graph: GraphProto) -> None:
     """Let the last attention ask for the first token alone; what follows is (texts, 1, dim)."""
     nodes = list(graph.node)
     last = max(index for index, node in enumerate(nodes) if node.op_type == ATTENTION)
-    query = _source(graph, _source(graph, nodes[last].input[0]).input[0])  # before its bias
+    query = _source(graph, nodes[last].input[0])
     states = query.input[0]
     _give(graph, "first", np.array([0]))
     gather = helper.make_node("Gather", [states, "first"], [f"{states}_first"], axis=1)
     graph.node.insert(nodes.index(query), gather)
     for node in (query, *nodes[last + 1 :]):  # the states go around the attention, too
         _rename(node, states, f"{states}_first")
+
+
+def split_bias(graph: GraphProto) -> None:
+    """Give each query, key and value its own bias, which the product before it will take in."""
+    for attention in [node for node in graph.node if node.op_type == ATTENTION]:
+        bias = _take(graph, attention.input[BIAS])
+        del attention.input[BIAS:]
+        for number, part in enumerate(np.split(bias, len(attention.input))):
+            name = attention.input[number]
+            _give(graph, f"{name}_bias", part)
+            attention.input[number] = f"{name}_biased"
+            addition = helper.make_node("Add", [name, f"{name}_bias"], [f"{name}_biased"])
+            graph.node.insert(list(graph.node).index(attention), addition)
 
 
 def quantize_embeddings(graph: GraphProto) -> None:
@@ -258,13 +247,16 @@ def quantize(graph: GraphProto, ranges: dict[str, tuple[float, float]]) -> None:
 
 
 def _take_in_bias(graph: GraphProto, product: NodeProto) -> None:
-    """Make the addition of a vector, which follows a product, a part of it."""
-    vectors = {tensor.name for tensor in graph.initializer if len(tensor.dims) == 1}
+    """Make the bias that is added to a product a part of it."""
+    if product.op_type == "Gemm":  # has it
+        return
+    shapes = {tensor.name: list(tensor.dims) for tensor in graph.initializer}
+    columns = shapes[product.input[1]][1]
     readers = [node for node in graph.node if product.output[0] in node.input]
     if [node.op_type for node in readers] != ["Add"]:
         return
     (addition,) = readers
-    if bias := vectors & set(addition.input):
+    if bias := [name for name in addition.input if shapes.get(name) == [columns]]:
         product.input.extend(bias)
         product.output[0] = addition.output[0]
         graph.node.remove(addition)
@@ -298,6 +290,25 @@ def _quantize_weights(graph: GraphProto, name: str, *, transpose: bool) -> str:
 
 def _scale(greatest: NDArray[np.float32], limit: int) -> NDArray[np.float32]:
     return np.where(greatest == 0, 1, greatest / limit).astype(np.float32)
+
+
+def sum_outputs(graph: GraphProto, outputs: Sequence[int]) -> None:
+    """Make a label that has several outputs as probable as they are together."""
+    if max(outputs) == 1:
+        return
+    logits = graph.output[0]
+    for node in graph.node:
+        if node.output[0] == logits.name:
+            node.output[0] = "outputs"
+    parts = [f"outputs_{label}" for label in range(len(outputs))]
+    _give(graph, "outputs_sizes", np.array(outputs))
+    _give(graph, "outputs_axis", np.array([1]))
+    graph.node.append(helper.make_node("Split", ["outputs", "outputs_sizes"], parts, axis=1))
+    sums = [f"{part}_sum" for part in parts]
+    for part, total in zip(parts, sums, strict=True):
+        graph.node.append(helper.make_node("ReduceLogSumExp", [part, "outputs_axis"], [total]))
+    graph.node.append(helper.make_node("Concat", sums, [logits.name], axis=1))
+    logits.type.tensor_type.shape.dim[1].dim_value = len(outputs)
 
 
 def drop_unused(graph: GraphProto) -> None:

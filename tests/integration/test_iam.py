@@ -1,4 +1,4 @@
-"""What the roles of the functions may do in S3, asked of an emulator that enforces IAM.
+"""What the roles of the stack may do in S3, asked of an emulator that enforces IAM.
 
 The emulator (moto) looks at the resource of a request in S3 alone; of the other services
 tests/unit/test_template.py reads the policies.
@@ -73,13 +73,13 @@ def s3_of(role: str, **values: str) -> S3Client:
 
 def enforced(call: Callable[..., Any], **arguments: Any) -> Any:
     """The answer to a request for which IAM is enforced."""
-    return set_initial_no_auth_action_count(0)(call)(Bucket=BUCKET, **arguments)
+    return set_initial_no_auth_action_count(0)(call)(**arguments)
 
 
 @pytest.mark.parametrize("key", [OWN, BEFORE])
 def test_the_function_reads_its_model_and_the_version_before(s3: S3Client, key: str) -> None:
     """Which serves on in a canary and again after a rollback, by the same role."""
-    assert enforced(s3.get_object, Key=key)["Body"].read() == b"content"
+    assert enforced(s3.get_object, Bucket=BUCKET, Key=key)["Body"].read() == b"content"
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_the_function_touches_nothing_else(
     s3: S3Client, operation: str, arguments: dict[str, Any]
 ) -> None:
     with pytest.raises(ClientError, match="AccessDenied"):
-        enforced(getattr(s3, operation), **arguments)
+        enforced(getattr(s3, operation), Bucket=BUCKET, **arguments)
 
 
 FILES = "files"
@@ -125,7 +125,7 @@ def files(account: None) -> S3Client:
 def test_the_bulk_function_reads_files_and_writes_runs_and_parts(
     files: S3Client, operation: str, arguments: dict[str, Any]
 ) -> None:
-    set_initial_no_auth_action_count(0)(getattr(files, operation))(Bucket=FILES, **arguments)
+    enforced(getattr(files, operation), Bucket=FILES, **arguments)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_the_bulk_function_changes_no_file_and_no_model(
     files: S3Client, operation: str, arguments: dict[str, Any]
 ) -> None:
     with pytest.raises(ClientError, match="AccessDenied"):
-        set_initial_no_auth_action_count(0)(getattr(files, operation))(**arguments)
+        enforced(getattr(files, operation), **arguments)
 
 
 JOBS = "jobs"
@@ -151,6 +151,7 @@ RETRAINING = {
     "RetrainingDeployRole": "arn:aws:iam::123456789012:role/deploy",
 }
 VERDICT = "stack/retraining-0123/verdict.json"
+REQUEST = "stack/retraining/request.json"
 
 
 @pytest.fixture
@@ -158,7 +159,7 @@ def jobs(account: None) -> S3Client:
     """S3 with a bucket of training jobs, for one who has the role of the machine that retrains."""
     s3 = boto3.client("s3")
     s3.create_bucket(Bucket=JOBS)
-    for key in (VERDICT, "stack/retraining/request.json", "stack/new/a.csv", "other/new/a.csv"):
+    for key in (VERDICT, REQUEST, f"other-{VERDICT}", f"other-{REQUEST}", "stack/new/a.csv"):
         s3.put_object(Bucket=JOBS, Key=key, Body=b"content")
     return s3_of("RetrainingStateMachineRole", **RETRAINING)
 
@@ -167,29 +168,30 @@ def jobs(account: None) -> S3Client:
     ("operation", "arguments"),
     [
         ("list_objects_v2", {"Prefix": "stack/new/"}),
-        ("get_object", {"Key": "stack/retraining/request.json"}),
+        ("get_object", {"Key": REQUEST}),
         ("get_object", {"Key": VERDICT}),
     ],
 )
 def test_a_retraining_sees_new_rows_and_reads_request_and_verdict(
     jobs: S3Client, operation: str, arguments: dict[str, Any]
 ) -> None:
-    set_initial_no_auth_action_count(0)(getattr(jobs, operation))(Bucket=JOBS, **arguments)
+    enforced(getattr(jobs, operation), Bucket=JOBS, **arguments)
 
 
 @pytest.mark.parametrize(
     ("operation", "arguments"),
     [
         ("get_object", {"Bucket": JOBS, "Key": "stack/new/a.csv"}),
-        ("get_object", {"Bucket": JOBS, "Key": "other/new/a.csv"}),
+        ("get_object", {"Bucket": JOBS, "Key": f"other-{REQUEST}"}),
+        ("get_object", {"Bucket": JOBS, "Key": f"other-{VERDICT}"}),
         ("put_object", {"Bucket": JOBS, "Key": VERDICT, "Body": b""}),
         ("delete_object", {"Bucket": JOBS, "Key": "stack/new/a.csv"}),
         ("get_object", {"Bucket": BUCKET, "Key": OWN}),
         ("put_object", {"Bucket": BUCKET, "Key": OWN, "Body": b""}),
     ],
 )
-def test_a_retraining_reads_no_row_and_no_model_and_changes_nothing(
+def test_a_retraining_reads_no_row_nor_model_nor_another_stack_and_changes_nothing(
     jobs: S3Client, operation: str, arguments: dict[str, Any]
 ) -> None:
     with pytest.raises(ClientError, match="AccessDenied"):
-        set_initial_no_auth_action_count(0)(getattr(jobs, operation))(**arguments)
+        enforced(getattr(jobs, operation), **arguments)

@@ -1,6 +1,7 @@
 import json
 import shutil
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from numpy.typing import NDArray
 from safetensors.numpy import load_file
 from tokenizers import Tokenizer
 from transformers import DistilBertConfig, DistilBertForSequenceClassification
@@ -17,6 +19,17 @@ from inference.classifier import Classifier
 from tests.conftest import TinyModel
 from training import distilbert, evaluate, export, metrics
 from training.graph import INTEGER_PRODUCT, write_graph
+from training.objective import Objective
+
+
+@dataclass(frozen=True)
+class Written:
+    """A model, and what was made of it."""
+
+    model: DistilBertForSequenceClassification
+    graph: onnx.ModelProto
+    file: Path
+    token_ids: NDArray[np.int64]
 
 
 @pytest.fixture
@@ -78,16 +91,59 @@ def test_what_onnxruntime_repacks_and_nothing_else_stands_beside_the_graph(
     assert {place["location"] for place in external.values()} == {"model.onnx.data"}
 
 
-def test_what_can_be_one_node_is_one(tiny_model: TinyModel) -> None:
-    # GIVEN the exported graph of some layers
-    layers = DistilBertConfig.from_pretrained(tiny_model.folder).n_layers
-    # WHEN its nodes are counted
-    graph = onnx.load(tiny_model.bundle / "model.onnx", load_external_data=False).graph
-    kinds = Counter(node.op_type for node in graph.node)
+@pytest.fixture
+def three_layers(tiny_base: Path, tmp_path: Path) -> Written:
+    """A model of three layers, random in every weight and bias, and its graph."""
+    config = DistilBertConfig.from_pretrained(tiny_base)
+    config.n_layers, config.initializer_range = 3, 0.1
+    torch.manual_seed(0)
+    model = DistilBertForSequenceClassification(config).eval()
+    for name, parameter in model.named_parameters():
+        if name.endswith("bias"):
+            torch.nn.init.normal_(parameter, std=0.5)
+    tokenizer = Tokenizer.from_file(str(tiny_base / "tokenizer.json"))
+    distilbert.save(model, tokenizer, tmp_path)
+    token_ids = np.random.default_rng(0).integers(5, tokenizer.get_vocab_size(), (64, 12))
+    write_graph(tmp_path, tmp_path, 64, token_ids.tolist())
+    return Written(model, onnx.load(tmp_path / "model.onnx"), tmp_path / "model.onnx", token_ids)
+
+
+def test_a_graph_answers_as_its_model(three_layers: Written) -> None:
+    # GIVEN texts that the model tells apart
+    inputs = three_layers.token_ids
+    with torch.no_grad():
+        expected = three_layers.model(torch.from_numpy(inputs)).logits.numpy()
+    assert expected.std() > 0.2
+    # WHEN its graph reads them
+    (found,) = onnxruntime.InferenceSession(three_layers.file).run(None, {"input_ids": inputs})
+    # THEN what integers change of its answers is small beside what texts do
+    assert (found - expected).std() < expected.std() / 5
+
+
+def test_what_can_be_one_node_is_one(three_layers: Written) -> None:
+    # GIVEN a graph WHEN its nodes are counted
+    kinds = Counter(node.op_type for node in three_layers.graph.graph.node)
     # THEN a layer has an attention, an activation and six products, which add their biases
-    assert kinds["MultiHeadAttention"] == kinds["Gelu"] == layers
-    assert kinds[INTEGER_PRODUCT] == 6 * layers + 1
-    assert kinds["Add"] == 2 * layers + 1  # what goes around them; the position embeddings
+    assert kinds["MultiHeadAttention"] == kinds["Gelu"] == 3
+    assert kinds[INTEGER_PRODUCT] == 6 * 3 + 1
+    assert kinds["Add"] == 2 * 3 + 1  # what goes around them; the position embeddings
+
+
+def test_the_last_attention_asks_for_the_first_token_alone(three_layers: Written) -> None:
+    # GIVEN a graph and texts of 12 tokens
+    attentions = [n for n in three_layers.graph.graph.node if n.op_type == "MultiHeadAttention"]
+    names = [name for attention in attentions for name in attention.input[:3]]
+    for name in names:
+        three_layers.graph.graph.output.append(
+            onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)
+        )
+    file = three_layers.file.with_name("shown.onnx")
+    onnx.save(three_layers.graph, file)
+    # WHEN it reads them
+    session = onnxruntime.InferenceSession(file)
+    states = session.run(names, {"input_ids": three_layers.token_ids})
+    # THEN the queries of the last attention alone are of one token
+    assert [part.shape[1] for part in states] == [12, 12, 12, 12, 12, 12, 1, 12, 12]
 
 
 def test_embeddings_use_four_bits(tiny_model: TinyModel) -> None:
@@ -188,14 +244,16 @@ def test_a_report_shows_the_baseline_beside_both_models(tiny_model: TinyModel) -
         assert (tiny_model.folder / plot).read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_label_of_several_outputs_is_as_probable_as_all_of_them(
+def test_a_label_of_several_groups_is_as_probable_as_all_of_them(
     tiny_base: Path, tmp_path: Path
 ) -> None:
-    # GIVEN a model of two labels, one of which has three outputs
+    # GIVEN a model that tells groups apart: one is dull, three are bright
     config = DistilBertConfig.from_pretrained(tiny_base)
-    config.id2label = {0: "dull", 1: "bright", 2: "bright", 3: "bright"}
+    config.id2label = {0: "dull", 1: "bright"}
+    config.label2id = {"dull": 0, "bright": 1}
     torch.manual_seed(0)
-    model = DistilBertForSequenceClassification(config)
+    both = Objective(DistilBertForSequenceClassification(config), 4, 0.5, 0)
+    _, model = both.classifiers(np.array([0, 1, 1, 1]), ["dull", "bright"])
     distilbert.save(model, Tokenizer.from_file(str(tiny_base / "tokenizer.json")), tmp_path)
     # WHEN its graph is written
     token_ids = [[2, 9, 8, 7, 3]]
@@ -208,3 +266,6 @@ def test_a_label_of_several_outputs_is_as_probable_as_all_of_them(
     assert metrics.softmax(logits)[0] == pytest.approx(expected, abs=0.01)
     scored = distilbert.logits(model, token_ids, torch.device("cpu"))
     assert metrics.softmax(scored)[0] == pytest.approx(expected, abs=1e-6)
+    # AND its head, which takes off again what it lifted, is exact
+    nodes = onnx.load(tmp_path / "model.onnx").graph.node
+    assert [n.op_type for n in nodes if "classifier.weight" in n.input] == ["Gemm"]
