@@ -3,10 +3,10 @@
     python -m delivery.cost                              # the tables in README.md
     python -m delivery.cost --headline-ms 7 --list-ms 290 --architecture arm64
 
-The default durations are the CPU time of the handler with the shipped model in `make bench`'s
-requests (a headline of 16 tokens: 3.6 ms; a list of 128: 130 ms), rounded up as Lambda does; the
-runtime adds about 1 ms. Prices: delivery/prices.py. Taxes, the free tier and cold starts (some
-0.5 s each) are left out.
+The default durations are of the handler with the shipped model, for a headline of 16 tokens and
+a list of 128, in the slow hours of a 2-core cloud machine; `make bench` there has since shown half
+of that. They are rounded up as Lambda does. Prices: delivery/prices.py. Taxes, the free tier and
+cold starts (some 0.5 s each) are left out.
 """
 
 import argparse

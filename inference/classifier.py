@@ -1,5 +1,6 @@
 """Texts to probabilities. Knows tokenizers and onnxruntime, nothing of AWS or HTTP."""
 
+import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -71,18 +72,18 @@ class Classifier:
         """Classify texts; the answers are in the order of the texts."""
         encodings = self._tokenizer.encode_batch(list(texts))
         token_ids = [encoding.ids for encoding in encodings]  # each time a new list
-        logits = np.empty((len(texts), len(self.manifest.labels)))
+        probabilities: dict[int, list[float]] = {}  # by row
         for rows in _batches([len(ids) for ids in token_ids]):
-            logits[rows] = self._run([token_ids[row] for row in rows])
-        probabilities = _softmax(logits / self.manifest.temperature)
+            for row, logits in zip(rows, self._run([token_ids[r] for r in rows]), strict=True):
+                probabilities[row] = _softmax(logits.tolist(), self.manifest.temperature)
         return [
             Prediction(
-                dict(zip(self.manifest.labels, row.tolist(), strict=True)),
+                dict(zip(self.manifest.labels, probabilities[row], strict=True)),
                 bool(encoding.overflowing),
                 len(ids),
                 ids.count(self._unknown),
             )
-            for row, ids, encoding in zip(probabilities, token_ids, encodings, strict=True)
+            for row, (ids, encoding) in enumerate(zip(token_ids, encodings, strict=True))
         ]
 
     def _run(self, token_ids: Sequence[Sequence[int]]) -> NDArray[np.float32]:
@@ -112,7 +113,9 @@ def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
             yield rows[start : start + size]
 
 
-def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-    result: NDArray[np.float64] = exponentials / exponentials.sum(axis=1, keepdims=True)
-    return result
+def _softmax(logits: Sequence[float], temperature: float) -> list[float]:
+    # For so few numbers, Python itself is faster than numpy.
+    greatest = max(logits)
+    exponentials = [math.exp((logit - greatest) / temperature) for logit in logits]
+    total = sum(exponentials)
+    return [exponential / total for exponential in exponentials]
