@@ -26,7 +26,7 @@ IMAGE_GB = 0.2  # compressed; most of it is AWS's base image
 TRACED = 0.05  # of the requests; and the first of each second, up to 13 USD a month
 METRICS = 17  # the function's, of which 4 are of labels, and API Gateway's of POST /predict
 # By texts in a request, with the shipped model
-LOG_BYTES = {1: 1_000, LIST: 7_500}
+LOG_BYTES = {1: 1_100, LIST: 7_500}
 ANSWER_BYTES = {1: 270, LIST: 29_000}
 SERVICE_LOG_BYTES = 700  # of Lambda's own three lines and API Gateway's one, about
 
