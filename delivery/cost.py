@@ -117,12 +117,10 @@ def show_predictions(one: Request, many: Request, function: Function) -> None:
 
 def show_month(function: Function, per_million_headlines: float) -> None:
     """Print what a month costs, whether anybody asks or not, and what the usual way costs."""
-    every = TEMPLATE.read_text().count("Type: AWS::CloudWatch::Alarm\n")
-    drift = TEMPLATE.read_text().count("Type: AWS::CloudWatch::Alarm\n    Condition: HasDrift\n")
-    retraining = TEMPLATE.read_text().count(
-        "Type: AWS::CloudWatch::Alarm\n    Condition: HasRetraining\n"
-    )
-    alarms = every - drift - retraining
+    template, alarm = TEMPLATE.read_text(), "Type: AWS::CloudWatch::Alarm\n"
+    drift = template.count(f"{alarm}    Condition: HasDrift\n")
+    retraining = template.count(f"{alarm}    Condition: HasRetraining\n")
+    alarms = template.count(alarm) - drift - retraining
     model = sum(file.stat().st_size for file in BUNDLE.iterdir()) / 1e9
     idle = {
         "dashboard": prices.DASHBOARD_MONTH,

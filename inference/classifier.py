@@ -74,8 +74,9 @@ class Classifier:
         token_ids = [encoding.ids for encoding in encodings]  # each time a new list
         probabilities: dict[int, list[float]] = {}  # by row
         for rows in _batches([len(ids) for ids in token_ids]):
-            for row, logits in zip(rows, self._run([token_ids[r] for r in rows]), strict=True):
-                probabilities[row] = _softmax(logits.tolist(), self.manifest.temperature)
+            batch = self._run([token_ids[row] for row in rows]).tolist()
+            for row, logits in zip(rows, batch, strict=True):
+                probabilities[row] = _softmax(logits, self.manifest.temperature)
         return [
             Prediction(
                 dict(zip(self.manifest.labels, probabilities[row], strict=True)),

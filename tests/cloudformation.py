@@ -17,6 +17,11 @@ from tests.conftest import ROOT
 
 TEMPLATE = ROOT / "template.yaml"
 MODEL = {"ModelStore": "s3://models/news", "ModelVersion": "0123456789abcdef"}
+RETRAINING = {
+    "RetrainingBucket": "jobs",
+    "RetrainingRole": "arn:aws:iam::123456789012:role/training",
+    "RetrainingDeployRole": "arn:aws:iam::123456789012:role/deploy",
+}
 PSEUDO = {
     "AWS::AccountId": "123456789012",
     "AWS::Partition": "aws",

@@ -119,7 +119,7 @@ def keep_first_token(graph: GraphProto) -> None:
     """Let the last attention ask for the first token alone; what follows is (texts, 1, dim)."""
     nodes = list(graph.node)
     last = max(index for index, node in enumerate(nodes) if node.op_type == ATTENTION)
-    query = _source(graph, nodes[last].input[0])
+    query = next(node for node in nodes if nodes[last].input[0] in node.output)
     states = query.input[0]
     _give(graph, "first", np.array([0]))
     gather = helper.make_node("Gather", [states, "first"], [f"{states}_first"], axis=1)
@@ -343,12 +343,6 @@ def _take(graph: GraphProto, name: str) -> NDArray[np.float32]:
     graph.initializer.remove(tensor)
     values: NDArray[np.float32] = numpy_helper.to_array(tensor)
     return values
-
-
-def _source(graph: GraphProto, name: str) -> NodeProto:
-    """The node that gives it."""
-    found: NodeProto = next(node for node in graph.node if name in node.output)
-    return found
 
 
 def _give(graph: GraphProto, name: str, values: object) -> None:

@@ -16,7 +16,7 @@ from moto import mock_aws
 from moto.core import set_initial_no_auth_action_count
 from mypy_boto3_s3 import S3Client
 
-from tests.cloudformation import MODEL, deployed
+from tests.cloudformation import MODEL, RETRAINING, deployed
 
 BUCKET, _, PREFIX = MODEL["ModelStore"].removeprefix("s3://").partition("/")
 OWN = f"{PREFIX}/{MODEL['ModelVersion']}/model.onnx"
@@ -144,12 +144,7 @@ def test_the_bulk_function_changes_no_file_and_no_model(
         enforced(getattr(files, operation), **arguments)
 
 
-JOBS = "jobs"
-RETRAINING = {
-    "RetrainingBucket": JOBS,
-    "RetrainingRole": "arn:aws:iam::123456789012:role/training",
-    "RetrainingDeployRole": "arn:aws:iam::123456789012:role/deploy",
-}
+JOBS = RETRAINING["RetrainingBucket"]
 VERDICT = "stack/retraining-0123/verdict.json"
 REQUEST = "stack/retraining/request.json"
 

@@ -13,18 +13,13 @@ import boto3
 import pytest
 from botocore.validate import validate_parameters
 
-from tests.cloudformation import MODEL, deployed, parameters
+from tests.cloudformation import MODEL, RETRAINING, deployed, parameters
 from tests.conftest import ROOT
 from tests.state_machine import StateError, StateMachine, assert_valid_asl
 from training import sagemaker_job
 from training.retraining import retraining_request
 
 DEFINITION = ROOT / "training" / "retraining.asl.json"
-RETRAINING = {
-    "RetrainingBucket": "jobs",
-    "RetrainingRole": "arn:aws:iam::123456789012:role/training",
-    "RetrainingDeployRole": "arn:aws:iam::123456789012:role/deploy",
-}
 OLD, NEW = MODEL["ModelVersion"], "fedcba9876543210"
 STACK_ID = "arn:aws:cloudformation:us-east-1:123456789012:stack/stack/1"
 OPTIONS = ["--data", "s3://data/news.csv.xz", "--epochs", "2", "--tag", "team=news"]

@@ -31,7 +31,7 @@ import torch
 from tokenizers import Tokenizer
 from transformers import DistilBertConfig, pipeline
 
-from inference.bundle import MANIFEST, TOKENIZER, parse_manifest
+from inference.bundle import TOKENIZER, read_verified
 from inference.classifier import Classifier
 from inference.local.emulator import Context
 from inference.local.front_door import to_event
@@ -122,7 +122,7 @@ def cases(
 
     context: Any = Context("bench")
     classify = pipeline("text-classification", str(folder), device="cpu")
-    shipped = Classifier(SAMPLE_MODEL, parse_manifest((SAMPLE_MODEL / MANIFEST).read_bytes()))
+    shipped = Classifier(SAMPLE_MODEL, read_verified(SAMPLE_MODEL)[0])
     tokenizer = Tokenizer.from_file(str(bundle / TOKENIZER))
     # One session for all: of two with the same weights, one is slower by where they lie in memory.
     full, _ = model.get()

@@ -10,7 +10,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 from delivery import prices
 from inference.prediction_log import INDEX
-from tests.cloudformation import MODEL, TEMPLATE, deployed, parameters, transformed
+from tests.cloudformation import MODEL, RETRAINING, TEMPLATE, deployed, parameters, transformed
 from tests.conftest import ROOT
 
 KMS = "arn:aws:kms:us-east-1:123456789012:key/01234567-89ab-cdef-0123-456789abcdef"
@@ -29,11 +29,6 @@ EVERYTHING = {
     "CorsOrigin": "https://example.com",
     "AlarmEmail": "ops@example.com",
     "Architecture": "arm64",
-}
-RETRAINING = {
-    "RetrainingBucket": "jobs",
-    "RetrainingRole": "arn:aws:iam::123456789012:role/training",
-    "RetrainingDeployRole": "arn:aws:iam::123456789012:role/deploy",
 }
 ROUTES = {"POST /predict", "GET /", "GET /{page+}"}
 
