@@ -25,9 +25,10 @@ from inference.local.s3 import local_s3
 from training import data, distilbert, evaluate, export, tasks, train
 
 ROOT = Path(__file__).parents[1]
-HEADLINES = ROOT / "data" / "headlines.csv"
-REVIEWS = ROOT / "data" / "reviews.csv"
-SAMPLE_MODEL = ROOT / "data" / "sample-model"
+SAMPLE_DATA = ROOT / "data"
+HEADLINES = SAMPLE_DATA / "headlines.csv"
+REVIEWS = SAMPLE_DATA / "reviews.csv"
+SAMPLE_MODEL = SAMPLE_DATA / "sample-model"
 # How the tiny model is trained, wherever that is.
 TRAINING = ["--epochs", "25", "--learning-rate", "2e-3", "--batch-size", "16", "--averaging", "0.9"]
 TRAINING += ["--precision", "fp32", "--evaluations", "1", "--patience", "15"]

@@ -47,6 +47,7 @@ class Example:
     time: int = 0  # milliseconds since the epoch
     source: str = ""
     part: str = ""  # of the official split: train or test
+    times: int = 1  # that it is learnt in an epoch
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,9 @@ class ModelError(Exception):
 def load_pretrained(
     base_model: str, labels: Sequence[str], layers: Sequence[int] = ()
 ) -> tuple[DistilBertForSequenceClassification, Tokenizer]:
-    """A DistilBERT classifier with a fresh head on a base model's encoder, and its tokenizer.
+    """A DistilBERT classifier on a base model's encoder, and its tokenizer.
+
+    Its head is fresh, unless the base model is a DistilBERT that tells the same labels apart.
 
     Args:
         base_model: a hub id or a folder of a DistilBERT or a BERT.
@@ -60,7 +62,8 @@ def load_pretrained(
         ModelError: there is no such model, or it is neither a DistilBERT nor a BERT.
     """
     try:
-        kind = AutoConfig.from_pretrained(base_model).model_type
+        found = AutoConfig.from_pretrained(base_model)
+        kind = found.model_type
         if kind not in ("bert", "distilbert"):
             raise ModelError(f"{base_model} is a {kind}: give a DistilBERT or a BERT")
         encoder = AutoModel.from_pretrained(base_model)
@@ -79,6 +82,9 @@ def load_pretrained(
     config.id2label = dict(enumerate(labels))
     config.label2id = {label: index for index, label in enumerate(labels)}
     model = DistilBertForSequenceClassification(config)
+    if kind == "distilbert" and list(found.id2label.values()) == list(labels):
+        trained = DistilBertForSequenceClassification.from_pretrained(base_model)
+        model.pre_classifier, model.classifier = trained.pre_classifier, trained.classifier
     model.distilbert = encoder
     return model.float(), tokenizer
 

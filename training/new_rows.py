@@ -12,12 +12,18 @@ from training.data import DataError, Dataset, NewFile, is_held_out, normalise, r
 from training.tasks import Task
 
 
-def join(dataset: Dataset, folder: Path, seed: int) -> Dataset:
+def join(dataset: Dataset, folder: Path, seed: int, times: int = 1) -> Dataset:
     """The data set with the rows of all files under a folder after its own.
 
     What the seed holds out stays held out: a story is on the same side whatever is joined, and a
     new row to learn from is left out if the data set holds out its text. The digest is that of the
     data set and of each joined file; ``new_files`` says what became of each.
+
+    Args:
+        dataset: what the rows are joined to.
+        folder: of their files.
+        seed: of the split.
+        times: that each new row is learnt in an epoch; more, and few rows count beside many.
 
     Raises:
         DataError: the folder is not there.
@@ -34,7 +40,9 @@ def join(dataset: Dataset, folder: Path, seed: int) -> Dataset:
             files.append(NewFile(name, problem=str(error)))
             continue
         rows = [
-            e for e in new.examples if is_held_out(e, seed) or normalise(e.text) not in held_out
+            replace(e, times=times)
+            for e in new.examples
+            if is_held_out(e, seed) or normalise(e.text) not in held_out
         ]
         examples += rows
         digest = hashlib.sha256(f"{digest}{new.sha256}".encode()).hexdigest()

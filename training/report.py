@@ -132,8 +132,8 @@ def _save(figure: Figure, path: Path) -> None:
 def _made(record: Mapping[str, Any]) -> str:
     base = f"`{Path(record['settings']['base_model']).name}`"
     if "soup" in record:
-        models = f"Mean of {len(record['soup'])} models fine-tuned from {base}"
-        return f"{models}, and {record['base_share']:.0%} of that itself," + " each trained"
+        share = f" and {record['base_share']:.0%} of that itself," if record["base_share"] else ""
+        return f"Mean of {len(record['soup'])} models fine-tuned from {base},{share} each trained"
     how = f"Fine-tuned from {base} in {record['steps']:,} steps"
     return how + (" beside teachers' answers" if record["settings"].get("teachers") else "")
 

@@ -37,6 +37,7 @@ class Settings:
     label_column: str = _setting("", "label column of a CSV file of your own")
     group_column: str = _setting("", "rows of one group stay on one side of the split")
     new_rows: str = _setting("", "folder of files that came later, joined to the data")
+    new_rows_times: int = _setting(1, "times that each of them is learnt in an epoch")
     split: str = _setting("", f"{', '.join(SPLITS)}; the task's own if not given")
     max_rows: int = _setting(0, "use at most so many rows, for a quick run; 0 for all")
     max_length: int = _setting(0, "wordpieces read of each text; 0 for the task's own")
@@ -144,6 +145,8 @@ def rows_of(settings: Settings) -> tuple[Dataset, Split]:
     for name, greatest in GREATEST.items():
         if not 0 <= getattr(settings, name) <= greatest:
             raise DataError(f"--{name.replace('_', '-')}: give 0 to {greatest}")
+    if settings.new_rows_times < 1:
+        raise DataError("--new-rows-times: give 1 or more")
     if settings.group_loss and not task.table.group:
         raise DataError("--group-loss needs groups to tell apart: name their --group-column")
     dataset = read(settings.data, task)
@@ -153,7 +156,7 @@ def rows_of(settings: Settings) -> tuple[Dataset, Split]:
             raise DataError(
                 "--new-rows is for all rows, split by story: others do not stay held out"
             )
-        dataset = join(dataset, Path(settings.new_rows), settings.seed)
+        dataset = join(dataset, Path(settings.new_rows), settings.seed, settings.new_rows_times)
     if settings.max_rows:
         dataset = sample(dataset, settings.max_rows, settings.seed)
     return dataset, split(dataset, how, settings.seed)

@@ -120,7 +120,7 @@ def train(settings: Settings, group: Group) -> checkpoint.Progress:
     if not group.leads:  # dropout and masking of its own
         torch.manual_seed(settings.seed + group.rank + group.size * progress.step)
 
-    epoch = math.ceil(len(rows.train) / settings.batch_size)
+    epoch = math.ceil(len(learn.epoch) / settings.batch_size)
     total = max(1, round(epoch * settings.epochs))
     between = max(1, epoch // settings.evaluations)
     loss, saved = math.nan, time.monotonic()
@@ -206,6 +206,7 @@ class Texts:
     token_ids: list[list[int]]
     targets: NDArray[np.float32]  # (rows, labels)
     groups: NDArray[np.int64]
+    epoch: NDArray[np.intp]  # the numbers of the rows that make one, some of them repeatedly
     mask_id: int
 
     @classmethod
@@ -220,16 +221,18 @@ class Texts:
             encoded(examples, tokenizer),
             targets,
             data.clusters_of(examples),
+            np.repeat(np.arange(len(examples)), [example.times for example in examples]),
             tokenizer.token_to_id("[MASK]"),
         )
 
 
 def batches_from(step: int, texts: Texts, settings: Settings) -> Iterator[NDArray[np.intp]]:
     """Batches of rows without end, beginning at a step of the run."""
-    lengths = [len(ids) for ids in texts.token_ids]
+    lengths = [len(texts.token_ids[row]) for row in texts.epoch]
     epoch, skipped = divmod(step, math.ceil(len(lengths) / settings.batch_size))
     while True:
-        yield from shuffled(lengths, settings.batch_size, settings.seed, epoch)[skipped:]
+        for batch in shuffled(lengths, settings.batch_size, settings.seed, epoch)[skipped:]:
+            yield texts.epoch[batch]
         epoch, skipped = epoch + 1, 0
 
 

@@ -56,6 +56,19 @@ def test_a_layer_that_is_not_there_is_an_error(bert: Path) -> None:
         distilbert.load_pretrained(str(bert), LABELS, layers=[3])
 
 
+def test_a_model_of_the_same_labels_goes_on_from_its_own_head(bert: Path, tmp_path: Path) -> None:
+    # GIVEN a trained classifier
+    trained, tokenizer = distilbert.load_pretrained(str(bert), LABELS)
+    distilbert.save(trained, tokenizer, tmp_path)
+    # WHEN it is the base of another training, for its own labels or for others
+    again, _ = distilbert.load_pretrained(str(tmp_path), LABELS)
+    other, _ = distilbert.load_pretrained(str(tmp_path), LABELS[::-1])
+    # THEN its head is kept where the outputs mean the same
+    for name, weights in trained.state_dict().items():
+        assert torch.equal(again.state_dict()[name], weights), name
+    assert not torch.equal(other.classifier.weight, trained.classifier.weight)
+
+
 def test_another_architecture_is_an_error(tmp_path: Path) -> None:
     GPT2Model(GPT2Config(n_layer=1, n_head=1, n_embd=8, vocab_size=10)).save_pretrained(tmp_path)
     with pytest.raises(distilbert.ModelError, match="is a gpt2"):

@@ -1,15 +1,19 @@
 """New rows join the data set, and leak nothing into what is held out."""
 
+import math
+from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.conftest import HEADLINES
-from training import data
+from training import data, distilbert
 from training.data import DataError, NewFile
 from training.new_rows import join
 from training.settings import Settings, rows_of
 from training.tasks import NEWS
+from training.train import Texts, batches_from
 
 SEED = 42
 BASE = data.read(str(HEADLINES), NEWS)
@@ -99,6 +103,22 @@ def test_new_stories_are_tested_on_too(tmp_path: Path) -> None:
     new = {e.text for e in after.test + after.validation}
     assert "to test" in new
     assert {e.text for e in before.test + before.validation} < new
+
+
+def test_few_new_rows_can_count_as_many(tiny_base: Path, tmp_path: Path) -> None:
+    # GIVEN a new row among the sample's, to be learnt three times an epoch
+    (tmp_path / "a.csv").write_text(row("to learn", story=story(held_out=False)))
+    settings = Settings(
+        str(HEADLINES), "out", new_rows=str(tmp_path), new_rows_times=3, batch_size=8
+    )
+    _, rows = rows_of(settings)
+    # WHEN the batches of an epoch are made
+    _, tokenizer = distilbert.load(tiny_base)
+    texts = Texts.of(rows.train, np.zeros((len(rows.train), 4), np.float32), tokenizer)
+    batches = islice(batches_from(0, texts, settings), math.ceil((len(rows.train) + 2) / 8))
+    # THEN it is in them three times, and each other row once
+    counts = np.bincount(np.concatenate(list(batches)))
+    assert counts.tolist() == [1] * (len(rows.train) - 1) + [3]
 
 
 def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:

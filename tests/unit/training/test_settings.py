@@ -56,6 +56,11 @@ def test_groups_can_only_be_learnt_where_there_are_some() -> None:
         rows_of(Settings(data=str(HEADLINES), output="o", task="sentiment", group_loss=0.5))
 
 
+def test_new_rows_that_are_never_learnt_are_an_error() -> None:
+    with pytest.raises(DataError, match="--new-rows-times: give 1 or more"):
+        rows_of(Settings(data=str(HEADLINES), output="o", new_rows_times=0))
+
+
 @pytest.mark.parametrize(
     "options", [["--distillation", "1.5"], ["--group-loss", "-1"], ["--masking", "1"]]
 )
