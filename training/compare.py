@@ -17,8 +17,10 @@ from training.settings import Settings, rows_of
 PULL_SECONDS = 600.0
 
 
-def compare(uri: str, other_uri: str, location: str) -> str:
+def compare(uri: str, other_uri: str, location: str, new_rows: str = "") -> str:
     """How the first bundle does next to the other one on the test rows of a data file.
+
+    ``new_rows`` is the folder of those that were joined to it for training.
 
     Raises:
         StoreError: a bundle cannot be had.
@@ -27,7 +29,7 @@ def compare(uri: str, other_uri: str, location: str) -> str:
     with tempfile.TemporaryDirectory() as cache:
         bundle, other = (fetch(each, Path(cache), PULL_SECONDS) for each in (uri, other_uri))
         require_same_rows(bundle.manifest.training, other.manifest.training)
-        rows = held_out(bundle.manifest.training, location)
+        rows = held_out(bundle.manifest.training, location, new_rows)
         names = [f"{each.manifest.task} {each.version}" for each in (bundle, other)]
         found, other_found = (predict(each, rows.test) for each in (bundle, other))
     truth, clusters = data.labels_of(rows.test), data.clusters_of(rows.test)
@@ -55,16 +57,21 @@ def compare(uri: str, other_uri: str, location: str) -> str:
     )
 
 
-def held_out(training: Mapping[str, Any], location: str) -> data.Split:
+def held_out(training: Mapping[str, Any], location: str, new_rows: str = "") -> data.Split:
     """The rows of a data file, split as they were for the model with this training record.
+
+    ``new_rows`` is the folder of those that were joined to it for training.
 
     Raises:
         DataError: it is another file, or its labels or split are others now.
     """
     settings = {name: training["settings"][name] for name in ROW_SETTINGS}
-    dataset, rows = rows_of(Settings(data=location, output="", split=training["split"], **settings))
+    settings |= {"data": location, "new_rows": new_rows, "split": training["split"]}
+    dataset, rows = rows_of(Settings(output="", **settings))
     if dataset.sha256 != training["dataset_sha256"]:
-        raise data.DataError(f"{location} is not the file the model was trained on")
+        joined = training.get("new_rows", 0)
+        others = f", or --new-rows does not name its {joined:,} new rows" if joined else ""
+        raise data.DataError(f"{location} is not the file the model was trained on{others}")
     labels, texts = list(dataset.task.labels), len(rows.test)
     if labels != training["labels"] or texts != training["rows"]["test"]:
         raise data.DataError(f"{location} is read otherwise than when the model was trained")

@@ -64,6 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--list", metavar="s3://BUCKET/PREFIX", help="show a store's versions")
     parser.add_argument("--compare", metavar=("URI", "OTHER"), nargs=2, help="two model URIs")
     parser.add_argument("--data", metavar="FILE", help="the data both bundles were trained on")
+    text = "folder of the new rows that were joined to it"
+    parser.add_argument("--new-rows", metavar="FOLDER", default="", help=text)
     options = parser.parse_args(arguments)
     if not (options.list or (options.bundle and options.to) or (options.compare and options.data)):
         parser.error("give a bundle and --to, or --list, or --compare and --data")
@@ -72,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from training.compare import compare  # with plots and scipy; publishing has neither
 
             uri, other = options.compare
-            print(compare(uri, other, options.data))
+            print(compare(uri, other, options.data, options.new_rows))
             return 0
         s3 = boto3.client("s3")
         if options.list:

@@ -11,6 +11,8 @@ from mypy_boto3_s3 import S3Client
 from inference.bundle import parse_manifest
 from tests.conftest import HEADLINES, REVIEWS, TinyModel
 from training import evaluate, publish
+from training.provenance import record
+from training.settings import Settings, rows_of
 
 
 def altered(bundle: Path, folder: Path, **changes: object) -> Path:
@@ -95,6 +97,26 @@ def test_a_file_that_the_bundles_were_not_trained_on_is_refused(
     uri = tiny_model.bundle.as_uri()
     assert publish.main(["--compare", uri, uri, "--data", str(tmp_path / "fewer.csv")]) == 1
     assert "is not the file" in capsys.readouterr().err
+
+
+def test_new_rows_that_were_learnt_belong_to_the_data(
+    tiny_model: TinyModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # GIVEN a bundle that was also trained on a new row
+    (tmp_path / "more").mkdir()
+    more = HEADLINES.read_bytes().replace(b"\t", b"\tMore: ", 1).splitlines(True)[0]
+    (tmp_path / "more" / "a.csv").write_bytes(more)
+    settings = Settings(str(HEADLINES), "", new_rows=str(tmp_path / "more"))
+    known = record(settings, *rows_of(settings))
+    names = ("dataset_sha256", "rows", "new_rows")
+    changes = {name: known[name] for name in names}
+    uri = altered(tiny_model.bundle, tmp_path / "bundle", training=changes).as_uri()
+    command = ["--compare", uri, uri, "--data", str(HEADLINES)]
+    # WHEN it is compared without them THEN the error says what is missing
+    assert publish.main(command) == 1
+    assert "--new-rows does not name its 1 new rows" in capsys.readouterr().err
+    # AND with them it is compared
+    assert publish.main([*command, "--new-rows", str(tmp_path / "more")]) == 0
 
 
 def test_a_file_that_is_split_otherwise_than_for_the_bundles_is_refused(

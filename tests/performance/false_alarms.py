@@ -1,6 +1,6 @@
 """How often drift is found where there is none, by simulation on the shipped model's test rows.
 
-    python -m tests.performance.false_alarms newsCorpora.csv
+    python -m tests.performance.false_alarms newsCorpora.csv data/other-years
 
 Of the held-out stories, a random half is the reference. In the first table a window's texts are
 drawn from that half one by one, so that they are independent; in the second a window holds story
@@ -31,7 +31,7 @@ HEADER = """| texts | label | confidence | tokens | unknown tokens | any |
 def main() -> None:
     """Score, simulate, print."""
     manifest, version = read_verified(SAMPLE_MODEL)
-    rows = held_out(manifest.training, sys.argv[1]).test
+    rows = held_out(manifest.training, *sys.argv[1:]).test
     texts = [row.text for row in rows]
     predictions = classify(Classifier(SAMPLE_MODEL, manifest), texts, version)
     _, stories = np.unique(data.clusters_of(rows), return_inverse=True)
