@@ -47,7 +47,7 @@ class Example:
     time: int = 0  # milliseconds since the epoch
     source: str = ""
     part: str = ""  # of the official split: train or test
-    times: int = 1  # that it is learnt in an epoch
+    new: bool = False  # joined to the data set later
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ def load_pretrained(
 ) -> tuple[DistilBertForSequenceClassification, Tokenizer]:
     """A DistilBERT classifier on a base model's encoder, and its tokenizer.
 
-    Its head is fresh, unless the base model is a DistilBERT that tells the same labels apart.
+    Its head is fresh, unless the base model is a DistilBERT with one output for each of the labels.
 
     Args:
         base_model: a hub id or a folder of a DistilBERT or a BERT.

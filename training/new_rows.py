@@ -12,18 +12,13 @@ from training.data import DataError, Dataset, NewFile, is_held_out, normalise, r
 from training.tasks import Task
 
 
-def join(dataset: Dataset, folder: Path, seed: int, times: int = 1) -> Dataset:
+def join(dataset: Dataset, folder: Path, seed: int) -> Dataset:
     """The data set with the rows of all files under a folder after its own.
 
     What the seed holds out stays held out: a story is on the same side whatever is joined, and a
-    new row to learn from is left out if the data set holds out its text. The digest is that of the
+    new row to learn from is left out if the data set holds out its text, and adds nothing if the
+    data set has it already. The digest is that of the
     data set and of each joined file; ``new_files`` says what became of each.
-
-    Args:
-        dataset: what the rows are joined to.
-        folder: of their files.
-        seed: of the split.
-        times: that each new row is learnt in an epoch; more, and few rows count beside many.
 
     Raises:
         DataError: the folder is not there.
@@ -40,7 +35,7 @@ def join(dataset: Dataset, folder: Path, seed: int, times: int = 1) -> Dataset:
             files.append(NewFile(name, problem=str(error)))
             continue
         rows = [
-            replace(e, times=times)
+            replace(e, new=True)
             for e in new.examples
             if is_held_out(e, seed) or normalise(e.text) not in held_out
         ]

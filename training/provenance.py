@@ -36,6 +36,7 @@ def record(settings: Settings, dataset: Dataset, rows: Split) -> dict[str, Any]:
     return {
         "settings": asdict(settings),
         "labels": list(dataset.task.labels),
+        "base_sha256": _base_sha256(settings.base_model),
         "dataset_sha256": dataset.sha256,
         "split": settings.split or dataset.task.default_split,
         "new_rows": sum(file.rows for file in dataset.new_files),
@@ -45,6 +46,13 @@ def record(settings: Settings, dataset: Dataset, rows: Split) -> dict[str, Any]:
             "test": len(rows.test),
         },
     }
+
+
+def _base_sha256(base_model: str) -> str | None:
+    try:
+        return weights_sha256(Path(base_model))
+    except OSError:  # on a hub, or of another format
+        return None
 
 
 def public_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -98,6 +106,20 @@ def require_same_rows(training: Mapping[str, Any], other: Mapping[str, Any]) -> 
         DataError: their training records name other rows, or one of them names none.
     """
     _require_equal(_rows_named(training), _rows_named(other), "rows")
+
+
+def require_base_held_out(base_model: str, training: Mapping[str, Any]) -> None:
+    """Refuse to go on from a model of the same task that learnt what is held out now.
+
+    Raises:
+        DataError: it held out other rows, and of a story split also other stories.
+    """
+    folder = Path(base_model)
+    base = read_record(folder) if (folder / "training.json").is_file() else None
+    if base is None or base["settings"]["task"] != training["settings"]["task"]:
+        return
+    by_story = training["split"] == "story" and not training["settings"]["max_rows"]
+    (require_same_stories if by_story else require_same_rows)(training, base)
 
 
 def _require_equal(named: Mapping[str, Any], other: Mapping[str, Any], what: str) -> None:

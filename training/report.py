@@ -41,7 +41,7 @@ def write(
         f"{_made(record)} on {rows['train']:,} rows; temperature "
         f"{evaluation['temperature']:.3f} fitted on "
         f"{rows['validation']:,} validation rows. The figures are of {model['texts']:,} test rows, "
-        f"split by {record['split']}, that took no part in any choice. In brackets are 95 % "
+        f"split by {record['split']}, that nothing was trained or fitted on. In brackets are 95 % "
         f"intervals by bootstrap over the {evaluation['groups']:,} groups of these rows (stories, "
         "or equal texts), since rows of one group are right or wrong together; McNemar's test "
         "takes them for independent.",

@@ -145,8 +145,8 @@ def rows_of(settings: Settings) -> tuple[Dataset, Split]:
     for name, greatest in GREATEST.items():
         if not 0 <= getattr(settings, name) <= greatest:
             raise DataError(f"--{name.replace('_', '-')}: give 0 to {greatest}")
-    if settings.new_rows_times < 1:
-        raise DataError("--new-rows-times: give 1 or more")
+    if settings.new_rows_times < 1 or (settings.new_rows_times > 1 and not settings.new_rows):
+        raise DataError("--new-rows-times: give 1 or more, and --new-rows")
     if settings.group_loss and not task.table.group:
         raise DataError("--group-loss needs groups to tell apart: name their --group-column")
     dataset = read(settings.data, task)
@@ -156,7 +156,7 @@ def rows_of(settings: Settings) -> tuple[Dataset, Split]:
             raise DataError(
                 "--new-rows is for all rows, split by story: others do not stay held out"
             )
-        dataset = join(dataset, Path(settings.new_rows), settings.seed, settings.new_rows_times)
+        dataset = join(dataset, Path(settings.new_rows), settings.seed)
     if settings.max_rows:
         dataset = sample(dataset, settings.max_rows, settings.seed)
     return dataset, split(dataset, how, settings.seed)

@@ -27,7 +27,7 @@ def by_slice(
 
 
 def slices(rows: Sequence[Example], train: Sequence[Example]) -> list[tuple[str, Mask]]:
-    """Named masks of rows: by length, by ending, by publisher and by time, where they have them.
+    """Named masks of rows: by origin, length, ending, publisher and time, where they have them.
 
     What does not divide the rows is left out.
     """
@@ -36,7 +36,9 @@ def slices(rows: Sequence[Example], train: Sequence[Example]) -> list[tuple[str,
     known = {row.source for row in train}
     seen = np.array([row.source in known for row in rows])
     times = np.array([row.time for row in rows])
+    new = np.array([row.new for row in rows])
     divisions = [
+        [("of the data set itself", ~new), ("of the new rows joined to it", new)],
         list(_quantiles(words, 3, lambda low, high: f"{low} to {high} words")),
         [("whole", ~cut), ("cut short, ending in ...", cut)],
         [("publisher seen in training", seen), ("publisher not seen", ~seen)],

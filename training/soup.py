@@ -35,7 +35,7 @@ from training.provenance import (
 from training.settings import Settings
 from training.train import RESULTS, initialise, write_record
 
-ENCODER = "distilbert."  # the weights that the base model has too
+ENCODER = "distilbert."  # what every base model has; a head, few do
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

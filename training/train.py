@@ -37,7 +37,7 @@ from training.atomic import write_text
 from training.batches import masked, padded, shuffled
 from training.objective import Objective
 from training.parallel import Group, process_group
-from training.provenance import record, source_commit
+from training.provenance import record, require_base_held_out, source_commit
 from training.settings import Settings, parse, rows_of
 
 RESULTS = ("training.json", "evaluation.json", "model.safetensors")
@@ -91,11 +91,13 @@ def train(settings: Settings, group: Group) -> checkpoint.Progress:
         for label, name in enumerate(dataset.task.labels):
             if label not in tested:
                 print(f"note: no test row is {name!r}; its F1 will count as 0")
+    known = record(settings, dataset, rows)
+    require_base_held_out(settings.base_model, known)
     model, tokenizer = initialise(settings, dataset, rows.train)
     precision = autocast_type(settings.precision, group.device)
     teachers = distillation.digests(settings)
     targets = distillation.targets(rows, dataset, settings, group.device, precision)
-    learn = Texts.of(rows.train, targets, tokenizer)
+    learn = Texts.of(rows.train, targets, tokenizer, settings.new_rows_times)
     check, truth = encoded(rows.validation, tokenizer), data.labels_of(rows.validation)
     labels_of_groups = data.labels_of_clusters(rows.train)
     objective = Objective(
@@ -120,7 +122,7 @@ def train(settings: Settings, group: Group) -> checkpoint.Progress:
     if not group.leads:  # dropout and masking of its own
         torch.manual_seed(settings.seed + group.rank + group.size * progress.step)
 
-    epoch = math.ceil(len(learn.epoch) / settings.batch_size)
+    epoch = learn.steps(settings.batch_size)
     total = max(1, round(epoch * settings.epochs))
     between = max(1, epoch // settings.evaluations)
     loss, saved = math.nan, time.monotonic()
@@ -167,7 +169,7 @@ def train(settings: Settings, group: Group) -> checkpoint.Progress:
                 group.any(stop)  # nobody ends, which ends all, before the leader has saved
                 raise InterruptedRunError
     if group.leads:
-        known = record(settings, dataset, rows) | {"teachers": teachers, "commit": commit}
+        known |= {"teachers": teachers, "commit": commit}
         write_record(output, known | progress.record())
         state.path.unlink(missing_ok=True)
         print(f"best validation macro-F1 {progress.best:.4f}; model in {output}")
@@ -206,7 +208,7 @@ class Texts:
     token_ids: list[list[int]]
     targets: NDArray[np.float32]  # (rows, labels)
     groups: NDArray[np.int64]
-    epoch: NDArray[np.intp]  # the numbers of the rows that make one, some of them repeatedly
+    order: NDArray[np.intp]  # the numbers of an epoch's rows, those of new ones repeatedly
     mask_id: int
 
     @classmethod
@@ -215,24 +217,30 @@ class Texts:
         examples: Sequence[data.Example],
         targets: NDArray[np.float32],
         tokenizer: Tokenizer,
+        new_rows_times: int = 1,
     ) -> "Texts":
         """Encode rows."""
+        times = [new_rows_times if example.new else 1 for example in examples]
         return cls(
             encoded(examples, tokenizer),
             targets,
             data.clusters_of(examples),
-            np.repeat(np.arange(len(examples)), [example.times for example in examples]),
+            np.repeat(np.arange(len(examples)), times),
             tokenizer.token_to_id("[MASK]"),
         )
+
+    def steps(self, batch_size: int) -> int:
+        """Batches in an epoch."""
+        return math.ceil(len(self.order) / batch_size)
 
 
 def batches_from(step: int, texts: Texts, settings: Settings) -> Iterator[NDArray[np.intp]]:
     """Batches of rows without end, beginning at a step of the run."""
-    lengths = [len(texts.token_ids[row]) for row in texts.epoch]
-    epoch, skipped = divmod(step, math.ceil(len(lengths) / settings.batch_size))
+    lengths = [len(texts.token_ids[row]) for row in texts.order]
+    epoch, skipped = divmod(step, texts.steps(settings.batch_size))
     while True:
         for batch in shuffled(lengths, settings.batch_size, settings.seed, epoch)[skipped:]:
-            yield texts.epoch[batch]
+            yield texts.order[batch]
         epoch, skipped = epoch + 1, 0
 
 

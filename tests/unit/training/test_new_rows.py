@@ -1,6 +1,5 @@
 """New rows join the data set, and leak nothing into what is held out."""
 
-import math
 from itertools import islice
 from pathlib import Path
 
@@ -114,11 +113,15 @@ def test_few_new_rows_can_count_as_many(tiny_base: Path, tmp_path: Path) -> None
     _, rows = rows_of(settings)
     # WHEN the batches of an epoch are made
     _, tokenizer = distilbert.load(tiny_base)
-    texts = Texts.of(rows.train, np.zeros((len(rows.train), 4), np.float32), tokenizer)
-    batches = islice(batches_from(0, texts, settings), math.ceil((len(rows.train) + 2) / 8))
+    targets = np.zeros((len(rows.train), 4), np.float32)
+    texts = Texts.of(rows.train, targets, tokenizer, settings.new_rows_times)
+    batches = list(islice(batches_from(0, texts, settings), texts.steps(8)))
     # THEN it is in them three times, and each other row once
-    counts = np.bincount(np.concatenate(list(batches)))
+    counts = np.bincount(np.concatenate(batches))
     assert counts.tolist() == [1] * (len(rows.train) - 1) + [3]
+    # AND a run that goes on amid the epoch goes on with the same batches
+    again = islice(batches_from(5, texts, settings), texts.steps(8) - 5)
+    assert [batch.tolist() for batch in again] == [batch.tolist() for batch in batches[5:]]
 
 
 def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:

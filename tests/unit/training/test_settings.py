@@ -56,9 +56,11 @@ def test_groups_can_only_be_learnt_where_there_are_some() -> None:
         rows_of(Settings(data=str(HEADLINES), output="o", task="sentiment", group_loss=0.5))
 
 
-def test_new_rows_that_are_never_learnt_are_an_error() -> None:
+@pytest.mark.parametrize(("times", "folder"), [(0, "data"), (2, "")])
+def test_new_rows_are_learnt_at_least_once_and_are_there(times: int, folder: str) -> None:
+    settings = Settings(str(HEADLINES), "o", new_rows=folder, new_rows_times=times)
     with pytest.raises(DataError, match="--new-rows-times: give 1 or more"):
-        rows_of(Settings(data=str(HEADLINES), output="o", new_rows_times=0))
+        rows_of(settings)
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,10 @@ def masks(rows: list[Example], train: list[Example]) -> dict[str, list[bool]]:
     return {name: mask.tolist() for name, mask in slices.slices(rows, train)}
 
 
-def test_rows_are_sliced_by_length_ending_publisher_and_time() -> None:
+def test_rows_are_sliced_by_origin_length_ending_publisher_and_time() -> None:
     # GIVEN rows that differ in all a slice is made by
     rows = [
-        Example("one", 0, source="Wire", time=0),
+        Example("one", 0, source="Wire", time=0, new=True),
         Example("one two ...", 0, source="New", time=DAY),
         Example("one two three four", 0, source="Wire", time=2 * DAY),
         Example("one two three four five\u2026", 0, source="New", time=3 * DAY),
@@ -23,6 +23,8 @@ def test_rows_are_sliced_by_length_ending_publisher_and_time() -> None:
     # WHEN they are sliced
     found = masks(rows, [Example("known", 0, source="Wire")])
     # THEN each slice has its rows
+    assert found["of the new rows joined to it"] == [True, False, False, False]
+    assert found["of the data set itself"] == [False, True, True, True]
     assert found["1 to 3 words"] == [True, True, False, False]
     assert found["cut short, ending in ..."] == [False, True, False, True]
     assert found["whole"] == [True, False, True, False]

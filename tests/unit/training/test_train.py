@@ -11,9 +11,10 @@ from safetensors.torch import load_file
 
 from inference.bundle import read_verified
 from inference.classifier import Classifier
-from tests.conftest import HEADLINES, TRAINING
+from tests.conftest import HEADLINES, TRAINING, TinyModel
 from training import evaluate, export, train
 from training.objective import Objective
+from training.provenance import weights_sha256
 
 
 @pytest.fixture
@@ -133,6 +134,41 @@ def test_training_stops_early_when_validation_no_longer_gains(
     assert train.main(arguments) == 0
     # THEN it ends after three: the best one and two that were no better
     assert len(record(tmp_path / "run")["validation_macro_f1"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (["--split", "random"], "the same rows: split"),
+        (["--seed", "7"], "the same stories: seed"),
+    ],
+)
+def test_a_base_model_that_may_know_the_rows_held_out_is_refused(
+    changes: list[str],
+    message: str,
+    tiny_model: TinyModel,
+    options: list[str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    # GIVEN a model of a task WHEN training goes on from it with other rows held out
+    command = [*options, "--base-model", str(tiny_model.folder)]
+    # THEN it is refused
+    assert train.main([*command, *changes]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_training_goes_on_from_a_model_that_held_out_the_same_stories(
+    tiny_model: TinyModel, options: list[str], tmp_path: Path
+) -> None:
+    # GIVEN new rows, which leave the stories that are held out as they are
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "a.csv").write_text("1\tA new one\turl\tWire\tb\tnew\thost\t1\n")
+    command = [*options, "--base-model", str(tiny_model.folder), "--epochs", "0.1"]
+    # WHEN training goes on with them
+    assert train.main([*command, "--new-rows", str(tmp_path / "new")]) == 0
+    # THEN its record names what it went on from, by its weights
+    digest = weights_sha256(tiny_model.folder)
+    assert record(tmp_path / "run")["base_sha256"] == digest
 
 
 def test_the_learning_rate_warms_up_and_decays() -> None:
