@@ -17,8 +17,8 @@ def join(dataset: Dataset, folder: Path, seed: int) -> Dataset:
 
     What the seed holds out stays held out: a story is on the same side whatever is joined, and a
     new row to learn from is left out if the data set holds out its text, and adds nothing if the
-    data set has it already. The digest is that of the
-    data set and of each joined file; ``new_files`` says what became of each.
+    data set has it already. The digest is that of the data set and of each joined file;
+    ``new_files`` says what became of each.
 
     Raises:
         DataError: the folder is not there.

@@ -118,8 +118,10 @@ def require_base_held_out(base_model: str, training: Mapping[str, Any]) -> None:
     base = read_record(folder) if (folder / "training.json").is_file() else None
     if base is None or base["settings"]["task"] != training["settings"]["task"]:
         return
-    by_story = training["split"] == "story" and not training["settings"]["max_rows"]
-    (require_same_stories if by_story else require_same_rows)(training, base)
+    if training["split"] == "story" and not training["settings"]["max_rows"]:
+        require_same_stories(training, base)
+    else:
+        require_same_rows(training, base)
 
 
 def _require_equal(named: Mapping[str, Any], other: Mapping[str, Any], what: str) -> None:
