@@ -105,8 +105,8 @@ def check(job: Job, settings: Settings) -> None:
         raise JobError(f"--data {settings.data}: give one file, s3://BUCKET/KEY")
     if Path(settings.base_model).is_dir():
         raise JobError(f"--base-model {settings.base_model}: put the folder into S3, or give an id")
-    if settings.teachers:
-        raise JobError("--teachers are folders of one machine: a job cannot have them")
+    if settings.teachers or settings.new_rows:
+        raise JobError("--teachers and --new-rows are folders of one machine: a job has none")
     if not re.fullmatch(r"arn:aws[a-z-]*:iam::\d{12}:role/.+", job.role):
         raise JobError(f"--role {job.role}: give a role's ARN, arn:aws:iam::ACCOUNT:role/NAME")
     if bool(job.subnets) != bool(job.security_groups):

@@ -320,6 +320,11 @@ def test_keys_encrypt_source_artifacts_and_disk(requested: Requested) -> None:
         (["--tag", "team"], "--tag team: give KEY=VALUE"),
         (["--subnets", "subnet-1"], "give both --subnets and --security-groups"),
         (["--base-model", "data"], "put the folder into S3"),
+        (["--teachers", "build/one"], "--teachers and --new-rows are folders of one machine"),
+        (
+            ["--new-rows", "data/other-years"],
+            "--teachers and --new-rows are folders of one machine",
+        ),
         (["--network-isolation"], "reaches no package index"),
         (["--network-isolation", "--wheels", "s3://jobs/wheels"], "reaches no model hub"),
         (["--instance-type", "ml.trn1.2xlarge"], "give one with GPUs, or a CPU"),
