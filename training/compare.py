@@ -70,7 +70,7 @@ def held_out(training: Mapping[str, Any], location: str, new_rows: str = "") -> 
     dataset, rows = rows_of(Settings(output="", **settings))
     if dataset.sha256 != training["dataset_sha256"]:
         joined = training.get("new_rows", 0)
-        others = f", or --new-rows does not name its {joined:,} new rows" if joined else ""
+        others = f", or --new-rows not the {joined:,} joined to it" if joined or new_rows else ""
         raise data.DataError(f"{location} is not the file the model was trained on{others}")
     labels, texts = list(dataset.task.labels), len(rows.test)
     if labels != training["labels"] or texts != training["rows"]["test"]:

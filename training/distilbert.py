@@ -63,10 +63,14 @@ def load_pretrained(
     """
     try:
         found = AutoConfig.from_pretrained(base_model)
-        kind = found.model_type
+        kind, outputs = found.model_type, [name for _, name in sorted(found.id2label.items())]
         if kind not in ("bert", "distilbert"):
             raise ModelError(f"{base_model} is a {kind}: give a DistilBERT or a BERT")
-        encoder = AutoModel.from_pretrained(base_model)
+        if kind == "distilbert" and outputs == list(labels):
+            trained = DistilBertForSequenceClassification.from_pretrained(base_model)
+            encoder = trained.distilbert
+        else:
+            trained, encoder = None, AutoModel.from_pretrained(base_model)
         tokenizer = AutoTokenizer.from_pretrained(base_model, use_fast=True).backend_tokenizer
     except (OSError, ValueError) as error:
         reason = str(error).partition("\n")[0]
@@ -82,8 +86,7 @@ def load_pretrained(
     config.id2label = dict(enumerate(labels))
     config.label2id = {label: index for index, label in enumerate(labels)}
     model = DistilBertForSequenceClassification(config)
-    if kind == "distilbert" and list(found.id2label.values()) == list(labels):
-        trained = DistilBertForSequenceClassification.from_pretrained(base_model)
+    if trained is not None:
         model.pre_classifier, model.classifier = trained.pre_classifier, trained.classifier
     model.distilbert = encoder
     return model.float(), tokenizer

@@ -36,7 +36,6 @@ def record(settings: Settings, dataset: Dataset, rows: Split) -> dict[str, Any]:
     return {
         "settings": asdict(settings),
         "labels": list(dataset.task.labels),
-        "base_sha256": _base_sha256(settings.base_model),
         "dataset_sha256": dataset.sha256,
         "split": settings.split or dataset.task.default_split,
         "new_rows": sum(file.rows for file in dataset.new_files),
@@ -48,10 +47,11 @@ def record(settings: Settings, dataset: Dataset, rows: Split) -> dict[str, Any]:
     }
 
 
-def _base_sha256(base_model: str) -> str | None:
+def base_sha256(base_model: str) -> str | None:
+    """The digest of a base model's weights; none of one on a hub, or in another format."""
     try:
         return weights_sha256(Path(base_model))
-    except OSError:  # on a hub, or of another format
+    except OSError:
         return None
 
 
@@ -108,13 +108,13 @@ def require_same_rows(training: Mapping[str, Any], other: Mapping[str, Any]) -> 
     _require_equal(_rows_named(training), _rows_named(other), "rows")
 
 
-def require_base_held_out(base_model: str, training: Mapping[str, Any]) -> None:
+def require_base_held_out(training: Mapping[str, Any]) -> None:
     """Refuse to go on from a model of the same task that learnt what is held out now.
 
     Raises:
         DataError: it held out other rows, and of a story split also other stories.
     """
-    folder = Path(base_model)
+    folder = Path(training["settings"]["base_model"])
     base = read_record(folder) if (folder / "training.json").is_file() else None
     if base is None or base["settings"]["task"] != training["settings"]["task"]:
         return

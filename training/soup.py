@@ -7,7 +7,7 @@ choose what to mix, and how much of the base model, by it, not by `training.eval
 
 Models that were fine-tuned from the same weights lie in one valley, so the mean of their weights
 is a model too, about as good on texts like the training rows as their vote would be (model soups,
-Wortsman et al. 2022, https://arxiv.org/abs/2203.05482). A share of the base model's own weights
+Wortsman et al. 2022, https://arxiv.org/abs/2203.05482). A share of the base model's own encoder
 brings back some of what fine-tuning has unlearnt, which shows on texts of other years and sources
 (WiSE-FT, Wortsman et al. 2022, https://arxiv.org/abs/2109.01903).
 """
@@ -47,7 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("models", type=Path, nargs="+", help="what training.train wrote")
     parser.add_argument("--output", type=Path, required=True, help="folder for the mean")
-    parser.add_argument("--base-share", type=float, default=0.0, help="of the base model, 0 to 1")
+    parser.add_argument(
+        "--base-share", type=float, default=0.0, help="of the base model's encoder, 0 to 1"
+    )
     parser.add_argument("--vocabulary", type=int, default=0, help="wordpieces to keep; 0 for all")
     options = parser.parse_args(arguments)
     try:
@@ -104,6 +106,7 @@ def soup(models: Sequence[Path], output: Path, base_share: float, vocabulary: in
             | {"settings": public_settings(other["settings"])}
             for folder, other in zip(models, records, strict=True)
         ],
+        "base_sha256": first.record.get("base_sha256"),
         "base_share": base_share,
         "validation_macro_f1": f1,
         "commit": source_commit(),
@@ -122,6 +125,8 @@ def require_same_kind(first: Run, folder: Path, other: dict[str, Any]) -> None:
     for name in ("base_model", "layers"):
         if other["settings"][name] != first.record["settings"][name]:
             raise distilbert.ModelError(f"{folder} has another {name} than {first.folder}")
+    if other.get("base_sha256") != first.record.get("base_sha256"):
+        raise distilbert.ModelError(f"{folder} began from other weights than {first.folder}")
     for name in ("config.json", "tokenizer.json"):
         if (folder / name).read_bytes() != (first.folder / name).read_bytes():
             raise distilbert.ModelError(f"{folder} has another {name} than {first.folder}")

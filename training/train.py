@@ -37,7 +37,7 @@ from training.atomic import write_text
 from training.batches import masked, padded, shuffled
 from training.objective import Objective
 from training.parallel import Group, process_group
-from training.provenance import record, require_base_held_out, source_commit
+from training.provenance import base_sha256, record, require_base_held_out, source_commit
 from training.settings import Settings, parse, rows_of
 
 RESULTS = ("training.json", "evaluation.json", "model.safetensors")
@@ -92,7 +92,8 @@ def train(settings: Settings, group: Group) -> checkpoint.Progress:
             if label not in tested:
                 print(f"note: no test row is {name!r}; its F1 will count as 0")
     known = record(settings, dataset, rows)
-    require_base_held_out(settings.base_model, known)
+    require_base_held_out(known)
+    known |= {"base_sha256": base_sha256(settings.base_model)}
     model, tokenizer = initialise(settings, dataset, rows.train)
     precision = autocast_type(settings.precision, group.device)
     teachers = distillation.digests(settings)
@@ -217,7 +218,7 @@ class Texts:
         examples: Sequence[data.Example],
         targets: NDArray[np.float32],
         tokenizer: Tokenizer,
-        new_rows_times: int = 1,
+        new_rows_times: int,
     ) -> "Texts":
         """Encode rows."""
         times = [new_rows_times if example.new else 1 for example in examples]

@@ -114,7 +114,7 @@ def test_new_rows_that_were_learnt_belong_to_the_data(
     command = ["--compare", uri, uri, "--data", str(HEADLINES)]
     # WHEN it is compared without them THEN the error says what is missing
     assert publish.main(command) == 1
-    assert "--new-rows does not name its 1 new rows" in capsys.readouterr().err
+    assert "or --new-rows not the 1 joined to it" in capsys.readouterr().err
     # AND with them it is compared
     assert publish.main([*command, "--new-rows", str(tmp_path / "more")]) == 0
 

@@ -7,7 +7,8 @@ import pytest
 from inference.bundle import read_verified
 from inference.classifier import Classifier
 from tests.conftest import HEADLINES, SAMPLE_DATA, SAMPLE_MODEL
-from training import data, tasks
+from training import data
+from training.tasks import NEWS
 
 ELSEWHERE = SAMPLE_DATA / "elsewhere.csv"
 
@@ -27,13 +28,13 @@ def test_it_beats_the_baseline_and_says_so() -> None:
 
 
 @pytest.mark.parametrize(
-    ("file", "share"), [(HEADLINES, 0.93), (ELSEWHERE, 0.87)], ids=["2025", "elsewhere"]
+    ("file", "share"), [(HEADLINES, 0.93), (ELSEWHERE, 0.9)], ids=["2025", "elsewhere"]
 )
 def test_the_shipped_model_holds_on_other_years_and_sources(
     file: Path, share: float, classifier: Classifier
 ) -> None:
     # GIVEN headlines written for this project, in the manner of other years and places
-    rows = data.read(str(file), tasks.NEWS).examples
+    rows = data.read(str(file), NEWS).examples
     # WHEN the shipped model labels them THEN about as many are right as the README says
     found = classifier.predict([row.text for row in rows])
     labels = classifier.manifest.labels
@@ -42,8 +43,11 @@ def test_the_shipped_model_holds_on_other_years_and_sources(
 
 
 def test_none_of_the_headlines_that_measure_the_model_were_learnt() -> None:
-    learnt, headlines, elsewhere = (
-        {data.normalise(row.text) for row in data.read(str(file), tasks.NEWS).examples}
-        for file in (SAMPLE_DATA / "other-years" / "headlines.csv", HEADLINES, ELSEWHERE)
+    # GIVEN all files that were joined to the data, and those that measure
+    learnt, measured = (
+        {data.normalise(row.text) for file in files for row in data.read(str(file), NEWS).examples}
+        for files in ((SAMPLE_DATA / "other-years").iterdir(), (HEADLINES, ELSEWHERE))
     )
-    assert not learnt & (headlines | elsewhere)
+    # THEN they have no headline in common
+    assert len(measured) > 800
+    assert not learnt & measured

@@ -1,6 +1,8 @@
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -104,15 +106,27 @@ def test_models_of_other_outputs_or_words_are_not_mixed(
     assert f"{other} has another {name}" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda record: record["settings"].update(base_model="x"), "has another base_model"),
+        (lambda record: record.update(base_sha256="0" * 64), "began from other weights"),
+    ],
+)
 def test_models_that_began_elsewhere_are_not_mixed(
-    tiny_model: TinyModel, other: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tiny_model: TinyModel,
+    other: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    change: Callable[[dict[str, Any]], None],
+    message: str,
 ) -> None:
     record = json.loads((other / "training.json").read_text())
-    record["settings"]["base_model"] = "another"
+    change(record)
     (other / "training.json").write_text(json.dumps(record))
     options = [str(tiny_model.folder), str(other), "--output", str(tmp_path / "soup")]
     assert soup.main(options) == 1
-    assert f"{other} has another base_model" in capsys.readouterr().err
+    assert f"{other} {message}" in capsys.readouterr().err
 
 
 def test_a_soup_does_not_overwrite_what_it_is_made_of(
