@@ -95,7 +95,7 @@ def require_same_stories(training: Mapping[str, Any], other: Mapping[str, Any]) 
         for each in (training, other)
     )
     _require_equal(named, other_named, "stories")
-    if named["split"] != "story" or named["max_rows"]:
+    if not _by_story(named):
         raise DataError("only a story split of all rows holds out the same stories again")
 
 
@@ -118,10 +118,15 @@ def require_base_held_out(training: Mapping[str, Any]) -> None:
     base = read_record(folder) if (folder / "training.json").is_file() else None
     if base is None or base["settings"]["task"] != training["settings"]["task"]:
         return
-    if training["split"] == "story" and not training["settings"]["max_rows"]:
+    if _by_story(_rows_named(training)):
         require_same_stories(training, base)
     else:
         require_same_rows(training, base)
+
+
+def _by_story(named: Mapping[str, Any]) -> bool:
+    """Whether the seed alone decides which stories are held out."""
+    return named["split"] == "story" and not named["max_rows"]
 
 
 def _require_equal(named: Mapping[str, Any], other: Mapping[str, Any], what: str) -> None:

@@ -93,10 +93,11 @@ def train(settings: Settings, group: Group) -> checkpoint.Progress:
                 print(f"note: no test row is {name!r}; its F1 will count as 0")
     known = record(settings, dataset, rows)
     require_base_held_out(known)
-    known |= {"base_sha256": base_sha256(settings.base_model)}
+    teachers = distillation.digests(settings)
+    base = base_sha256(settings.base_model)
+    known |= {"base_sha256": base, "teachers": teachers, "commit": commit}
     model, tokenizer = initialise(settings, dataset, rows.train)
     precision = autocast_type(settings.precision, group.device)
-    teachers = distillation.digests(settings)
     targets = distillation.targets(rows, dataset, settings, group.device, precision)
     learn = Texts.of(rows.train, targets, tokenizer, settings.new_rows_times)
     check, truth = encoded(rows.validation, tokenizer), data.labels_of(rows.validation)
@@ -170,7 +171,6 @@ def train(settings: Settings, group: Group) -> checkpoint.Progress:
                 group.any(stop)  # nobody ends, which ends all, before the leader has saved
                 raise InterruptedRunError
     if group.leads:
-        known |= {"teachers": teachers, "commit": commit}
         write_record(output, known | progress.record())
         state.path.unlink(missing_ok=True)
         print(f"best validation macro-F1 {progress.best:.4f}; model in {output}")

@@ -14,7 +14,7 @@ import pytest
 from mypy_boto3_s3 import S3Client
 
 from inference.local.emulator import free_ports
-from tests.conftest import ROOT, TRAINING
+from tests.conftest import ROOT, SAMPLE_DATA, TRAINING
 from tests.e2e.conftest import serving
 
 SECTION = (ROOT / "README.md").read_text().partition("\n## Your own texts\n")[2].split("\n## ")[0]
@@ -43,7 +43,7 @@ def test_a_csv_file_of_ones_own_becomes_a_served_classifier(
 ) -> None:
     # GIVEN a folder with the data, and a base model that learns in seconds
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "data").symlink_to(ROOT / "data")
+    (tmp_path / "data").symlink_to(SAMPLE_DATA)
     tiny = ["--base-model", str(tiny_base), "--max-length", "64", *TRAINING]
     tiny += ["--label-smoothing", "0.2"]  # less sure, so that no probability leaps in int8
     # WHEN the commands are run in their order
@@ -69,7 +69,7 @@ def test_a_label_with_a_single_row_is_trained_and_reported_as_untested(
     tiny_base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # GIVEN the tickets, one more of a label of its own, and one of them under another label, too
-    tickets = (ROOT / "data" / "tickets.csv").read_text()
+    tickets = (SAMPLE_DATA / "tickets.csv").read_text()
     first = tickets.splitlines()[1].rpartition(",")[0]
     rows = f"{tickets}Thank you for the quick help!,Praise\n{first},Billing\n"
     (tmp_path / "rows.csv").write_text(rows)
