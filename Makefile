@@ -40,27 +40,27 @@ build: $(VENV)/local ## the image of the function (PARAMETERS="Architecture=arm6
 	$(SAM) build $(OVERRIDES)
 
 deploy: build ## build and deploy to ENV=dev or prod (MODEL_URI=s3://..., PARAMETERS="Access=api-key")
-	@$(BIN)/python -m delivery.candidate end $(STACK) # CodeDeploy wants the alias undivided
+	@$(BIN)/python -m operations.candidate end $(STACK) # CodeDeploy wants the alias undivided
 	$(SAM) deploy --config-env $(ENV) --stack-name $(STACK) $(ROLE) $(OVERRIDES)
 
 live: $(VENV)/local ## print the version that serves in ENV=dev or prod
-	@$(BIN)/python -m delivery.stack $(STACK)
+	@$(BIN)/python -m operations.stack $(STACK)
 
 smoke: $(VENV)/local ## ask the API of ENV=dev or prod, or at URL=https://... (HEADER="x-api-key: ...")
-	@HEADER="$(HEADER)" $(BIN)/python -m delivery.smoke $(or $(URL),$(STACK))
+	@HEADER="$(HEADER)" $(BIN)/python -m operations.smoke $(or $(URL),$(STACK))
 
 candidate: $(VENV)/local ## let MODEL_URI=s3://... answer WEIGHT=10 percent of the requests to ENV=
-	@$(BIN)/python -m delivery.candidate start $(STACK) $(MODEL_URI) $(WEIGHT)
+	@$(BIN)/python -m operations.candidate start $(STACK) $(MODEL_URI) $(WEIGHT)
 
 compare: $(VENV)/local ## whether the candidate answers otherwise than the model of ENV= (HOURS=24)
-	@$(BIN)/python -m delivery.compare $(STACK) $(HOURS)
+	@$(BIN)/python -m operations.compare $(STACK) $(HOURS)
 
 promote: $(VENV)/local ## deploy the candidate of ENV=, by a canary of its own
-	@uri=$$($(BIN)/python -m delivery.candidate show $(STACK)) && \
+	@uri=$$($(BIN)/python -m operations.candidate show $(STACK)) && \
 	  $(MAKE) deploy ENV=$(ENV) STACK=$(STACK) MODEL_URI=$$uri
 
 rollback: $(VENV)/local ## end the candidate, or serve the version before, in ENV= (or VERSION=number)
-	@$(BIN)/python -m delivery.rollback $(STACK) $(VERSION)
+	@$(BIN)/python -m operations.rollback $(STACK) $(VERSION)
 
 destroy: $(VENV)/local ## delete the stack of ENV=dev or prod, after asking
 	@echo "This deletes the stack $(STACK): API, function, images, logs, alarms, dashboard, API key."
@@ -71,16 +71,16 @@ test: lint ## lint and all tests
 	$(BIN)/python -m pytest
 
 bench: $(VENV)/test ## speed beside a transformers pipeline; leave the machine alone meanwhile
-	@$(BIN)/python -m tests.performance.bench
+	@$(BIN)/python -m benchmarks.bench
 
 load: $(VENV)/test ## two minutes (SECONDS=120) of all the requests it can take, here or at URL=
-	@$(BIN)/python -m tests.performance.load --seconds $(SECONDS) $(if $(URL),--url $(URL))
+	@$(BIN)/python -m benchmarks.load --seconds $(SECONDS) $(if $(URL),--url $(URL))
 
 lint: $(VENV)/test ## ruff, mypy, cfn-lint, sam validate, hadolint, zizmor
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/cfn-lint -- template.yaml delivery/github-oidc.yaml
+	$(BIN)/cfn-lint -- template.yaml operations/github-oidc.yaml
 	$(SAM) validate --lint
 	$(SAM) validate --region us-east-1
 	$(BIN)/hadolint docker/Dockerfile
@@ -90,7 +90,7 @@ scan: $(VENV)/test build/scan/bin/checkov ## checkov on the templates and the Do
 	$(BIN)/python -m tests.cloudformation > build/template.json
 	build/scan/bin/checkov --config-file .checkov.yaml --compact --quiet --skip-download \
 	  --framework cloudformation dockerfile \
-	  -f build/template.json delivery/github-oidc.yaml docker/Dockerfile
+	  -f build/template.json operations/github-oidc.yaml docker/Dockerfile
 
 format: $(VENV)/test ## rewrite the code in the project's style
 	$(BIN)/ruff format .

@@ -22,7 +22,11 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from transformers import DistilBertConfig, DistilBertForSequenceClassification
 
 from inference.local.s3 import local_s3
-from training import data, distilbert, evaluate, export, tasks, train
+from training import tasks
+from training.data.read import read
+from training.evaluate import evaluation as evaluate
+from training.export import bundle as export
+from training.fit import distilbert, train
 
 ROOT = Path(__file__).parents[1]
 SAMPLE_DATA = ROOT / "data"
@@ -64,7 +68,7 @@ def tiny_tokenizer(texts: list[str]) -> Tokenizer:
 @pytest.fixture(scope="session")
 def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A DistilBERT of random weights that has read nothing but the sample headlines' words."""
-    texts = [row.text for row in data.read(str(HEADLINES), tasks.NEWS).examples]
+    texts = [row.text for row in read(str(HEADLINES), tasks.NEWS).examples]
     tokenizer = tiny_tokenizer(texts)
     config = DistilBertConfig(
         vocab_size=tokenizer.get_vocab_size(),

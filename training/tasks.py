@@ -35,7 +35,7 @@ class Task:
     codes: dict[str, str]
     max_length: int  # wordpieces, [CLS] and [SEP] included
     default_split: str  # of training.data.SPLITS; story where a file has no official split
-    baseline: str = "TF-IDF(1,2) + LinearSVC"  # of training.baseline.CLASSIFIERS
+    baseline: str = "TF-IDF(1,2) + LinearSVC"  # of training.evaluate.baseline.CLASSIFIERS
     truncation_side: str = "right"  # where a longer text is cut off: right is its end
     markup: str | None = None  # regular expression of what is read as a space
 

@@ -21,10 +21,10 @@ from typing import IO, Any, Protocol
 
 from tqdm import tqdm
 
-from inference.bulk.formats import PIPE, BulkError
-from inference.bulk.inputs import split_uri
-from inference.bulk.rows import Reject
-from inference.bulk.scoring import Layout, header
+from inference.bulk.scorer import Layout, header
+from inference.tables.formats import PIPE, BulkError
+from inference.tables.inputs import split_uri
+from inference.tables.rows import Reject
 
 PARTIAL, REJECTS = ".partial", ".rejects.csv"  # after the name of the output
 _DATA, _NOTE, _REJECTED, _PARQUET = "data", "note.json", "rejects.csv", "parquet"

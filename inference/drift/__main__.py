@@ -15,8 +15,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from inference.drift import report
 from inference.drift.stability import MAX_TEXTS, MIN_TEXTS, features
-from inference.prediction_sample import client, sample
-from inference.store import StoreError, fetch_manifest
+from inference.model.store import StoreError, fetch_manifest
+from inference.predictions.sample import client, sample
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -9,10 +9,10 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from inference.drift.stability import MAX_TEXTS, MIN_TEXTS, features
-from inference.observability import drift_measured, drift_not_measured, logger, metrics
-from inference.prediction_sample import client, sample
-from inference.settings import SettingsError, read_settings
-from inference.store import fetch_manifest
+from inference.model.store import fetch_manifest
+from inference.predictions.sample import client, sample
+from inference.runtime.settings import SettingsError, read_settings
+from inference.runtime.telemetry import drift_measured, drift_not_measured, logger, metrics
 
 settings = read_settings()
 if not settings.prediction_table:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 MIN_TEXTS = 1_000  # in a window: below, no shift is told from chance
 MAX_TEXTS = 10_000  # of a window: with more, what chance adds is already far below ALARM
 MIN_SHARE = 0.05  # of the reference in a bin, where cells next to each other can make it up
-ALARM = 0.2  # PSI; tests/performance/false_alarms.py shows how often it rings for nothing
+ALARM = 0.2  # PSI; benchmarks/false_alarms.py shows how often it rings for nothing
 FALSE_ALARMS = 0.001  # the share of windows without a shift in which a feature may drift
 
 Counts = NDArray[np.float64]

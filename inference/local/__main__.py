@@ -29,7 +29,7 @@ from inference.local.sam import SamError, sam_local
 
 SAMPLE_REQUESTS = ROOT / "sample-requests"
 BUILD = ROOT / "build" / "local"
-HANDLER = "inference.app.handler"
+HANDLER = "inference.api.handler.handler"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -55,7 +55,7 @@ def publish(bundle: Path) -> str:
     Raises:
         PublishError: it did not get there.
     """
-    command = [sys.executable, "-m", "training.publish", str(bundle.resolve())]
+    command = [sys.executable, "-m", "inference.model.publish", str(bundle.resolve())]
     command += ["--to", "s3://models/local", "--create-bucket"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:

@@ -15,8 +15,8 @@ import docker
 import pytest
 from docker.errors import DockerException
 
-from inference.bundle import read_verified
 from inference.local import sam
+from inference.model.bundle import read_verified
 from tests.conftest import ROOT, SAMPLE_MODEL
 from tests.e2e.test_local import ask
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from inference.bundle import read_verified
 from inference.local.emulator import emulator_binary
+from inference.model.bundle import read_verified
 from tests.conftest import ROOT, SAMPLE_MODEL
 from tests.e2e.conftest import LOCAL, SERVER_MARK, serving
 

@@ -93,24 +93,24 @@ def test_a_deployment_hands_on_the_role_of_cloudformation() -> None:
 def test_a_deployment_ends_the_candidate_once_the_image_is_built() -> None:
     build, end, deploy = told("deploy", "ENV=prod")
     assert "/sam build" in build
-    assert "delivery.candidate end text-classifier-prod" in end
+    assert "operations.candidate end text-classifier-prod" in end
     assert "/sam deploy" in deploy
 
 
 @pytest.mark.parametrize(
     ("target", "variables", "ending"),
     [
-        ("live", [], "delivery.stack text-classifier-prod"),
-        ("smoke", [], "delivery.smoke text-classifier-prod"),
-        ("smoke", ["URL=https://api"], "delivery.smoke https://api"),
+        ("live", [], "operations.stack text-classifier-prod"),
+        ("smoke", [], "operations.smoke text-classifier-prod"),
+        ("smoke", ["URL=https://api"], "operations.smoke https://api"),
         (
             "candidate",
             ["MODEL_URI=s3://models/news/0123456789abcdef", "WEIGHT=5"],
-            "delivery.candidate start text-classifier-prod s3://models/news/0123456789abcdef 5",
+            "operations.candidate start text-classifier-prod s3://models/news/0123456789abcdef 5",
         ),
-        ("compare", [], "delivery.compare text-classifier-prod 24"),
-        ("rollback", [], "delivery.rollback text-classifier-prod"),
-        ("rollback", ["VERSION=7"], "delivery.rollback text-classifier-prod 7"),
+        ("compare", [], "operations.compare text-classifier-prod 24"),
+        ("rollback", [], "operations.rollback text-classifier-prod"),
+        ("rollback", ["VERSION=7"], "operations.rollback text-classifier-prod 7"),
         ("destroy", [], "sam delete --stack-name text-classifier-prod"),
     ],
 )

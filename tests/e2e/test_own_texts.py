@@ -47,10 +47,10 @@ def test_a_csv_file_of_ones_own_becomes_a_served_classifier(
     tiny = ["--base-model", str(tiny_base), "--max-length", "64", *TRAINING]
     tiny += ["--label-smoothing", "0.2"]  # less sure, so that no probability leaps in int8
     # WHEN the commands are run in their order
-    run("training.train", tiny)
-    run("training.evaluate")
-    run("training.export")
-    run("training.publish")
+    run("training.fit.train", tiny)
+    run("training.evaluate.evaluation")
+    run("training.export.bundle")
+    run("inference.model.publish")
     uri = capsys.readouterr().out.split()[-1]
     port = str(free_ports(1)[0])
     serve = [word.replace("8080", port) for word in command("python", "-m", "inference.local")]
@@ -77,8 +77,10 @@ def test_a_label_with_a_single_row_is_trained_and_reported_as_untested(
     options += ["--label-column", "topic", "--base-model", str(tiny_base), "--max-length", "64"]
     options += [*TRAINING, "--epochs", "1", "--output", str(tmp_path / "run")]
     # WHEN a model is trained on them and evaluated
-    assert importlib.import_module("training.train").main(options) == 0
-    assert importlib.import_module("training.evaluate").main([str(tmp_path / "run")]) == 0
+    assert importlib.import_module("training.fit.train").main(options) == 0
+    assert (
+        importlib.import_module("training.evaluate.evaluation").main([str(tmp_path / "run")]) == 0
+    )
     # THEN it says that nothing is known of that label, and the report counts the conflict
     assert "no test row is 'Praise'" in capsys.readouterr().out
     evaluation = json.loads((tmp_path / "run" / "evaluation.json").read_text())

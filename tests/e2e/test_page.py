@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
-from inference.bundle import read_verified
+from inference.model.bundle import read_verified
 from tests.conftest import ROOT, SAMPLE_MODEL
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")

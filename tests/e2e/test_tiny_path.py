@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from mypy_boto3_s3 import S3Client
 
-from inference.bundle import read_verified
 from inference.local import emulator
 from inference.local.front_door import front_door
+from inference.model.bundle import read_verified
+from inference.model.publish import publish
 from tests.conftest import TinyModel
 from tests.e2e.test_local import ask
-from training.publish import publish
 
 
 @pytest.mark.parametrize("runtime", ["emulator", "plain process"])
@@ -25,14 +25,14 @@ def test_sample_headlines_become_an_answer(
 ) -> None:
     if runtime == "plain process":  # as on a system that the emulator does not run on
         monkeypatch.setattr(emulator, "emulator_binary", lambda: None)
-        monkeypatch.delitem(sys.modules, "inference.app", raising=False)
+        monkeypatch.delitem(sys.modules, "inference.api.handler", raising=False)
     # GIVEN a model trained and exported on the sample headlines, published to an S3
     uri = publish(s3, tiny_model.bundle, f"s3://{bucket}/tiny")
     monkeypatch.setenv("MODEL_URI", uri)
     monkeypatch.setenv("MODEL_CACHE", str(tmp_path / "cache"))
     # WHEN the function is started on it and asked over HTTP
     with (
-        emulator.emulators("inference.app.handler", 1, tmp_path / "log") as pool,
+        emulator.emulators("inference.api.handler.handler", 1, tmp_path / "log") as pool,
         front_door(pool) as url,
     ):
         answer = ask(url, {"inputs": ["Fed holds rates", "New vaccine in trial"]})

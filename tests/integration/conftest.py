@@ -13,9 +13,9 @@ from mypy_boto3_s3 import S3Client
 
 from inference.local.emulator import Context
 from inference.local.front_door import to_event
+from inference.model.publish import publish
 from tests.cloudformation import deployed
 from tests.conftest import TinyModel
-from training.publish import publish
 
 Call = Callable[..., tuple[int, dict[str, str], Any]]
 
@@ -59,8 +59,8 @@ def start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Call
         monkeypatch.setenv("MODEL_CACHE", str(tmp_path / "cache"))
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
-        monkeypatch.delitem(sys.modules, "inference.app", raising=False)
-        handler = importlib.import_module("inference.app").handler
+        monkeypatch.delitem(sys.modules, "inference.api.handler", raising=False)
+        handler = importlib.import_module("inference.api.handler").handler
 
         def call(
             method: str, path: str, body: Any = b"", media_type: str = "application/json"

@@ -18,10 +18,10 @@ import pyarrow.parquet
 import pytest
 from mypy_boto3_s3 import S3Client
 
-from inference.bulk.__main__ import main
-from inference.bulk.rows import CHUNK_ROWS
-from inference.bundle import read_verified
-from inference.classifier import Classifier
+from inference.bulk.score_file import main
+from inference.model.bundle import read_verified
+from inference.model.classifier import Classifier
+from inference.tables.rows import CHUNK_ROWS
 from tests.conftest import HEADLINES, ROOT, TinyModel
 
 TITLES = [line.split("\t")[1] for line in HEADLINES.read_text().splitlines()]

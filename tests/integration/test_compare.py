@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from mypy_boto3_s3 import S3Client
 
-from inference.bundle import parse_manifest
+from inference.model import publish
+from inference.model.bundle import parse_manifest
 from tests.conftest import HEADLINES, REVIEWS, TinyModel
-from training import evaluate, publish
-from training.provenance import record
-from training.settings import Settings, rows_of
+from training.evaluate import evaluation as evaluate
+from training.fit.record import record
+from training.fit.settings import Settings, rows_of
 
 
 def altered(bundle: Path, folder: Path, **changes: object) -> Path:

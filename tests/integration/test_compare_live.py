@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from delivery.compare import compare
-from delivery.stack import DeliveryError
-from inference.classifier import Prediction
-from inference.prediction_log import to_item
-from inference.prediction_sample import client
-from inference.settings import Settings
+from inference.model.classifier import Prediction
+from inference.predictions.log import to_item
+from inference.predictions.sample import client
+from inference.runtime.settings import Settings
+from operations.compare import compare
+from operations.stack import DeliveryError
 from tests.account import DEPLOYED, FUNCTION, STORE, Account, stubbed
 from tests.integration.conftest import Table
 

@@ -1,4 +1,4 @@
-"""The bytes that delivery.cost reckons with are those of the handler with the shipped model."""
+"""The bytes that operations.cost reckons with are those of the handler with the shipped model."""
 
 import json
 import os
@@ -7,14 +7,15 @@ import sys
 
 import pytest
 
-from delivery.cost import ANSWER_BYTES, LIST, LOG_BYTES
+from operations.cost import ANSWER_BYTES, LIST, LOG_BYTES
 from tests.conftest import HEADLINES, ROOT, SAMPLE_MODEL
-from training import data, tasks
+from training import tasks
+from training.data.read import read
 
 # The first request has the lines of a cold start; what is counted comes after the mark.
 CODE = """
 import json, sys
-from inference.app import handler
+from inference.api.handler import handler
 from inference.local.emulator import Context
 from inference.local.front_door import to_event
 body = json.dumps({"inputs": json.load(sys.stdin)}).encode()
@@ -28,7 +29,7 @@ print(len(handler(event, Context("0" * 36))["body"]), file=sys.stderr)
 @pytest.mark.parametrize("texts", [1, LIST])
 def test_the_bytes_are_those_that_are_written_and_answered(texts: int) -> None:
     # GIVEN a request of headlines
-    headlines = [row.text for row in data.read(str(HEADLINES), tasks.NEWS).examples][:texts]
+    headlines = [row.text for row in read(str(HEADLINES), tasks.NEWS).examples][:texts]
     # WHEN the handler answers it
     done = subprocess.run(
         [sys.executable, "-c", CODE],

@@ -10,14 +10,15 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.conftest import HEADLINES, ROOT, SAMPLE_MODEL
-from training import data, tasks
+from training import tasks
+from training.data.read import read
 
 TEXTS = 30
 ANSWER = """
 import json, sys
 from pathlib import Path
-from inference.bundle import read_verified
-from inference.classifier import Classifier
+from inference.model.bundle import read_verified
+from inference.model.classifier import Classifier
 folder = Path(sys.argv[1])
 predictions = Classifier(folder, read_verified(folder)[0]).predict(json.load(sys.stdin))
 print(json.dumps([list(one.probabilities.values()) for one in predictions]))
@@ -42,7 +43,7 @@ def test_a_cpu_without_vnni_gives_the_same_answers() -> None:
     emulator = shutil.which("qemu-x86_64")
     if emulator is None:
         pytest.skip("qemu-x86_64 is not installed")
-    texts = [row.text for row in data.read(str(HEADLINES), tasks.NEWS).examples[:TEXTS]]
+    texts = [row.text for row in read(str(HEADLINES), tasks.NEWS).examples[:TEXTS]]
     # WHEN it and this CPU classify the same headlines
     here, there = answers(texts), answers(texts, emulator, "-cpu", "Haswell")
     # THEN their sums of integers are the same, and only the last bits of floats may differ

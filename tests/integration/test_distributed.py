@@ -20,20 +20,20 @@ import pytest
 from botocore.stub import Stubber
 from mypy_boto3_s3 import S3Client
 
-from inference.bulk import worker
-from inference.bulk.__main__ import main
-from inference.bulk.distributed import Stack, _run, list_sources, make_job
-from inference.bulk.formats import BulkError
-from inference.bulk.ranges import cut
-from inference.bulk.worker import Job
+from inference.bulk.distributed import steps as worker
+from inference.bulk.distributed.client import Stack, _run, list_sources, make_job
+from inference.bulk.distributed.steps import Job
+from inference.bulk.score_file import main
 from inference.local.emulator import EmulatorError, emulators
+from inference.tables.formats import BulkError
+from inference.tables.ranges import cut
 from tests.cloudformation import deployed
 from tests.conftest import HEADLINES, ROOT
 from tests.integration.faults import Network
 from tests.state_machine import StateError, StateMachine, assert_valid_asl
 
 TITLES = [line.split("\t")[1] for line in HEADLINES.read_text().splitlines()]
-DEFINITION = ROOT / "inference" / "bulk" / "distributed.asl.json"
+DEFINITION = ROOT / "inference" / "bulk" / "distributed" / "states.asl.json"
 CONCURRENCY = 7
 RANGE_ROWS = 25
 MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:stack-bulk"
@@ -121,7 +121,7 @@ def service(
     s3: S3Client, bucket: str, uri: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Service:
     monkeypatch.setattr(worker, "MODEL_CACHE", tmp_path / "models")
-    monkeypatch.setattr("inference.bulk.worker.cut", partial(cut, rows=RANGE_ROWS))
+    monkeypatch.setattr("inference.bulk.distributed.steps.cut", partial(cut, rows=RANGE_ROWS))
     worker._s3.cache_clear()
     worker._scorer.cache_clear()
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})

@@ -12,17 +12,17 @@ from typing import Any
 import pytest
 from mypy_boto3_s3 import S3Client
 
-from inference.bundle import read_verified
-from inference.classifier import Prediction
 from inference.drift import __main__ as report
 from inference.drift.stability import MIN_TEXTS
 from inference.local.emulator import EmulatorError, emulators
-from inference.prediction_log import SHARDS, to_item
-from inference.prediction_sample import PAGE, client, sample
-from inference.settings import Settings
+from inference.model.bundle import read_verified
+from inference.model.classifier import Prediction
+from inference.model.publish import publish
+from inference.predictions.log import SHARDS, to_item
+from inference.predictions.sample import PAGE, client, sample
+from inference.runtime.settings import Settings
 from tests.conftest import SAMPLE_MODEL
 from tests.integration.conftest import Table
-from training.publish import publish
 
 LABELS, VERSION = read_verified(SAMPLE_MODEL)[0].labels, read_verified(SAMPLE_MODEL)[1]
 SETTINGS = Settings(model_uri="file:///models")

@@ -22,9 +22,9 @@ import onnx
 import pytest
 from mypy_boto3_s3 import S3Client
 
-from inference.bundle import read_verified, version_of
 from inference.local.emulator import Emulator, emulator_binary
 from inference.local.front_door import to_event
+from inference.model.bundle import read_verified, version_of
 from tests.conftest import SAMPLE_MODEL, TinyModel
 from tests.integration.conftest import Call
 from tests.integration.faults import (
@@ -426,7 +426,7 @@ def environment(
             monkeypatch.setenv("MODEL_URI", store.uri)
             monkeypatch.setenv("MODEL_CACHE", str(cache))
             program = on_own_disk(binary, cache, mount) if mount else binary
-            emulator = Emulator(program, "inference.app.handler", tmp_path / "log")
+            emulator = Emulator(program, "inference.api.handler.handler", tmp_path / "log")
             stack.callback(emulator.stop)
             return emulator
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from inference.bundle import read_verified
 from inference.local.emulator import Context
+from inference.model.bundle import read_verified
 from tests.conftest import TinyModel
 from tests.integration.conftest import Call
 
@@ -155,7 +155,7 @@ def test_other_sites_may_not_ask_unless_a_setting_lets_them(
 def test_an_event_that_is_no_request_gets_the_state_of_the_model(
     call: Call, event: dict[str, Any]
 ) -> None:
-    handler = sys.modules["inference.app"].handler
+    handler = sys.modules["inference.api.handler"].handler
     assert handler(event, Context("id")) == {"status": "ok"}
 
 
@@ -222,7 +222,7 @@ def test_a_fault_of_ours_is_logged_and_not_told(
     def fail(*_: object) -> None:
         raise RuntimeError("the secret")
 
-    monkeypatch.setattr("inference.classifier.Classifier.predict", fail)
+    monkeypatch.setattr("inference.model.classifier.Classifier.predict", fail)
     # WHEN it is asked
     status, _, problem = call("POST", "/predict", {"inputs": "Fed holds rates"})
     # THEN the client gets the request's id, the log the cause

@@ -8,7 +8,7 @@ import pytest
 from aws_lambda_powertools.logging import logger as powertools_logger
 from mypy_boto3_s3 import S3Client
 
-from inference.bundle import read_verified
+from inference.model.bundle import read_verified
 from tests.conftest import ROOT, TinyModel
 from tests.integration.conftest import Call, metrics_in
 
@@ -128,7 +128,7 @@ def test_the_namespace_is_a_setting(
 
 def test_without_a_table_a_local_model_is_served_without_boto3(tiny_model: TinyModel) -> None:
     # GIVEN a function with no prediction log and a model that is not in S3
-    code = "import sys, inference.app; sys.exit('boto3' in sys.modules)"
+    code = "import sys, inference.api.handler; sys.exit('boto3' in sys.modules)"
     environment = {"MODEL_URI": f"file://{tiny_model.bundle}", "PYTHONPATH": str(ROOT)}
     # WHEN it starts THEN it did not spend a tenth of a second on boto3
     done = subprocess.run([sys.executable, "-c", code], env=environment, check=False)

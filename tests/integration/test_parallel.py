@@ -32,7 +32,7 @@ def steady_base(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 def start(base: Path, output: Path, *options: str, processes: int) -> subprocess.Popen[str]:
     """Train by so many processes; batches of 23 divide by no two."""
-    command = [sys.executable, *TORCHRUN, str(processes), "-m", "training.train"]
+    command = [sys.executable, *TORCHRUN, str(processes), "-m", "training.fit.train"]
     command += ["--data", str(HEADLINES), "--base-model", str(base), "--output", str(output)]
     command += ["--precision", "fp32", "--learning-rate", "1e-3", "--batch-size", "23"]
     command += ["--epochs", "3", "--evaluations", "2"]

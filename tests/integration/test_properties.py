@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from inference.bundle import read_verified
-from inference.classifier import Classifier
+from inference.model.bundle import read_verified
+from inference.model.classifier import Classifier
 from tests.conftest import TinyModel
 from tests.integration.conftest import Call
 

@@ -8,9 +8,9 @@ import pytest
 from botocore.stub import Stubber
 from mypy_boto3_s3 import S3Client
 
-from inference.bundle import read_verified
+from inference.model import publish
+from inference.model.bundle import read_verified
 from tests.conftest import TinyModel
-from training import publish
 
 
 def keys(s3: S3Client, bucket: str) -> dict[str, str]:

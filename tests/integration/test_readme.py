@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from inference.bundle import read_verified
-from inference.classifier import Classifier
+from inference.model.bundle import read_verified
+from inference.model.classifier import Classifier
 from tests.conftest import ROOT, SAMPLE_MODEL
 
 README = (ROOT / "README.md").read_text()

@@ -7,22 +7,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from inference.bundle import read_verified
-from inference.classifier import Classifier, Prediction
 from inference.drift.stability import MIN_TEXTS, features
+from inference.model.bundle import read_verified
+from inference.model.classifier import Classifier, Prediction
 from tests.conftest import SAMPLE_DATA, SAMPLE_MODEL
-from training import baseline, data, tasks
-from training.compare import held_out
-from training.data import Dataset, Split
+from training import tasks
+from training.data.examples import Dataset, normalise
+from training.data.read import read
+from training.data.split import Split, split
+from training.evaluate import baseline
+from training.evaluate.head_to_head import held_out
 
 
 @pytest.fixture(scope="module")
 def news(real_data: Path) -> Dataset:
-    return data.read(str(real_data / "newsCorpora.csv.xz"), tasks.NEWS)
+    return read(str(real_data / "newsCorpora.csv.xz"), tasks.NEWS)
 
 
 @pytest.fixture(scope="module")
-def split(real_data: Path) -> Split:
+def news_split(real_data: Path) -> Split:
     """The split that the shipped model was trained on."""
     training = read_verified(SAMPLE_MODEL)[0].training
     news, other_years = real_data / "newsCorpora.csv.xz", SAMPLE_DATA / "other-years"
@@ -61,55 +64,59 @@ def test_the_news_are_the_known_file(news: Dataset) -> None:
     assert news.sha256 == "d343d484bb7e97534acf25898b688547b8140a0cea64590456ba368983f28452"
 
 
-def test_no_story_and_no_title_leaks_into_the_test_rows(split: Split) -> None:
-    train_titles = {data.normalise(row.text) for row in split.train}
-    train_stories = {row.group for row in split.train}
-    assert len(split.test) > 30_000
-    assert not train_stories & {row.group for row in split.test}
-    assert not train_titles & {data.normalise(row.text) for row in split.test}
+def test_no_story_and_no_title_leaks_into_the_test_rows(news_split: Split) -> None:
+    train_titles = {normalise(row.text) for row in news_split.train}
+    train_stories = {row.group for row in news_split.train}
+    assert len(news_split.test) > 30_000
+    assert not train_stories & {row.group for row in news_split.test}
+    assert not train_titles & {normalise(row.text) for row in news_split.test}
 
 
 def test_every_review_is_read(real_data: Path) -> None:
-    reviews = data.read(str(real_data / "imdb.csv.gz"), tasks.SENTIMENT)
+    reviews = read(str(real_data / "imdb.csv.gz"), tasks.SENTIMENT)
     assert Counter(row.label for row in reviews.examples) == {0: 25_000, 1: 25_000}
 
 
 def test_the_reviews_are_split_as_their_authors_did(real_data: Path) -> None:
     # GIVEN the reviews WHEN they are split by the task's own default
-    reviews = data.read(str(real_data / "imdb.csv.gz"), tasks.SENTIMENT)
-    parts = data.split(reviews, reviews.task.default_split, seed=42)
+    reviews = read(str(real_data / "imdb.csv.gz"), tasks.SENTIMENT)
+    parts = split(reviews, reviews.task.default_split, seed=42)
     # THEN the test rows are the official half but for what also stands in the other half
     assert {row.part for row in parts.test} == {"test"}
     assert 25_000 - 123 <= len(parts.test) < 25_000
     assert {row.part for row in parts.train + parts.validation} == {"train"}
 
 
-def test_held_out_headlines_are_no_drift(split: Split, classifier: Classifier) -> None:
-    assert drifted(classifier.predict(drawn([row.text for row in split.test]))) == set()
+def test_held_out_headlines_are_no_drift(news_split: Split, classifier: Classifier) -> None:
+    assert drifted(classifier.predict(drawn([row.text for row in news_split.test]))) == set()
 
 
-def test_held_out_headlines_of_one_label_are_drift(split: Split, classifier: Classifier) -> None:
-    health = [row.text for row in split.test if classifier.manifest.labels[row.label] == "Health"]
+def test_held_out_headlines_of_one_label_are_drift(
+    news_split: Split, classifier: Classifier
+) -> None:
+    health = [
+        row.text for row in news_split.test if classifier.manifest.labels[row.label] == "Health"
+    ]
     assert "label" in drifted(classifier.predict(drawn(health)))
 
 
 def test_reviews_are_drift(real_data: Path, classifier: Classifier) -> None:
-    reviews = data.read(str(real_data / "imdb.csv.gz"), tasks.SENTIMENT).examples
+    reviews = read(str(real_data / "imdb.csv.gz"), tasks.SENTIMENT).examples
     found = drifted(classifier.predict(drawn([row.text for row in reviews])))
     assert found >= {"label", "tokens"}
 
 
 @pytest.mark.timeout(900)
 def test_the_shipped_model_beats_the_baseline_on_held_out_stories(
-    split: Split, classifier: Classifier
+    news_split: Split, classifier: Classifier
 ) -> None:
     # GIVEN the test rows of the shipped model's own split
-    texts, truth = [row.text for row in split.test], [row.label for row in split.test]
+    texts, truth = [row.text for row in news_split.test], [row.label for row in news_split.test]
     labels = classifier.manifest.labels
     # WHEN the bundle as it is shipped and a linear model label them
     predictions = classifier.predict(texts)
     right = [labels[label] == found.label for label, found in zip(truth, predictions, strict=True)]
-    guesses = baseline.predict(tasks.NEWS, split.train, texts, seed=42)
+    guesses = baseline.predict(tasks.NEWS, news_split.train, texts, seed=42)
     # THEN the bundle is better by half a point, and as good as its manifest says
     accuracy = sum(right) / len(right)
     assert accuracy - (guesses == truth).mean() >= 0.005

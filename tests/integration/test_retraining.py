@@ -16,10 +16,10 @@ from botocore.validate import validate_parameters
 from tests.cloudformation import MODEL, RETRAINING, deployed, parameters
 from tests.conftest import ROOT
 from tests.state_machine import StateError, StateMachine, assert_valid_asl
-from training import sagemaker_job
-from training.retraining import retraining_request
+from training.sagemaker import job as sagemaker_job
+from training.sagemaker.retraining import retraining_request
 
-DEFINITION = ROOT / "training" / "retraining.asl.json"
+DEFINITION = ROOT / "training" / "sagemaker" / "retraining.asl.json"
 OLD, NEW = MODEL["ModelVersion"], "fedcba9876543210"
 STACK_ID = "arn:aws:cloudformation:us-east-1:123456789012:stack/stack/1"
 OPTIONS = ["--data", "s3://data/news.csv.xz", "--epochs", "2", "--tag", "team=news"]
@@ -27,7 +27,7 @@ OPTIONS = ["--data", "s3://data/news.csv.xz", "--epochs", "2", "--tag", "team=ne
 
 @cache
 def prepared() -> dict[str, Any]:
-    """The request that python -m training.retraining leaves for the state machine."""
+    """The request that python -m training.sagemaker.retraining leaves for the state machine."""
     place = ["--output", "s3://jobs/stack", "--role", RETRAINING["RetrainingRole"]]
     place += ["--store", MODEL["ModelStore"]]
     options = sagemaker_job.option_parser().parse_known_args([*OPTIONS, *place])

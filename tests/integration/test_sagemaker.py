@@ -24,15 +24,18 @@ import torch
 from mypy_boto3_s3 import S3Client
 from safetensors.torch import load_file
 
-from inference.store import fetch
+from inference.model.publish import publish
+from inference.model.store import fetch
 from tests.conftest import HEADLINES, ROOT, TRAINING, TinyModel
 from tests.integration.test_compare import altered
-from training import retraining, sagemaker_entry, sagemaker_job, train
-from training.data import DataError
-from training.evaluate import open_run
-from training.publish import publish
-from training.sagemaker_request import METRICS
-from training.verdict import judge
+from training.data.examples import DataError
+from training.evaluate.evaluation import open_run
+from training.fit import train
+from training.sagemaker import entry as sagemaker_entry
+from training.sagemaker import job as sagemaker_job
+from training.sagemaker import retraining
+from training.sagemaker.request import METRICS
+from training.sagemaker.verdict import judge
 
 pytestmark = pytest.mark.timeout(900)  # whole jobs, one process after the other
 
@@ -171,7 +174,7 @@ def test_the_toolkit_reports_the_reason_of_a_failure(
 def enter(asked: dict[str, Any], variables: dict[str, str]) -> subprocess.Popen[str]:
     """Start the entry point as the toolkit does, without waiting for it."""
     given = {name: json.loads(value) for name, value in asked["HyperParameters"].items()}
-    command = [sys.executable, "-m", "training.sagemaker_entry"]
+    command = [sys.executable, "-m", "training.sagemaker.entry"]
     for name, value in given.items():
         if not name.startswith("sagemaker_"):
             command += [f"--{name}", str(value)]

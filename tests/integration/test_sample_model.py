@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from inference.bundle import read_verified
-from inference.classifier import Classifier
+from inference.model.bundle import read_verified
+from inference.model.classifier import Classifier
 from tests.conftest import HEADLINES, SAMPLE_DATA, SAMPLE_MODEL
-from training import data
+from training.data.examples import normalise
+from training.data.read import read
 from training.tasks import NEWS
 
 ELSEWHERE = SAMPLE_DATA / "elsewhere.csv"
@@ -34,7 +35,7 @@ def test_the_shipped_model_holds_on_other_years_and_sources(
     file: Path, share: float, classifier: Classifier
 ) -> None:
     # GIVEN headlines written for this project, in the manner of other years and places
-    rows = data.read(str(file), NEWS).examples
+    rows = read(str(file), NEWS).examples
     # WHEN the shipped model labels them THEN about as many are right as the README says
     found = classifier.predict([row.text for row in rows])
     labels = classifier.manifest.labels
@@ -45,7 +46,7 @@ def test_the_shipped_model_holds_on_other_years_and_sources(
 def test_none_of_the_headlines_that_measure_the_model_were_learnt() -> None:
     # GIVEN all files that were joined to the data, and those that measure
     learnt, measured = (
-        {data.normalise(row.text) for file in files for row in data.read(str(file), NEWS).examples}
+        {normalise(row.text) for file in files for row in read(str(file), NEWS).examples}
         for files in ((SAMPLE_DATA / "other-years").iterdir(), (HEADLINES, ELSEWHERE))
     )
     # THEN they have no headline in common

@@ -11,7 +11,8 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from tests.conftest import HEADLINES, REVIEWS
-from training import search, settings, train
+from training.fit import settings, train
+from training.recipes import search
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -87,7 +88,7 @@ def test_only_the_best_model_is_kept_and_the_command_that_makes_it(
     assert [folder.name for folder in tmp_path.glob("trial-*")] == ["trial-1"]
     # WHEN the command that was printed is run
     words = shlex.split(capsys.readouterr().out.splitlines()[-1])
-    assert words[:3] == ["python", "-m", "training.train"]
+    assert words[:3] == ["python", "-m", "training.fit.train"]
     assert train.main(words[3:]) == 0
     # THEN the model is the same to the last bit
     again = Path(settings.parse("", words[3:]).output)
@@ -209,7 +210,7 @@ def test_help_shows_the_command_and_its_own_option(capsys: pytest.CaptureFixture
     with pytest.raises(SystemExit):
         search.main(["--help"])
     shown = capsys.readouterr().out
-    assert "usage: python -m training.search" in shown
+    assert "usage: python -m training.recipes.search" in shown
     assert "--trials" in shown
     assert "--learning-rate" not in shown
 

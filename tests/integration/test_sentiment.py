@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from inference.bundle import read_verified
-from inference.classifier import Classifier
+from inference.model.bundle import read_verified
+from inference.model.classifier import Classifier
 from tests.conftest import REVIEWS, TRAINING
-from training import evaluate, export, train
+from training.evaluate import evaluation as evaluate
+from training.export import bundle as export
+from training.fit import train
 
 
 @pytest.fixture(scope="module")

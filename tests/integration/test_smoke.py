@@ -10,8 +10,8 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from delivery.smoke import SmokeError, main, smoke
 from inference.local.front_door import served
+from operations.smoke import SmokeError, main, smoke
 
 VERSION = "0123456789abcdef"
 HEALTH = {"status": "ok", "model_version": VERSION}

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from inference.bundle import read_verified
-from inference.store import StoreError, fetch
+from inference.model.bundle import read_verified
+from inference.model.store import StoreError, fetch
 from tests.conftest import TinyModel
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from inference.tracing import traced
+from inference.runtime.tracing import traced
 from tests.integration.conftest import Call
 
 ROOT, PARENT = "1-5759e988-bd862e3fe1be46a994272793", "53995c3f42cd8ad8"

@@ -32,7 +32,7 @@ def test_inference_imports_neither_training_nor_torch(file: Path) -> None:
 
 def test_publishing_needs_no_torch() -> None:
     # GIVEN a fresh interpreter WHEN it imports what publishes THEN nothing heavy came along
-    code = "import json, sys, training.publish; print(json.dumps(list(sys.modules)))"
+    code = "import json, sys, inference.model.publish; print(json.dumps(list(sys.modules)))"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True
     )
@@ -40,7 +40,9 @@ def test_publishing_needs_no_torch() -> None:
 
 
 def test_scoring_files_in_the_image_needs_nothing_that_it_lacks() -> None:
-    code = "import json, sys, inference.bulk.worker; print(json.dumps(list(sys.modules)))"
+    code = (
+        "import json, sys, inference.bulk.distributed.steps; print(json.dumps(list(sys.modules)))"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True
     )

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 
-from delivery import prices
-from inference.prediction_log import INDEX
+from inference.predictions.log import INDEX
+from operations import prices
 from tests.cloudformation import MODEL, RETRAINING, TEMPLATE, deployed, parameters, transformed
 from tests.conftest import ROOT
 
@@ -432,7 +432,7 @@ def test_files_are_scored_by_the_same_image_with_another_command() -> None:
 
 
 def test_the_state_machine_waits_longer_for_its_function_than_that_runs() -> None:
-    definition = (ROOT / "inference" / "bulk" / "distributed.asl.json").read_text()
+    definition = (ROOT / "inference" / "bulk" / "distributed" / "states.asl.json").read_text()
     waits = {int(seconds) for seconds in re.findall(r'"TimeoutSeconds": (\d+)', definition)}
     assert min(waits) > resources("Lambda::Function", **FILES)["BulkFunction"]["Timeout"]
 

@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from inference.bulk.formats import BulkError, Format, format_of
 from inference.bulk.outputs import open_output
-from inference.bulk.rows import Reject
-from inference.bulk.scoring import Layout, encode
+from inference.bulk.scorer import Layout, encode
+from inference.tables.formats import BulkError, Format, format_of
+from inference.tables.rows import Reject
 
 LAYOUT = Layout((), ("a", "b"), Format("jsonl"))
 RUN = {"model_version": "1"}
@@ -129,6 +129,6 @@ def test_a_name_that_does_not_say_is_an_error(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["rows.parquet", "rows.csv.zst"])
 def test_what_needs_pyarrow_says_so(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("inference.bulk.formats.find_spec", lambda _: None)
+    monkeypatch.setattr("inference.tables.formats.find_spec", lambda _: None)
     with pytest.raises(BulkError, match="needs pyarrow: pip install --group bulk"):
         format_of(name)

@@ -2,8 +2,6 @@ import numpy as np
 import pytest
 from scipy.stats import chi2
 
-from inference.bundle import read_verified
-from inference.classifier import Classifier, Prediction
 from inference.drift.stability import (
     ALARM,
     FALSE_ALARMS,
@@ -14,10 +12,14 @@ from inference.drift.stability import (
     design_effects,
     features,
 )
-from inference.prediction_sample import Logged
+from inference.model.bundle import read_verified
+from inference.model.classifier import Classifier, Prediction
+from inference.predictions.sample import Logged
 from tests.conftest import HEADLINES, REVIEWS, SAMPLE_MODEL
-from training import data, tasks
-from training.export import reference
+from training import tasks
+from training.data.examples import clusters_of
+from training.data.read import read
+from training.export.bundle import reference
 
 SCIENCE = Logged("id", "Science", 0.9, 9, 0)
 GERMAN = [
@@ -114,8 +116,8 @@ def news_reference() -> dict[str, object]:
 @pytest.fixture(scope="module")
 def headlines() -> tuple[list[Prediction], list[int]]:
     """What the shipped model says of the sample headlines, and the story of each."""
-    rows = data.read(str(HEADLINES), tasks.NEWS).examples
-    return classify([row.text for row in rows]), data.clusters_of(rows).tolist()
+    rows = read(str(HEADLINES), tasks.NEWS).examples
+    return classify([row.text for row in rows]), clusters_of(rows).tolist()
 
 
 def classify(texts: list[str]) -> list[Prediction]:
@@ -161,7 +163,7 @@ def test_headlines_of_one_label_are_drift(
 
 
 def test_reviews_instead_of_headlines_are_drift(own_reference: dict[str, object]) -> None:
-    reviews = [row.text for row in data.read(str(REVIEWS), tasks.SENTIMENT).examples]
+    reviews = [row.text for row in read(str(REVIEWS), tasks.SENTIMENT).examples]
     assert drifted(own_reference, drawn(classify(reviews))) >= {"label", "confidence", "tokens"}
 
 

@@ -1,0 +1,1 @@
+"""The bundle and the classifier made of it; fetched from and published to the model store."""

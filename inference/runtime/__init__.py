@@ -1,0 +1,1 @@
+"""What every Lambda function here shares: settings, logs and metrics, traces."""

@@ -1,0 +1,1 @@
+"""Read CSV, TSV, JSON lines and Parquet files row by row."""

@@ -1,0 +1,38 @@
+from pathlib import Path
+
+import pytest
+
+from inference.runtime.settings import SettingsError, read_settings
+
+URI = "s3://models/news/0123456789abcdef"
+
+
+def test_the_model_uri_is_all_that_must_be_set() -> None:
+    settings = read_settings({"MODEL_URI": URI})
+    assert settings.model_cache == Path("/tmp/models")
+    assert settings.max_texts == 128
+    assert settings.metrics_namespace == "TextClassifier"
+    assert settings.prediction_table == ""
+    assert settings.prediction_ttl_days == 30
+    assert settings.prediction_timeout_ms == 200
+    assert settings.log_text is False
+
+
+@pytest.mark.parametrize(
+    ("environment", "message"),
+    [
+        ({}, "MODEL_URI is not set"),
+        ({"MODEL_URI": "models/news"}, "MODEL_URI is 'models/news'"),
+        ({"MODEL_URI": URI, "MAX_TEXTS": "many"}, "MAX_TEXTS is 'many'"),
+        ({"MODEL_URI": URI, "MAX_TEXTS": "0"}, "MAX_TEXTS is '0'"),
+        ({"MODEL_URI": URI, "MODEL_TIMEOUT_SECONDS": "-1"}, "MODEL_TIMEOUT_SECONDS is '-1'"),
+        ({"MODEL_URI": URI, "METRICS_NAMESPACE": ""}, "METRICS_NAMESPACE is ''"),
+        ({"MODEL_URI": URI, "PREDICTION_TABLE": "a table"}, "PREDICTION_TABLE is 'a table'"),
+        ({"MODEL_URI": URI, "PREDICTION_TTL_DAYS": "0"}, "PREDICTION_TTL_DAYS is '0'"),
+        ({"MODEL_URI": URI, "PREDICTION_TIMEOUT_MS": "0"}, "PREDICTION_TIMEOUT_MS is '0'"),
+        ({"MODEL_URI": URI, "LOG_TEXT": "perhaps"}, "LOG_TEXT is 'perhaps'"),
+    ],
+)
+def test_a_wrong_variable_is_named(environment: dict[str, str], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        read_settings(environment)

@@ -1,0 +1,106 @@
+import json
+from typing import Any
+
+import pytest
+
+from inference.model.classifier import Prediction
+from inference.runtime.telemetry import (
+    metrics,
+    model_loaded,
+    model_not_loaded,
+    predicted,
+    predictions_lost,
+)
+
+SURE = Prediction({"Science": 0.9, "Health": 0.1}, truncated=False, tokens=7)
+UNSURE = Prediction({"Science": 0.4, "Health": 0.6}, truncated=True, tokens=64)
+
+
+@pytest.fixture(autouse=True)
+def _namespace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics, "namespace", "Tests")
+
+
+def emitted(capsys: pytest.CaptureFixture[str]) -> list[tuple[dict[str, str], dict[str, Any]]]:
+    """Dimensions and metrics of each blob that CloudWatch would read from the log."""
+    found = []
+    for line in capsys.readouterr().out.splitlines():
+        blob = json.loads(line)
+        if "_aws" not in blob:
+            continue
+        (directive,) = blob["_aws"]["CloudWatchMetrics"]
+        assert directive["Namespace"] == "Tests"
+        (names,) = directive["Dimensions"]
+        units = {metric["Name"]: metric["Unit"] for metric in directive["Metrics"]}
+        found.append(
+            (
+                {name: blob[name] for name in names},
+                {name: (blob[name], units[name]) for name in units},
+            )
+        )
+    return found
+
+
+def test_a_request_is_one_blob_and_one_for_each_label(capsys: pytest.CaptureFixture[str]) -> None:
+    # GIVEN three predictions of two labels WHEN they are told of
+    predicted([SURE, UNSURE, SURE], "0123456789abcdef", 12.5)
+    # THEN each value is there, and the labels are counted apart
+    assert emitted(capsys) == [
+        (
+            {"service": "classifier"},
+            {
+                "Confidence": ([0.9, 0.6, 0.9], "None"),
+                "Tokens": ([7, 64, 7], "Count"),
+                "Latency": ([12.5], "Milliseconds"),
+            },
+        ),
+        ({"service": "classifier", "label": "Science"}, {"Predictions": ([2], "Count")}),
+        ({"service": "classifier", "label": "Health"}, {"Predictions": ([1], "Count")}),
+    ]
+
+
+def test_more_predictions_than_a_blob_holds_are_all_told(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    # GIVEN more values than the 100 that EMF allows in one blob WHEN they are told of
+    predicted([SURE] * 250, "0123456789abcdef", 12.5)
+    # THEN they come in several, none too large
+    blobs = [values for _, values in emitted(capsys)]
+    for name in ("Confidence", "Tokens"):
+        sizes = [len(values[name][0]) for values in blobs if name in values]
+        assert sum(sizes) == 250
+        assert max(sizes) <= 100
+
+
+def test_a_label_that_is_not_ascii_is_still_a_dimension(capsys: pytest.CaptureFixture[str]) -> None:
+    predicted([Prediction({"Santé": 1.0}, truncated=False, tokens=3)], "0123456789abcdef", 1)
+    assert emitted(capsys)[1][0]["label"] == r"Sant\xe9"
+
+
+@pytest.mark.parametrize("texts", [None, ["zebra crossing"]])
+def test_texts_are_in_the_log_only_if_given(
+    caplog: pytest.LogCaptureFixture, texts: list[str] | None
+) -> None:
+    caplog.set_level("INFO")
+    predicted([SURE], "0123456789abcdef", 12.3456, texts)
+    (record,) = caplog.records
+    assert record.__dict__.get("texts") == texts
+
+
+def test_a_load_is_told_with_its_seconds(capsys: pytest.CaptureFixture[str]) -> None:
+    model_loaded("0123456789abcdef", 1.5)
+    assert emitted(capsys) == [
+        ({"service": "classifier"}, {"ModelLoadSeconds": ([1.5], "Seconds")})
+    ]
+
+
+def test_a_load_that_failed_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    model_not_loaded("s3://models/news/0123456789abcdef", RuntimeError("NoSuchKey"))
+    assert emitted(capsys) == [({"service": "classifier"}, {"ModelLoadFailures": ([1], "Count")})]
+
+
+def test_lost_predictions_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    predictions_lost(17, "not written within 200 ms")
+    assert emitted(capsys) == [
+        ({"service": "classifier"}, {"PredictionLogFailures": ([17], "Count")})
+    ]

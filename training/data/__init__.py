@@ -1,0 +1,1 @@
+"""Read labelled texts and split them without leakage."""

@@ -1,0 +1,54 @@
+"""Labelled rows that came after the data set, joined to it for the next training.
+
+A file with a row that is wrong is set aside as a whole, with the reason, and the others are joined:
+one bad delivery must not keep a model from learning the rest, nor be learnt by halves.
+"""
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+from training.data.examples import DataError, Dataset, NewFile, normalise
+from training.data.read import read
+from training.data.split import is_held_out
+from training.tasks import Task
+
+
+def join(dataset: Dataset, folder: Path, seed: int) -> Dataset:
+    """The data set with the rows of all files under a folder after its own.
+
+    What the seed holds out stays held out: a story is on the same side whatever is joined, and a
+    new row to learn from is left out if the data set holds out its text, and adds nothing if the
+    data set has it already. The digest is that of the data set and of each joined file;
+    ``new_files`` says what became of each.
+
+    Raises:
+        DataError: the folder is not there.
+    """
+    if not folder.is_dir():
+        raise DataError(f"no such folder: {folder}")
+    held_out = {normalise(e.text) for e in dataset.examples if is_held_out(e, seed)}
+    examples, digest, files = list(dataset.examples), dataset.sha256, []
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        name = path.relative_to(folder).as_posix()
+        try:
+            new = _read(path, name, dataset.task)
+        except DataError as error:
+            files.append(NewFile(name, problem=str(error)))
+            continue
+        rows = [
+            replace(e, new=True)
+            for e in new.examples
+            if is_held_out(e, seed) or normalise(e.text) not in held_out
+        ]
+        examples += rows
+        digest = hashlib.sha256(f"{digest}{new.sha256}".encode()).hexdigest()
+        files.append(NewFile(name, rows=len(rows)))
+    return replace(dataset, examples=examples, sha256=digest, new_files=tuple(files))
+
+
+def _read(path: Path, name: str, task: Task) -> Dataset:
+    try:
+        return read(str(path), task)
+    except DataError as error:  # its readers know the file by its name in S3
+        raise DataError(str(error).replace(str(path), name)) from None

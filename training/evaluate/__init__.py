@@ -1,0 +1,1 @@
+"""How good a model is, next to a baseline and to other models."""

@@ -1,0 +1,1 @@
+"""One training run: settings, encoder, objective, batches, checkpoint, loop."""
