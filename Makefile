@@ -10,70 +10,46 @@ WEIGHT ?= 10
 HOURS ?= 24
 VENV := .venv
 BIN := $(VENV)/bin
-# All after one option: sam takes the last of several.
+# One option for all of them, because sam heeds only the last of several.
 PAIRS = $(if $(MODEL_URI),ModelStore=$(patsubst %/,%,$(dir $(MODEL_URI))) \
   ModelVersion=$(notdir $(MODEL_URI))) $(PARAMETERS)
 OVERRIDES = $(if $(strip $(PAIRS)),--parameter-overrides $(PAIRS))
 ROLE = $(if $(EXECUTION_ROLE),--role-arn $(EXECUTION_ROLE))
 SAM := SAM_CLI_TELEMETRY=0 $(BIN)/sam
-INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve sam-local test bench load lint scan format lock build deploy live \
-  smoke candidate compare promote rollback destroy clean
+.PHONY: help setup demo serve sam-local unit test docs bench load lint scan format lock build \
+  deploy live smoke candidate compare promote rollback destroy clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 11
 
-setup: $(VENV)/test ## install all that training and testing need into .venv
+setup: $(VENV)/test ## install everything for training and testing into .venv
 
-demo: $(VENV)/local ## run the shipped model in the Lambda runtime and answer sample requests
-	@$(BIN)/python -m inference.local demo
+demo: $(VENV)/local ## run the shipped model in the Lambda runtime and answer the sample requests
+	@$(BIN)/textclf demo
 
-serve: $(VENV)/local ## the same, and stay up at http://127.0.0.1:PORT (PORT=8080, BUNDLE=folder)
-	@$(BIN)/python -m inference.local serve --port $(PORT) --bundle $(BUNDLE)
+serve: $(VENV)/local ## the same, but stay up at http://127.0.0.1:PORT (PORT=8080, BUNDLE=folder)
+	@$(BIN)/textclf serve --port $(PORT) --bundle $(BUNDLE)
 
-sam-local: $(VENV)/local ## the stack of template.yaml, its image in Docker, at http://127.0.0.1:PORT
-	@$(BIN)/python -m inference.local sam --port $(PORT) --bundle $(BUNDLE)
+sam-local: $(VENV)/local ## serve template.yaml with its image in Docker, at http://127.0.0.1:PORT
+	@$(BIN)/textclf sam-local --port $(PORT) --bundle $(BUNDLE)
 
-build: $(VENV)/local ## the image of the function (PARAMETERS="Architecture=arm64")
-	$(SAM) build $(OVERRIDES)
+unit: $(VENV)/test ## run the unit tests: seconds, no network
+	$(BIN)/python -m pytest tests/unit
 
-deploy: build ## build and deploy to ENV=dev or prod (MODEL_URI=s3://..., PARAMETERS="Access=api-key")
-	@$(BIN)/python -m operations.candidate end $(STACK) # CodeDeploy wants the alias undivided
-	$(SAM) deploy --config-env $(ENV) --stack-name $(STACK) $(ROLE) $(OVERRIDES)
+test: lint ## lint, then run every test: about 13 minutes on two cores
+	@echo "Running every test: about 13 minutes on two cores (make unit takes seconds)."
+	$(BIN)/python -m pytest --cov
 
-live: $(VENV)/local ## print the version that serves in ENV=dev or prod
-	@$(BIN)/python -m operations.stack $(STACK)
+docs: $(VENV)/docs ## build the documentation into build/docs, with strict link checking
+	$(BIN)/mkdocs build --strict
 
-smoke: $(VENV)/local ## ask the API of ENV=dev or prod, or at URL=https://... (HEADER="x-api-key: ...")
-	@HEADER="$(HEADER)" $(BIN)/python -m operations.smoke $(or $(URL),$(STACK))
-
-candidate: $(VENV)/local ## let MODEL_URI=s3://... answer WEIGHT=10 percent of the requests to ENV=
-	@$(BIN)/python -m operations.candidate start $(STACK) $(MODEL_URI) $(WEIGHT)
-
-compare: $(VENV)/local ## whether the candidate answers otherwise than the model of ENV= (HOURS=24)
-	@$(BIN)/python -m operations.compare $(STACK) $(HOURS)
-
-promote: $(VENV)/local ## deploy the candidate of ENV=, by a canary of its own
-	@uri=$$($(BIN)/python -m operations.candidate show $(STACK)) && \
-	  $(MAKE) deploy ENV=$(ENV) STACK=$(STACK) MODEL_URI=$$uri
-
-rollback: $(VENV)/local ## end the candidate, or serve the version before, in ENV= (or VERSION=number)
-	@$(BIN)/python -m operations.rollback $(STACK) $(VERSION)
-
-destroy: $(VENV)/local ## delete the stack of ENV=dev or prod, after asking
-	@echo "This deletes the stack $(STACK): API, function, images, logs, alarms, dashboard, API key."
-	@echo "It keeps the model store and, where there is one, the table of predictions."
-	$(SAM) delete --stack-name $(STACK)
-
-test: lint ## lint and all tests
-	$(BIN)/python -m pytest
-
-bench: $(VENV)/test ## speed beside a transformers pipeline; leave the machine alone meanwhile
+bench: $(VENV)/test ## measure speed next to a transformers pipeline; keep the machine idle
 	@$(BIN)/python -m benchmarks.bench
 
-load: $(VENV)/test ## two minutes (SECONDS=120) of all the requests it can take, here or at URL=
+load: $(VENV)/test ## two minutes (SECONDS=120) of as many requests as it can take, here or at URL=
 	@$(BIN)/python -m benchmarks.load --seconds $(SECONDS) $(if $(URL),--url $(URL))
 
 lint: $(VENV)/test ## ruff, mypy, cfn-lint, sam validate, hadolint, zizmor
@@ -86,7 +62,7 @@ lint: $(VENV)/test ## ruff, mypy, cfn-lint, sam validate, hadolint, zizmor
 	$(BIN)/hadolint docker/Dockerfile
 	$(BIN)/zizmor --offline --quiet .github
 
-scan: $(VENV)/test build/scan/bin/checkov ## checkov on the templates and the Dockerfile
+scan: $(VENV)/test build/scan/bin/checkov ## run checkov on the templates and the Dockerfile
 	$(BIN)/python -m tests.cloudformation > build/template.json
 	build/scan/bin/checkov --config-file .checkov.yaml --compact --quiet --skip-download \
 	  --framework cloudformation dockerfile \
@@ -96,17 +72,48 @@ format: $(VENV)/test ## rewrite the code in the project's style
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-lock: ## renew constraints.txt and docker/requirements.txt from the groups in pyproject.toml
+lock: ## renew constraints.txt and docker/requirements.txt from pyproject.toml
 	rm -rf build/lock && $(PYTHON) -m venv build/lock && build/lock/bin/pip install -q -U pip
-	build/lock/bin/pip install -q --group test
-	build/lock/bin/pip freeze | sed 's/+cpu$$//' > constraints.txt
+	build/lock/bin/pip install -q -e . --group test
+	build/lock/bin/pip freeze --exclude-editable | sed 's/+cpu$$//' > constraints.txt
 	build/lock/bin/pip install -q uv==0.13.9
-	build/lock/bin/uv pip compile --quiet --group inference --constraints constraints.txt \
+	build/lock/bin/uv pip compile --quiet pyproject.toml --constraints constraints.txt \
 	  --excludes docker/excludes.txt --generate-hashes --only-binary :all: --python-version 3.13 \
 	  --python-platform x86_64-manylinux_2_28 --annotation-style line \
 	  --custom-compile-command "make lock" --output-file docker/requirements.txt
 
-clean: ## delete the virtual environment and all that was built
+build: $(VENV)/local ## build the function's image (PARAMETERS="Architecture=arm64")
+	$(SAM) build $(OVERRIDES)
+
+deploy: build ## build and deploy to ENV=dev or prod (MODEL_URI=s3://..., PARAMETERS="Access=api-key")
+	@$(BIN)/textclf candidate end $(STACK) # CodeDeploy needs an alias with a single version
+	$(SAM) deploy --config-env $(ENV) --stack-name $(STACK) $(ROLE) $(OVERRIDES)
+
+live: $(VENV)/local ## print the version that serves in ENV=dev or prod
+	@$(BIN)/textclf live $(STACK)
+
+smoke: $(VENV)/local ## check the API of ENV=dev or prod, or URL=https://... (HEADER="x-api-key: ...")
+	@HEADER="$(HEADER)" $(BIN)/textclf smoke $(or $(URL),$(STACK))
+
+candidate: $(VENV)/local ## let MODEL_URI=s3://... answer WEIGHT=10 percent of the requests to ENV=
+	@$(BIN)/textclf candidate start $(STACK) $(MODEL_URI) $(WEIGHT)
+
+compare: $(VENV)/local ## compare the candidate's answers with those of the model in ENV= (HOURS=24)
+	@$(BIN)/textclf compare $(STACK) --hours $(HOURS)
+
+promote: $(VENV)/local ## deploy the candidate of ENV= to everyone, with a canary
+	@uri=$$($(BIN)/textclf candidate show $(STACK)) && \
+	  $(MAKE) deploy ENV=$(ENV) STACK=$(STACK) MODEL_URI=$$uri
+
+rollback: $(VENV)/local ## end the candidate, or serve the previous version, in ENV= (or VERSION=number)
+	@$(BIN)/textclf rollback $(STACK) $(VERSION)
+
+destroy: $(VENV)/local ## delete the stack of ENV=dev or prod, after asking
+	@echo "This deletes the stack $(STACK): API, function, images, logs, alarms, dashboard, API key."
+	@echo "It keeps the model store and the table of predictions, if there is one."
+	$(SAM) delete --stack-name $(STACK)
+
+clean: ## delete the virtual environment and everything that was built
 	rm -rf $(VENV) build
 
 $(VENV)/pip: Makefile
@@ -120,12 +127,12 @@ $(VENV)/pip: Makefile
 	  { echo "The Python package index cannot be reached: check the network" >&2; exit 1; }
 	@touch $@
 
-$(VENV)/local $(VENV)/test: $(VENV)/%: $(VENV)/pip pyproject.toml constraints.txt
-	@echo "Installing what is needed ($*) into $(VENV) ..." >&2
-	@$(INSTALL) --group $* || { echo "Installing failed: see above, and check the network" >&2; exit 1; }
+$(VENV)/docs $(VENV)/local $(VENV)/test: $(VENV)/%: $(VENV)/pip pyproject.toml constraints.txt
+	@echo "Installing the dependencies for $* into $(VENV) ..." >&2
+	@$(INSTALL) --group $* || { echo "The installation failed: see above, and check the network" >&2; exit 1; }
 	@touch $@
 
-# In a virtual environment of its own: it needs other versions of what the tests need.
+# checkov needs other versions of the packages that the tests use, so it gets its own environment.
 build/scan/bin/checkov:
 	@rm -rf build/scan && $(PYTHON) -m venv build/scan
 	@build/scan/bin/pip install --quiet --disable-pip-version-check checkov==3.3.30

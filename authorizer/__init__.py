@@ -1,1 +1,1 @@
-"""The Lambda authorizer of the access mode api-key."""
+"""Check API keys: the Lambda authorizer of ``Access=api-key``."""

@@ -1,8 +1,9 @@
-"""The Lambda authorizer of the access mode api-key: HTTP APIs have no keys of their own.
+"""Check the API key of a request, for ``Access=api-key``: HTTP APIs have no API keys of their own.
 
-API Gateway asks it about each key it has not asked about for a minute. The key it compares
-with is in Secrets Manager; it keeps it for as long again, but looks a new one up at once when
-another is shown to it. So a rotated key is good at once, and the old one for two minutes more.
+API Gateway caches each answer of this Lambda authorizer for a minute. The authorizer in turn caches
+the key from Secrets Manager for a minute, but looks it up again as soon as a request presents
+another one, at most every five seconds. A rotated key therefore works within seconds, and the old
+one for at most two more minutes.
 """
 
 import hmac
@@ -16,9 +17,8 @@ from botocore.config import Config
 
 HEADER = "x-api-key"
 MAX_KEY = 256  # characters
-KEEP_SECONDS = 60.0
-# Between two look-ups, so that whoever sends wrong keys does not make one of each.
-PAUSE_SECONDS = 5.0
+CACHE_SECONDS = 60.0
+PAUSE_SECONDS = 5.0  # between two look-ups, so that wrong keys do not each cause one
 
 _client = boto3.client(
     "secretsmanager",
@@ -26,32 +26,33 @@ _client = boto3.client(
         connect_timeout=1, read_timeout=1, retries={"mode": "standard", "total_max_attempts": 3}
     ),
 )
-_key, _read_at = b"", 0.0  # by the clock on the wall: others stop while the process is frozen
+# In wall-clock time, because monotonic clocks stop while Lambda freezes the process.
+_key, _read_at = b"", 0.0
 
 
 def handler(event: Mapping[str, Any], context: object) -> dict[str, bool]:
-    """The simple response of payload format 2.0: whether the request may pass.
+    """Decide whether a request may pass; a "simple response" of payload format 2.0.
 
     Raises:
-        Exception: the key cannot be looked up; API Gateway then answers 500.
+        ClientError: Secrets Manager cannot be read; API Gateway then answers 500.
     """
     del context
     return {"isAuthorized": _is_key((event.get("headers") or {}).get(HEADER, ""))}
 
 
-def _is_key(shown: str) -> bool:
-    if not 0 < len(shown) <= MAX_KEY:
+def _is_key(presented: str) -> bool:
+    if not 0 < len(presented) <= MAX_KEY:
         return False
-    shown_bytes = shown.encode(errors="replace")
-    return hmac.compare_digest(shown_bytes, _current(KEEP_SECONDS)) or hmac.compare_digest(
-        shown_bytes, _current(PAUSE_SECONDS)
+    presented_bytes = presented.encode(errors="replace")
+    return hmac.compare_digest(presented_bytes, _read_key(CACHE_SECONDS)) or hmac.compare_digest(
+        presented_bytes, _read_key(PAUSE_SECONDS)
     )
 
 
-def _current(age: float) -> bytes:
-    """The key, as it was at most ``age`` seconds ago."""
+def _read_key(max_age: float) -> bytes:
+    """Return the key, as it was at most ``max_age`` seconds ago."""
     global _key, _read_at
-    if time.time() - _read_at >= age:
+    if time.time() - _read_at >= max_age:
         _key = _client.get_secret_value(SecretId=os.environ["SECRET_ID"])["SecretString"].encode()
         _read_at = time.time()
     return _key

@@ -1,1 +1,1 @@
-"""Speed, side by side with others."""
+"""Speed and false alarms: scripts for developers, each measured next to an alternative."""

@@ -1,4 +1,11 @@
-"""From the spawn of a process to its first answer, and where our own time goes."""
+"""Time cold starts: from the start of a process to its first answer.
+
+Measures the handler as Lambda imports and calls it, its peer, a ``transformers`` pipeline with the
+same model, and each step of the handler's start by itself. ``python -m benchmarks.bench`` runs it.
+
+Wall-clock times depend on what else uses the machine and on whether files are in the page cache;
+so the first start of each kind does not count, and the CPU time is shown as well.
+"""
 
 import json
 import os
@@ -6,10 +13,10 @@ import resource
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.full_size import ROOT
+from benchmarks.timing import Duration
+from inference.local.checkout import ROOT
 
 HANDLER = """
 import json, sys
@@ -28,7 +35,7 @@ assert classify(sys.argv[2])
 print("answered", flush=True)
 """
 
-# What the handler does, one thing after another: in the handler some of it goes side by side.
+# The handler does some of these steps at the same time; here they follow each other.
 STEPS = """
 import json, os, sys, time
 from pathlib import Path
@@ -44,47 +51,39 @@ import tokenizers; done("import tokenizers")
 import pydantic; done("import pydantic")
 import aws_lambda_powertools.event_handler; done("import powertools")
 import inference.api.requests, inference.api.loader, inference.api.openapi, inference.api.pages
-from inference.model.classifier import _session
+from inference.model.classifier import _open_session
 done("import inference")
 from inference.model.bundle import read_verified
 read_verified(folder); done("digests of the bundle")
 tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json")); done("tokenizer")
-session = _session(folder / "model.onnx"); done("session")
+session = _open_session(folder / "model.onnx"); done("session")
 session.run(None, {"input_ids": numpy.array([tokenizer.encode(sys.argv[2]).ids])})
 done("first run")
 print(json.dumps(steps))
 """
 
 
-@dataclass(frozen=True)
-class Took:
-    """Milliseconds by the clock and of CPU; the latter hardly depend on what else runs."""
-
-    wall: float
-    cpu: float
+def time_handler(bundle: Path, event: dict[str, object]) -> Duration:
+    """Time a start of the handler, as Lambda's runtime imports and calls it."""
+    return _time_process([HANDLER, str(bundle), json.dumps(event)], bundle)
 
 
-def handler(bundle: Path, event: dict[str, object]) -> Took:
-    """The handler, as Lambda's runtime would import and call it."""
-    return _timed([HANDLER, str(bundle), json.dumps(event)], bundle)
+def time_transformers(folder: Path, text: str) -> Duration:
+    """Time a start of a ``transformers`` pipeline that classifies the same text."""
+    return _time_process([TRANSFORMERS, str(folder), text], folder)
 
 
-def transformers(folder: Path, text: str) -> Took:
-    """A ``transformers`` pipeline that answers the same."""
-    return _timed([TRANSFORMERS, str(folder), text], folder)
-
-
-def steps(bundle: Path, text: str) -> dict[str, Took]:
-    """How long each step of the handler's start takes by itself."""
+def time_steps(bundle: Path, text: str) -> dict[str, Duration]:
+    """Time each step of the handler's start by itself."""
     command = [sys.executable, "-c", STEPS, str(bundle), text, str(time.time())]
     done = subprocess.run(
         command, cwd=ROOT, env=_environment(bundle), check=True, capture_output=True, text=True
     )
-    return {step: Took(*took) for step, took in json.loads(done.stdout).items()}
+    return {step: Duration(*times) for step, times in json.loads(done.stdout).items()}
 
 
-def _timed(arguments: list[str], model: Path) -> Took:
-    """Time to the word that says the answer is there, and the CPU time of the whole process."""
+def _time_process(arguments: list[str], model: Path) -> Duration:
+    """Time a process until it prints "answered", and count all its CPU time."""
     command = [sys.executable, "-c", *arguments]
     before, started = _children_cpu(), time.perf_counter()
     with subprocess.Popen(
@@ -100,7 +99,7 @@ def _timed(arguments: list[str], model: Path) -> Took:
         wall = time.perf_counter() - started
     if not answered:
         raise RuntimeError("a process ended without an answer")
-    return Took(1000 * wall, 1000 * (_children_cpu() - before))
+    return Duration(1000 * wall, 1000 * (_children_cpu() - before))
 
 
 def _environment(model: Path) -> dict[str, str]:

@@ -1,6 +1,6 @@
-"""A DistilBERT of full size with random weights, and the bundle it is exported to.
+"""Make a full-size DistilBERT with random weights, and the bundle it is exported to.
 
-Speed does not depend on the weights, so this needs no hub.
+Speed does not depend on the weights, so nothing needs to be downloaded.
 """
 
 import json
@@ -10,6 +10,7 @@ import torch
 from tokenizers import Tokenizer
 from transformers import DistilBertConfig, DistilBertForSequenceClassification
 
+from inference.local.checkout import ROOT, SAMPLE_MODEL
 from inference.model.bundle import MANIFEST, TOKENIZER, Manifest
 from training import tasks
 from training.data.read import read
@@ -17,30 +18,31 @@ from training.export import bundle as export
 from training.export import graph
 from training.fit import distilbert
 
-ROOT = Path(__file__).parents[1]
 HEADLINES = ROOT / "data" / "headlines.csv"
-SAMPLE_MODEL = ROOT / "data" / "sample-model"
 CALIBRATION_ROWS = 32
 
 
 def build(config: DistilBertConfig, folder: Path) -> Path:
-    """Make a model in a folder and, in ``bundle``, what it is exported to; the bundle."""
+    """Write a model into a folder, and its bundle into the folder ``bundle`` there.
+
+    Returns:
+        The folder of the bundle.
+    """
     torch.manual_seed(0)
-    tokenizer = padded_tokenizer(config.vocab_size)
+    tokenizer = pad_tokenizer(config.vocab_size)
     config.id2label = dict(enumerate(tasks.NEWS.labels))
     distilbert.save(DistilBertForSequenceClassification(config), tokenizer, folder)
     bundle = folder / "bundle"
     bundle.mkdir()
     max_length = export.write_tokenizer(folder, bundle)
-    texts = [row.text for row in read(str(HEADLINES), tasks.NEWS).examples]
-    calibration = distilbert.encode(tokenizer, texts[:CALIBRATION_ROWS])
+    calibration = distilbert.encode(tokenizer, read_headlines()[:CALIBRATION_ROWS])
     graph.write_graph(folder, bundle, max_length, calibration)
     manifest = Manifest(
         task=tasks.NEWS.name,
         labels=tasks.NEWS.labels,
         max_length=max_length,
         temperature=1,
-        files=export.entries_of(bundle),
+        files=export.describe_files(bundle),
         training={},
         metrics={},
         quantization={},
@@ -50,8 +52,13 @@ def build(config: DistilBertConfig, folder: Path) -> Path:
     return bundle
 
 
-def padded_tokenizer(size: int) -> Tokenizer:
-    """The shipped model's tokenizer with as many words as asked for, the last ones made up."""
+def read_headlines(location: str = str(HEADLINES)) -> list[str]:
+    """Read the texts of a news file, by default the sample headlines."""
+    return [row.text for row in read(location, tasks.NEWS).examples]
+
+
+def pad_tokenizer(size: int) -> Tokenizer:
+    """Fill the shipped model's vocabulary up to a size with invented words."""
     spec = json.loads((SAMPLE_MODEL / TOKENIZER).read_text())
     vocabulary = spec["model"]["vocab"]
     for index in range(len(vocabulary), size):

@@ -1,13 +1,17 @@
-"""The service under as many requests as it can take, single texts and lists mixed.
+"""Load the service with as many requests as it can take, single texts and lists mixed.
 
-    make load                                # the Lambda runtime in a pool of emulators, here
+    make load                                # the local system, in the real Lambda runtime
     make load URL=https://ID.execute-api.REGION.amazonaws.com
     python -m benchmarks.load --seconds 10
 
-Exits with 1 on any error, or where the memory of the function's processes grew.
+Prints the requests a second and the response times (p50, p95, p99) by kind of request. There is no
+peer: the test is that no request fails and that the memory of the function's processes does not
+grow. The exit code is 1 otherwise.
+
+The load generator shares the machine with the local system, so leave the machine alone. Throughput
+and response times vary with everything else that uses its cores; errors and memory do not.
 """
 
-import argparse
 import json
 import random
 import re
@@ -16,48 +20,52 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from typing import Annotated
 
-import locust  # makes the standard library's waiting cooperative
+import cyclopts
+import locust  # patches the waiting functions of the standard library
 import psutil
+from cyclopts import Parameter
+from cyclopts.validators import Number
 from locust import constant, task
 from locust.env import Environment
 from locust.stats import RequestStats
 
-ROOT = Path(__file__).parents[1]
+from inference.local.checkout import ROOT, SAMPLE_REQUESTS
+
 TEXTS = [
     text
     for file in ("headline.json", "many.json")
-    for found in json.loads((ROOT / "sample-requests" / file).read_text()).values()
-    for text in ([found] if isinstance(found, str) else found)
+    for inputs in json.loads((SAMPLE_REQUESTS / file).read_text()).values()
+    for text in ([inputs] if isinstance(inputs, str) else inputs)
 ]
 LISTS = (2, 8, 32, 128)  # texts in one request
-USERS_PER_ENVIRONMENT = 2  # so that a request always waits
+USERS_PER_ENVIRONMENT = 2  # so that a request is always waiting
 PERCENTILES = (0.5, 0.95, 0.99)
-MAX_GROWTH = 1.05  # of memory, from the first quarter of the time to the last
+MAX_GROWTH = 1.05  # of memory, from the first quarter of the samples to the last
 SAMPLE_SECONDS = 0.5
-WARM_UP_SECONDS = 10  # not counted: every size of request must have come by
+WARM_UP_SECONDS = 10  # not counted, until every size of request has occurred
 
 
 class Client(locust.HttpUser):
-    """Somebody who asks again as soon as there is an answer."""
+    """A user who sends the next request as soon as the last one is answered."""
 
     wait_time = constant(0)
 
     @task(4)
-    def one(self) -> None:
-        """A single text."""
-        self._ask("one text", random.choice(TEXTS), "predicted_label")  # noqa: S311
+    def send_text(self) -> None:
+        """Send a single text."""
+        self._send("one text", random.choice(TEXTS), "predicted_label")  # noqa: S311
 
     @task(1)
-    def many(self) -> None:
-        """A list."""
+    def send_list(self) -> None:
+        """Send a list."""
         size = random.choice(LISTS)  # noqa: S311
-        self._ask(f"list of {size}", random.choices(TEXTS, k=size), "predictions")  # noqa: S311
+        self._send(f"list of {size}", random.choices(TEXTS, k=size), "predictions")  # noqa: S311
 
-    def _ask(self, name: str, inputs: str | list[str], field: str) -> None:
+    def _send(self, name: str, inputs: str | list[str], field: str) -> None:
         body = {"inputs": inputs}
         with self.client.post("/predict", json=body, name=name, catch_response=True) as response:
             if response.status_code != 200:
@@ -68,41 +76,43 @@ class Client(locust.HttpUser):
                 response.failure("not an answer to this request")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Load the service, print a table; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.load",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--url", help="of a deployed API (default: one is started here)")
-    parser.add_argument("--seconds", type=float, default=120)
-    parser.add_argument("--environments", type=int, default=2, help="that serve at a time")
-    options = parser.parse_args(arguments)
-    users = options.environments * USERS_PER_ENVIRONMENT
-    if options.url:
-        stats, memory = load(options.url, users, options.seconds, None)
+def main(
+    *,
+    url: str = "",
+    seconds: Annotated[float, Parameter(validator=Number(gt=0))] = 120,
+    environments: Annotated[int, Parameter(validator=Number(gte=1))] = 2,
+) -> int:
+    """Load the service and print a table; return the exit code.
+
+    Args:
+        url: A deployed API. By default, the local system is started.
+        seconds: How long to send requests, after warming up.
+        environments: The execution environments of the service that work at the same time.
+    """
+    users = environments * USERS_PER_ENVIRONMENT
+    if url:
+        stats, memory = load(url, users, seconds, None)
     else:
-        with serving(options.environments) as (url, server):
-            stats, memory = load(url, users, options.seconds, psutil.Process(server.pid))
-    show(stats)
-    flat = options.url is not None or memory_is_flat(memory)
-    return 0 if stats.total.num_requests and not stats.total.num_failures and flat else 1
+        with serve(environments) as (local_url, server):
+            stats, memory = load(local_url, users, seconds, psutil.Process(server.pid))
+    print_table(stats)
+    is_flat = bool(url) or check_memory(memory)
+    return 0 if stats.total.num_requests and not stats.total.num_failures and is_flat else 1
 
 
 @contextmanager
-def serving(environments: int) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """The whole system on this machine: its URL and its process."""
-    command = [sys.executable, "-m", "inference.local", "serve"]
-    command += ["--environments", str(environments)]
+def serve(environments: int) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """Start the local system; yield its URL and its process."""
+    # In another process, because what locust patches would change the server, too.
+    command = [sys.executable, "-m", "textclf", "serve", "--environments", str(environments)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         try:
-            found = (re.search(r"Serving at (http://\S+)", line) for line in process.stdout)
-            url = next((url[1] for url in found if url), None)
-            if url is None:
+            matches = (re.search(r"Serving at (http://\S+)", line) for line in process.stdout)
+            match = next((match for match in matches if match), None)
+            if match is None:
                 raise SystemExit("the service did not start: see above")
-            yield url, process
+            yield match[1], process
         finally:
             process.send_signal(signal.SIGINT)
             process.wait()
@@ -111,7 +121,7 @@ def serving(environments: int) -> Iterator[tuple[str, subprocess.Popen[str]]]:
 def load(
     url: str, users: int, seconds: float, server: psutil.Process | None
 ) -> tuple[RequestStats, list[list[int]]]:
-    """Ask for so many seconds: the statistics, and samples of bytes of memory by process."""
+    """Send requests, and sample the memory of the function's processes, in bytes."""
     environment = Environment(user_classes=[Client], host=url.rstrip("/"), stop_timeout=30)
     runner = environment.create_local_runner()
     runner.start(users, spawn_rate=users)
@@ -122,20 +132,20 @@ def load(
     while time.monotonic() < deadline:
         time.sleep(SAMPLE_SECONDS)
         if server:
-            memory.append(function_memory(server))
+            memory.append(sample_memory(server))
     runner.quit()
     runner.greenlet.join()
     return environment.stats, memory
 
 
-def function_memory(server: psutil.Process) -> list[int]:
-    """Resident bytes of each process that runs the handler."""
+def sample_memory(server: psutil.Process) -> list[int]:
+    """Return the resident bytes of each process that runs the handler."""
     runtimes = [p for p in server.children(recursive=True) if p.name().startswith("python")]
     return [process.memory_info().rss for process in runtimes]
 
 
-def memory_is_flat(memory: list[list[int]]) -> bool:
-    """Print how the memory of all function processes went; whether it did not grow."""
+def check_memory(memory: list[list[int]]) -> bool:
+    """Print how the memory of all function processes changed; return whether it did not grow."""
     totals = [sum(sample) for sample in memory]
     quarter = len(totals) // 4
     if not quarter or not all(totals):
@@ -149,8 +159,8 @@ def memory_is_flat(memory: list[list[int]]) -> bool:
     return last <= MAX_GROWTH * first
 
 
-def show(stats: RequestStats) -> None:
-    """Print a row for each kind of request, in milliseconds."""
+def print_table(stats: RequestStats) -> None:
+    """Print a row for each kind of request, with times in milliseconds."""
     heads = "".join(f"{f'p{100 * p:.0f} ms':>9}" for p in PERCENTILES)
     print(f"\n{'':14}{'requests':>10}{'a second':>10}{'errors':>8}{heads}")
     for entry in [*sorted(stats.entries.values(), key=lambda e: e.name), stats.total]:
@@ -164,4 +174,4 @@ def show(stats: RequestStats) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    cyclopts.run(main)

@@ -1,1 +1,1 @@
-"""Serves a model bundle: everything in the Lambda image, nothing of training."""
+"""Serves a bundle. Nearly all of it goes into the Lambda image, which has no training code."""

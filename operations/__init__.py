@@ -1,1 +1,1 @@
-"""What is done with a stack beside `sam deploy`, the roles for it, and what it costs."""
+"""Operate a deployed stack: try a candidate, compare, roll back, check and estimate its cost."""

@@ -1,175 +1,158 @@
-"""Let a second model answer a share of a deployed stack's requests.
+"""Let a second model, the candidate, answer a share of a deployed stack's requests.
 
-    python -m operations.candidate start text-classifier-prod s3://BUCKET/PREFIX/VERSION 10
-    python -m operations.candidate show text-classifier-prod    # prints its model URI
-    python -m operations.candidate end text-classifier-prod     # the deployed model answers all
-
-``start`` publishes a version of the function with the other model and gives the configuration
-back to what CloudFormation left. Started again, with another weight or after it was killed, it
-comes to the same: what was deployed is read from the stack, not from the function.
+A candidate is a version of the function with another model. To publish it, ``start_candidate``
+changes the function's configuration for a moment and then restores what CloudFormation deployed.
+It may be called again, with another share or after it was killed: it takes the deployed model from
+the stack, not from the function.
 """
 
-import argparse
-import sys
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import boto3
-from botocore.exceptions import BotoCoreError, ClientError, WaiterError
-
-from inference.model.store import StoreError, fetch_manifest
-from operations.stack import ALIAS, DeliveryError, Stack, candidate_of, serve_only
+from inference.model.store import fetch_manifest
+from operations.alias import LiveAlias
+from operations.stack import Stack, StackError
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_lambda import LambdaClient
 
-DESCRIPTION = "candidate"  # of the versions made here, which no rollback goes back to
-# Lambda publishes no version that is as the last one, and CloudFormation takes that for a
-# failure: a candidate that is then deployed, code and all, must differ from what is deployed.
+# Starts the description of every candidate's version, so that a rollback can skip it.
+DESCRIPTION = "candidate"
+# Lambda does not publish a version identical to the latest one, and CloudFormation treats that as
+# a failure. With this variable, a candidate differs from the same model deployed later.
 MARK = "MODEL_CANDIDATE"
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Do what is asked; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m operations.candidate",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    commands = parser.add_subparsers(dest="command", required=True)
-    for name in ("start", "show", "end"):
-        commands.add_parser(name).add_argument("stack")
-    commands.choices["start"].add_argument("model_uri")
-    commands.choices["start"].add_argument("weight", type=int, help="1 to 99 (%% of requests)")
-    options = parser.parse_args(arguments)
-    clients = boto3.client("cloudformation"), boto3.client("lambda")
-    try:
-        if options.command == "start":
-            print(start(*clients, options.stack, options.model_uri, options.weight))
-        elif options.command == "show":
-            print(show(*clients, options.stack))
-        else:
-            print(end(*clients, options.stack))
-    except (DeliveryError, StoreError, BotoCoreError, ClientError, WaiterError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
-
-
-def start(
+def start_candidate(
     cloudformation: "CloudFormationClient",
     lambda_: "LambdaClient",
     name: str,
     model_uri: str,
-    weight: int,
+    percent: int,
 ) -> str:
-    """Send a share of the requests to a version with another model; says what was done.
+    """Send a share of a stack's requests to another model.
 
     Args:
-        cloudformation: a client.
-        lambda_: a client.
-        name: of the stack.
-        model_uri: of the other model, in the store of the deployed one.
-        weight: percent of the requests.
+        cloudformation: The client.
+        lambda_: The client.
+        name: The name of the stack.
+        model_uri: The candidate's model, in the same store as the deployed one.
+        percent: The share of the requests, from 1 to 99.
+
+    Returns:
+        The candidate's version.
 
     Raises:
-        DeliveryError: the stack is being deployed, or the model cannot stand in for its own.
-        StoreError: the store does not have both models.
+        StackError: A deployment is in progress, or the model cannot replace the deployed one.
+        StoreError: A manifest cannot be read.
     """
-    if not 1 <= weight <= 99:
-        raise DeliveryError(f"the weight is {weight}: it must be 1 to 99 percent")
     stack = Stack.find(cloudformation, name)
     stack.require_settled()
     require_compatible(stack.model_uri, model_uri)
-    alias = lambda_.get_alias(FunctionName=stack.function, Name=ALIAS)
+    alias = LiveAlias.read(lambda_, stack.function)
     version = _publish(lambda_, stack, model_uri)
-    lambda_.update_alias(
-        FunctionName=stack.function,
-        Name=ALIAS,
-        RoutingConfig={"AdditionalVersionWeights": {version: weight / 100}},
-        RevisionId=alias["RevisionId"],  # refused if a deployment moved it meanwhile
-    )
-    return f"{name}: {weight} % of the requests go to version {version} with {model_uri}"
+    alias.send_share_to(lambda_, version, percent)
+    return version
 
 
 def require_compatible(deployed: str, model_uri: str) -> None:
-    """Refuse a model that clients would notice, or that the function's role cannot read.
+    """Refuse a model that the function cannot read, or whose labels clients do not know.
 
     Raises:
-        DeliveryError: it is the deployed one, in another store or of other labels.
-        StoreError: the store does not have it.
+        StackError: It is the deployed model, in another store, or has other labels.
+        StoreError: A manifest cannot be read.
     """
     if model_uri == deployed:
-        raise DeliveryError(f"{model_uri} is the deployed model")
+        raise StackError(f"{model_uri} is the deployed model: choose another one")
     store = deployed.rpartition("/")[0]
     if model_uri.rpartition("/")[0] != store:
-        raise DeliveryError(f"the function may read models in {store} only: publish it there")
-    labels, own = (fetch_manifest(uri)[0].labels for uri in (model_uri, deployed))
-    if labels != own:
-        raise DeliveryError(f"its labels are {', '.join(labels)}, not {', '.join(own)}")
+        raise StackError(f"the function may only read models in {store}: publish the model there")
+    candidate_labels, labels = (
+        fetch_manifest(uri).manifest.labels for uri in (model_uri, deployed)
+    )
+    if candidate_labels != labels:
+        raise StackError(
+            f"the labels of {model_uri} are {', '.join(candidate_labels)}; "
+            f"the deployed model's are {', '.join(labels)}"
+        )
 
 
-def show(cloudformation: "CloudFormationClient", lambda_: "LambdaClient", name: str) -> str:
-    """The model URI of the candidate.
+def find_candidate(
+    cloudformation: "CloudFormationClient", lambda_: "LambdaClient", name: str
+) -> str:
+    """Return the model URI of a stack's candidate.
 
     Raises:
-        DeliveryError: there is none.
+        StackError: The stack has no candidate.
     """
-    function = Stack.find(cloudformation, name).function
-    candidate = candidate_of(lambda_.get_alias(FunctionName=function, Name=ALIAS))
-    if not candidate:
-        raise DeliveryError(f"{name} has no candidate: see make candidate")
-    found = lambda_.get_function_configuration(FunctionName=function, Qualifier=candidate[0])
-    return found["Environment"]["Variables"]["MODEL_URI"]
+    alias = LiveAlias.read(lambda_, Stack.find(cloudformation, name).function)
+    version = require_candidate(alias, name)
+    configuration = lambda_.get_function_configuration(
+        FunctionName=alias.function, Qualifier=version
+    )
+    return configuration["Environment"]["Variables"]["MODEL_URI"]
 
 
-def end(cloudformation: "CloudFormationClient", lambda_: "LambdaClient", name: str) -> str:
-    """Take the share away from the candidate, if there is one; says what was done.
+def require_candidate(alias: LiveAlias, name: str) -> str:
+    """Return the candidate's version.
 
     Raises:
-        DeliveryError: the stack is being deployed, and the share is the new version's.
+        StackError: The stack of this name has no candidate.
+    """
+    if not alias.candidate:
+        raise StackError(f"{name} has no candidate: start one with `textclf candidate start`")
+    return alias.candidate
+
+
+def end_candidate(
+    cloudformation: "CloudFormationClient", lambda_: "LambdaClient", name: str
+) -> str:
+    """Let the deployed version answer every request again.
+
+    Returns:
+        A sentence that says what changed.
+
+    Raises:
+        StackError: A deployment is in progress, so the share belongs to its canary.
     """
     stack = Stack.find_deployed(cloudformation, name)
     if not stack:
         return f"{name}: not deployed yet"
     stack.require_settled()
-    alias = lambda_.get_alias(FunctionName=stack.function, Name=ALIAS)
-    candidate = candidate_of(alias)
-    if not candidate:
+    alias = LiveAlias.read(lambda_, stack.function)
+    if not alias.candidate:
         return f"{name}: no candidate"
-    version = alias["FunctionVersion"]
-    serve_only(lambda_, stack.function, version, alias["RevisionId"])
-    return f"{name}: version {version} answers all requests, candidate {candidate[0]} none"
+    return remove_share(lambda_, alias, name)
+
+
+def remove_share(lambda_: "LambdaClient", alias: LiveAlias, name: str) -> str:
+    """Take the share away from the candidate; returns a sentence that says so."""
+    alias.send_all_to(lambda_, alias.version)
+    return f"{name}: version {alias.version} answers all requests, candidate {alias.candidate} none"
 
 
 def _publish(lambda_: "LambdaClient", stack: Stack, model_uri: str) -> str:
-    """A version of the function with another model; the function itself stays as deployed."""
+    """Publish a version with another model and leave the function as it was deployed."""
     function = stack.function
-    found = lambda_.get_function_configuration(FunctionName=function)
-    variables = {**found["Environment"]["Variables"], "MODEL_URI": stack.model_uri}
-    variables.pop(MARK, None)  # of a run that was killed
+    configuration = lambda_.get_function_configuration(FunctionName=function)
+    deployed = {**configuration["Environment"]["Variables"], "MODEL_URI": stack.model_uri}
+    deployed.pop(MARK, None)  # left behind by a run that was killed
+    candidate = {**deployed, "MODEL_URI": model_uri, MARK: "true"}
     try:
-        revision = _configure(
-            lambda_, function, {**variables, "MODEL_URI": model_uri, MARK: "true"}
-        )
+        revision = _configure(lambda_, function, candidate)
         version = lambda_.publish_version(
             FunctionName=function, Description=f"{DESCRIPTION} {model_uri}", RevisionId=revision
         )["Version"]
     finally:
-        _configure(lambda_, function, variables)
+        _configure(lambda_, function, deployed)
     lambda_.get_waiter("published_version_active").wait(FunctionName=function, Qualifier=version)
     return version
 
 
 def _configure(lambda_: "LambdaClient", function: str, variables: dict[str, str]) -> str:
-    """Set the function's variables and wait until they hold; returns the revision."""
+    """Set the function's variables, wait until they apply and return the revision."""
     lambda_.update_function_configuration(
         FunctionName=function, Environment={"Variables": variables}
     )
     lambda_.get_waiter("function_updated_v2").wait(FunctionName=function)
     return lambda_.get_function_configuration(FunctionName=function)["RevisionId"]
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,155 +1,124 @@
-"""What predictions cost, and what a month costs in which nobody asks.
+"""Estimate what predictions cost.
 
-    python -m operations.cost                              # the tables in README.md
-    python -m operations.cost --headline-ms 7 --list-ms 290 --architecture arm64
-
-The default durations are of the handler with the shipped model, for a headline of 16 tokens and
-a list of 128, in the slow hours of a 2-core cloud machine; `make bench` there has since shown half
-of that. They are rounded up as Lambda does. Prices: delivery/prices.py. Taxes, the free tier and
-cold starts (some 0.5 s each) are left out.
+An estimate, not a bill: taxes, the free tier and cold starts (some 0.5 s each) are left out.
+The prices are AWS's list prices in USD for us-east-1, first tier. They were written down on
+2026-11-21 from stored copies and quotations of the AWS pricing pages (Lambda on demand, DynamoDB
+writes, Step Functions, CloudWatch) or from memory (the others): check them before you rely on one.
 """
 
-import argparse
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Final, Literal
 
-from operations import prices
+from inference.tables.ranges import RANGE_ROWS
 
-MILLION = 1_000_000
-LIST = 128
-ROOT = Path(__file__).parents[1]
-TEMPLATE = ROOT / "template.yaml"
-BUNDLE = ROOT / "data" / "sample-model"
-IMAGE_GB = 0.2  # compressed; most of it is AWS's base image
-TRACED = 0.05  # of the requests; and the first of each second, up to 13 USD a month
-METRICS = 17  # the function's, of which 4 are of labels, and API Gateway's of POST /predict
-# By texts in a request, with the shipped model
-LOG_BYTES = {1: 1_100, LIST: 7_500}
+Architecture = Literal["x86_64", "arm64"]
+
+LAMBDA_GB_SECOND: Final[dict[Architecture, float]] = {"x86_64": 1.66667e-5, "arm64": 1.33334e-5}
+PROVISIONED_GB_SECOND: Final[dict[Architecture, float]] = {"x86_64": 4.1667e-6, "arm64": 3.3334e-6}
+LAMBDA_REQUEST: Final = 0.20 / 1e6
+HTTP_API_REQUEST: Final = 1.00 / 1e6  # up to 512 KB; a longer one counts as several
+LOGS_INGESTED_GB: Final = 0.50
+XRAY_TRACE: Final = 5.00 / 1e6
+TRANSFER_OUT_GB: Final = 0.09
+DYNAMODB_WRITE: Final = 0.625 / 1e6  # on demand, for an item of up to 1 KB
+STATE_TRANSITION: Final = 0.025 / 1e3  # Step Functions, standard workflow
+S3_GET: Final = 0.0004 / 1e3
+S3_PUT: Final = 0.005 / 1e3
+S3_GB_MONTH: Final = 0.023
+ECR_GB_MONTH: Final = 0.10
+ALARM_MONTH: Final = 0.10
+DASHBOARD_MONTH: Final = 3.00
+METRIC_MONTH: Final = 0.30  # if it gets values in every hour
+SECRET_MONTH: Final = 0.40
+SAGEMAKER_ENDPOINT_HOUR: Final = 0.056  # one ml.t2.medium
+HOURS_IN_MONTH: Final = 730
+TOTAL: Final = "**in total**"
+
+# A stack with the shipped model; tests compare most of these figures with the real ones.
+ALARMS, DRIFT_ALARMS, RETRAINING_ALARMS = 6, 2, 1
+METRICS = 17  # 4 of them for labels
+IMAGE_GB, MODEL_GB = 0.2, 0.016  # the image is compressed, and mostly AWS's base image
+TRACED = 0.05  # of the requests; the first of each second adds at most 13 USD a month
+LIST = 128  # texts in one request
+LOG_BYTES = {1: 1_100, LIST: 7_500}  # by the number of texts in a request
 ANSWER_BYTES = {1: 270, LIST: 29_000}
-SERVICE_LOG_BYTES = 700  # of Lambda's own three lines and API Gateway's one, about
+SERVICE_LOG_BYTES = 700  # roughly; three lines by Lambda and one by API Gateway
 
-
-@dataclass(frozen=True)
-class Request:
-    """One call of POST /predict, as Lambda and API Gateway meter it.
-
-    Attributes:
-        texts: in one request.
-        milliseconds: that Lambda bills.
-        log_bytes: that the function itself writes.
-        answer_bytes: that go out.
-    """
-
-    texts: int
-    milliseconds: float
-    log_bytes: int
-    answer_bytes: int
+# Bulk runs
+ROWS = [10**exponent for exponent in range(4, 10)]
+ROW_BYTES = 60  # like the headlines
+CONCURRENCY = (100, 1000)  # BulkConcurrency; an account has 1,000 until it asks for more
+MAX_CHILDREN = 10_000  # of a map at once, a limit of Step Functions
+FILE_BYTES = 1 << 30  # of each input file
+PLAN_BYTES_PER_SECOND = 20e6  # per file; measured: 22 MB of CSV
+START_SECONDS = 5.0  # for an environment to start and load the model
+OVERHEAD_SECONDS = 30.0  # for the steps between the maps, and for the children to start
+TRANSITIONS = 2  # per child: its start and its task
+GETS, PUTS = 3, 1  # per range: does its part exist, its first row, its rows; write the part
 
 
 @dataclass(frozen=True)
 class Function:
-    """What the function runs on."""
+    """The size of a function."""
 
-    memory: int
-    architecture: str
+    memory: int = 1769  # MB; buys one processor
+    architecture: Architecture = "x86_64"
 
-    def cost(self, seconds: float, gb_second: dict[str, float]) -> float:
-        """USD of so many seconds at the price of a GB-second by architecture."""
-        return seconds * self.memory / 1024 * gb_second[self.architecture]
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Print the tables."""
-    parser = argparse.ArgumentParser(
-        prog="python -m operations.cost",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--headline-ms", type=float, default=4, help="that a headline takes")
-    parser.add_argument("--list-ms", type=float, default=131, help=f"that {LIST} of them take")
-    parser.add_argument("--memory", type=int, default=1769, help="MB of the function")
-    parser.add_argument("--architecture", choices=prices.LAMBDA_GB_SECOND, default="x86_64")
-    options = parser.parse_args(arguments)
-    function = Function(options.memory, options.architecture)
-    one = Request(1, options.headline_ms, LOG_BYTES[1], ANSWER_BYTES[1])
-    many = Request(LIST, options.list_ms, LOG_BYTES[LIST], ANSWER_BYTES[LIST])
-    print(f"At {function.memory} MB on {function.architecture}, {prices.REGION}:\n")
-    show_predictions(one, many, function)
-    print()
-    show_month(function, sum(per_million(one, function).values()))
+    def cost(self, seconds: float, price: dict[Architecture, float] = LAMBDA_GB_SECOND) -> float:
+        """Return the price of some seconds in USD."""
+        return seconds * self.memory / 1024 * price[self.architecture]
 
 
-def per_million(
-    request: Request,
-    function: Function,
-    gb_second: dict[str, float] = prices.LAMBDA_GB_SECOND,
-) -> dict[str, float]:
-    """USD of a million predictions, by what costs them."""
-    requests = MILLION / request.texts
-    seconds = requests * math.ceil(request.milliseconds) / 1000
-    logs = requests * (request.log_bytes + SERVICE_LOG_BYTES) / 1e9
-    compute = function.cost(seconds, gb_second)
-    return {
-        "Lambda": compute + requests * prices.LAMBDA_REQUEST,
-        "HTTP API": requests * prices.HTTP_API_REQUEST,
-        "logs": logs * prices.LOGS_INGESTED_GB,
-        "traces of 5 % of the requests": requests * TRACED * prices.XRAY_TRACE,
-        "data out": requests * request.answer_bytes / 1e9 * prices.TRANSFER_OUT_GB,
+def price_predictions(texts: int, ms: float, function: Function) -> dict[str, float]:
+    """Return the USD per million predictions, in requests of ``texts`` that take ``ms`` each."""
+    requests = 1e6 / texts
+    log_gb = requests * (LOG_BYTES[texts] + SERVICE_LOG_BYTES) / 1e9
+    seconds = requests * math.ceil(ms) / 1000  # Lambda rounds up
+    costs = {
+        "Lambda": function.cost(seconds) + requests * LAMBDA_REQUEST,
+        "HTTP API": requests * HTTP_API_REQUEST,
+        "logs": log_gb * LOGS_INGESTED_GB,
+        "traces of 5 % of the requests": requests * TRACED * XRAY_TRACE,
+        "data out": requests * ANSWER_BYTES[texts] / 1e9 * TRANSFER_OUT_GB,
     }
+    total = sum(costs.values())
+    writes = 2e6 * DYNAMODB_WRITE  # the table and its index
+    return costs | {TOTAL: total, "`PredictionLog=on` adds": writes}
 
 
-def show_predictions(one: Request, many: Request, function: Function) -> None:
-    """Print what a million predictions cost, asked for one by one and in lists."""
-    each = [per_million(request, function) for request in (one, many)]
-    print(f"| USD per million predictions | one a request | {LIST} a request |")
-    print("|---|---:|---:|")
-    for name in each[0]:
-        row(name, *(costs[name] for costs in each))
-    row("**in all**", *(sum(costs.values()) for costs in each))
-    cheaper = prices.LAMBDA_WORK_IN_PROVISIONED_GB_SECOND
-    provisioned = [per_million(request, function, cheaper) for request in (one, many)]
-    row("in provisioned environments", *(sum(costs.values()) for costs in provisioned))
-    logged = MILLION * 2 * prices.DYNAMODB_WRITE  # into the table and into its index
-    row("more with `PredictionLog=on`", logged, logged)
-
-
-def show_month(function: Function, per_million_headlines: float) -> None:
-    """Print what a month costs, whether anybody asks or not, and what the usual way costs."""
-    template, alarm = TEMPLATE.read_text(), "Type: AWS::CloudWatch::Alarm\n"
-    drift = template.count(f"{alarm}    Condition: HasDrift\n")
-    retraining = template.count(f"{alarm}    Condition: HasRetraining\n")
-    alarms = template.count(alarm) - drift - retraining
-    model = sum(file.stat().st_size for file in BUNDLE.iterdir()) / 1e9
+def price_month(function: Function, usd_per_million: float) -> dict[str, float]:
+    """Return the USD per month of a stack that gets no requests, then of its extras."""
     idle = {
-        "dashboard": prices.DASHBOARD_MONTH,
-        f"{alarms} alarms": alarms * prices.ALARM_MONTH,
-        "an image in ECR": IMAGE_GB * prices.ECR_GB_MONTH,
-        "a model in S3": model * prices.S3_GB_MONTH,
+        "dashboard": DASHBOARD_MONTH,
+        f"{ALARMS} alarms": ALARMS * ALARM_MONTH,
+        "image in ECR, model in S3": IMAGE_GB * ECR_GB_MONTH + MODEL_GB * S3_GB_MONTH,
     }
-    seconds = 3600 * prices.HOURS_IN_MONTH
-    provisioned = function.cost(seconds, prices.LAMBDA_PROVISIONED_GB_SECOND)
-    print("| USD a month | |")
-    print("|---|---:|")
-    for name, cost in idle.items():
-        row(name, cost)
-    row("**in all, if nobody asks**", sum(idle.values()))
-    row("more with `Access=api-key`: a secret", prices.SECRET_MONTH)
-    row(f"more if asked in every hour: {METRICS} metrics", METRICS * prices.CUSTOM_METRIC_MONTH)
-    row(f"more with `DriftSchedule`: {drift} alarms", drift * prices.ALARM_MONTH)
-    row("more with `RetrainingBucket`: an alarm", retraining * prices.ALARM_MONTH)
-    row("more with `ProvisionedConcurrency=1`", provisioned)
-    for instance, hourly in prices.SAGEMAKER_ENDPOINT_HOUR.items():
-        monthly = hourly * prices.HOURS_IN_MONTH
-        equal = monthly / per_million_headlines
-        row(f"instead: SageMaker, one `{instance}`, as {equal:.0f} million headlines", monthly)
+    endpoint = SAGEMAKER_ENDPOINT_HOUR * HOURS_IN_MONTH
+    equal = f"(as much as {endpoint / usd_per_million:.0f} million single predictions)"
+    return {
+        **idle,
+        TOTAL: sum(idle.values()),
+        "`Access=api-key` adds a secret": SECRET_MONTH,
+        f"requests in every hour add {METRICS} metrics": METRICS * METRIC_MONTH,
+        f"`DriftSchedule` adds {DRIFT_ALARMS} alarms": DRIFT_ALARMS * ALARM_MONTH,
+        "`RetrainingBucket` adds an alarm": RETRAINING_ALARMS * ALARM_MONTH,
+        "`ProvisionedConcurrency=1` adds": function.cost(
+            3600 * HOURS_IN_MONTH, PROVISIONED_GB_SECOND
+        ),
+        f"one SageMaker `ml.t2.medium` endpoint instead {equal}": endpoint,
+    }
 
 
-def row(name: str, *usd: float) -> None:
-    """Print a row of a table."""
-    print(f"| {name} | {' | '.join(f'{one:.3f}' for one in usd)} |")
-
-
-if __name__ == "__main__":
-    main()
+def estimate_bulk_run(rows: int, concurrency: int, rows_per_second: float) -> tuple[float, float]:
+    """Return the seconds and USD of scoring files, at the speed of one worker."""
+    workers = min(concurrency - 1, MAX_CHILDREN)
+    files = math.ceil(rows * ROW_BYTES / FILE_BYTES)
+    ranges = max(files, math.ceil(rows / RANGE_ROWS))
+    planning, scoring = rows * ROW_BYTES / PLAN_BYTES_PER_SECOND, rows / rows_per_second
+    seconds = OVERHEAD_SECONDS + START_SECONDS
+    seconds += math.ceil(files / workers) * planning / files
+    seconds += math.ceil(ranges / workers) * scoring / ranges
+    usd = Function().cost(planning + scoring + min(workers, ranges) * START_SECONDS)
+    usd += (files + ranges) * (LAMBDA_REQUEST + TRANSITIONS * STATE_TRANSITION)
+    return seconds, usd + ranges * (GETS * S3_GET + PUTS * S3_PUT)

@@ -1,74 +1,61 @@
-"""Let the alias ``live`` of a deployed stack serve an earlier version again.
+"""Let an earlier version serve again."""
 
-    python -m operations.rollback text-classifier-prod      # the version before
-    python -m operations.rollback text-classifier-prod 7    # this one
-
-A deployment that is under way is cancelled instead, which takes it back by itself. A candidate
-that answers a share of the requests (see operations.candidate) loses it, and that is all.
-"""
-
-import sys
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import boto3
-from botocore.exceptions import BotoCoreError, ClientError
-
-from operations.candidate import DESCRIPTION
-from operations.stack import ALIAS, DeliveryError, Stack, candidate_of, serve_only
+from operations.alias import LiveAlias
+from operations.candidate import DESCRIPTION, remove_share
+from operations.stack import Stack, StackError
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_lambda import LambdaClient
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Roll back; returns the exit code."""
-    stack, *version = sys.argv[1:] if arguments is None else arguments
-    try:
-        print(rollback(boto3.client("cloudformation"), boto3.client("lambda"), stack, *version))
-    except (DeliveryError, BotoCoreError, ClientError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
-
-
-def rollback(
-    cloudformation: "CloudFormationClient", lambda_: "LambdaClient", stack: str, version: str = ""
+def roll_back(
+    cloudformation: "CloudFormationClient",
+    lambda_: "LambdaClient",
+    name: str,
+    version: str | None = None,
 ) -> str:
-    """Go back to a version, by default the one before; says what was done.
+    """Undo the last change to a stack, or serve a chosen version.
+
+    The last change is a deployment in progress, else a candidate, else the deployed version.
+
+    Args:
+        cloudformation: The client.
+        lambda_: The client.
+        name: The name of the stack.
+        version: The version to serve; by default, the previous one.
+
+    Returns:
+        A sentence that says what changed.
 
     Raises:
-        DeliveryError: there is no such version.
+        StackError: There is no previous version.
     """
-    found = Stack.find(cloudformation, stack)
-    if found.status == "UPDATE_IN_PROGRESS":
-        cloudformation.cancel_update_stack(StackName=stack)
-        return f"{stack}: the deployment under way is cancelled and taken back"
-    alias = lambda_.get_alias(FunctionName=found.function, Name=ALIAS)
-    current, candidate = alias["FunctionVersion"], candidate_of(alias)
-    if candidate and not version:
-        serve_only(lambda_, found.function, current, alias["RevisionId"])
-        return f"{stack}: version {current} answers all requests, candidate {candidate[0]} none"
-    target = version or _before(lambda_, found.function, int(current))
-    serve_only(lambda_, found.function, target, alias["RevisionId"])
-    return f"{stack}: version {target} serves instead of {current}"
+    stack = Stack.find(cloudformation, name)
+    if stack.status == "UPDATE_IN_PROGRESS":
+        cloudformation.cancel_update_stack(StackName=name)
+        return f"{name}: the deployment in progress is cancelled and rolled back"
+    alias = LiveAlias.read(lambda_, stack.function)
+    if alias.candidate and not version:
+        return remove_share(lambda_, alias, name)
+    target = version or _previous(lambda_, alias)
+    alias.send_all_to(lambda_, target)
+    return f"{name}: version {target} serves instead of {alias.version}"
 
 
-def _before(lambda_: "LambdaClient", function: str, current: int) -> str:
-    """The newest version older than the current one that was deployed, not tried."""
-    pages = lambda_.get_paginator("list_versions_by_function").paginate(FunctionName=function)
-    numbers = [
-        one["Version"]
-        for page in pages
-        for one in page["Versions"]
-        if not one.get("Description", "").startswith(f"{DESCRIPTION} ")
+def _previous(lambda_: "LambdaClient", alias: LiveAlias) -> str:
+    """Find the newest version that was deployed, not just a candidate, before the current one."""
+    pages = lambda_.get_paginator("list_versions_by_function").paginate(FunctionName=alias.function)
+    versions = [version for page in pages for version in page["Versions"]]
+    older = [
+        int(version["Version"])
+        for version in versions
+        if version["Version"].isdecimal()  # not $LATEST
+        and int(version["Version"]) < int(alias.version)
+        and not version.get("Description", "").startswith(f"{DESCRIPTION} ")
     ]
-    older = [int(number) for number in numbers if number.isdecimal() and int(number) < current]
     if not older:
-        raise DeliveryError(f"{function} has no version older than {current}")
+        raise StackError(f"{alias.function} has no version older than {alias.version}")
     return str(max(older))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

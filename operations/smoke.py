@@ -1,72 +1,71 @@
-"""Ask a deployed API whether it answers.
-
-    python -m operations.smoke https://API_ID.execute-api.REGION.amazonaws.com
-    python -m operations.smoke text-classifier-dev    # the API of this stack
-
-The environment variable HEADER may hold a header to send, such as ``x-api-key: KEY`` or
-``authorization: Bearer TOKEN``.
-"""
+"""Check that a deployed API answers."""
 
 import json
-import os
-import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
 from typing import Any
 
-import boto3
-from botocore.exceptions import BotoCoreError, ClientError
+from pydantic import BaseModel, ValidationError
 
-from operations.stack import Stack
+from inference.errors import TextClassifierError
 
 TEXT = "Life in Mars might be a real possibility"
-ATTEMPTS = 5  # a new API's name and its first environment take a moment
+ATTEMPTS = 5  # DNS and the first execution environment of a new API take a moment
 PAUSE_SECONDS = 3.0
-TIMEOUT_SECONDS = 35  # the API gives up after 30
+TIMEOUT_SECONDS = 35  # API Gateway itself gives up after 30
 
 
-class SmokeError(Exception):
-    """The API does not answer as it should; the message says what it did."""
+class SmokeError(TextClassifierError):
+    """The API does not answer as it should; the message says how it answers."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Ask; returns the exit code."""
-    targets = sys.argv[1:] if arguments is None else arguments
-    if len(targets) != 1:
-        print("usage: python -m operations.smoke URL or STACK", file=sys.stderr)
-        return 2
-    name, _, value = os.environ.get("HEADER", "").partition(":")
-    try:
-        answer = smoke(address(targets[0]).rstrip("/"), {name: value.strip()} if name else {})
-    except (SmokeError, BotoCoreError, ClientError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    print(f"{answer['predicted_label']} ({answer['confidence']:.0%}), {answer['model_version']}")
-    return 0
+class Answer(BaseModel):
+    """The answer to one text, as far as the check looks at it."""
+
+    predicted_label: str
+    confidence: float
+    probabilities: dict[str, float]
+    model_version: str
 
 
-def address(target: str) -> str:
-    """The URL of a target that is one, or a stack's name.
+def check_api(url: str, headers: dict[str, str], pause: float = PAUSE_SECONDS) -> Answer:
+    """Classify a text and check that the model named by ``/health`` answered.
+
+    Args:
+        url: The URL of the API.
+        headers: Sent with each request.
+        pause: Seconds between two attempts.
 
     Raises:
-        SmokeError: the stack has no API.
+        SmokeError: The last attempt failed, or its answer is wrong.
     """
-    if target.startswith(("https://", "http://")):
-        return target
-    outputs = Stack.find(boto3.client("cloudformation"), target).outputs
-    if "Url" not in outputs:
-        raise SmokeError(f"{target} has no API: its first deployment is not done")
-    return outputs["Url"]
+    url = url.rstrip("/")
+    health, answer = _ask_until_answered(url, headers, pause)
+    if answer.predicted_label not in answer.probabilities:
+        raise SmokeError(f"{url}/predict answered no label")
+    if answer.model_version != health.get("model_version"):
+        raise SmokeError(f"{url} answers with two versions of the model: a canary is in progress")
+    return answer
 
 
-def smoke(url: str, headers: dict[str, str], pause: float = PAUSE_SECONDS) -> dict[str, Any]:
-    """The API's answer to one text, which the model that /health names must have given.
+def parse_header(line: str) -> dict[str, str]:
+    """Parse a line like ``x-api-key: KEY``; an empty one means no header.
 
     Raises:
-        SmokeError: no such answer came, whatever the number of attempts.
+        SmokeError: The line has no colon.
     """
+    if not line:
+        return {}
+    name, colon, value = line.partition(":")
+    if not colon or not name.strip():
+        raise SmokeError("--header: write it as NAME: VALUE")  # without the line: it is a secret
+    return {name.strip(): value.strip()}
+
+
+def _ask_until_answered(
+    url: str, headers: dict[str, str], pause: float
+) -> tuple[dict[str, Any], Answer]:
     for attempt in range(1, ATTEMPTS + 1):
         try:
             health = _ask(f"{url}/health", headers)
@@ -76,16 +75,15 @@ def smoke(url: str, headers: dict[str, str], pause: float = PAUSE_SECONDS) -> di
             if attempt == ATTEMPTS:
                 raise
         time.sleep(pause)
-    if answer.get("predicted_label") not in answer.get("probabilities", {}):
-        raise SmokeError(f"{url}/predict answered no label")
-    if answer.get("model_version") != health.get("model_version"):
-        raise SmokeError(f"{url} answers with two versions of the model: a canary is under way")
-    return answer
+    try:
+        return health, Answer.model_validate(answer)
+    except ValidationError as error:
+        raise SmokeError(f"{url}/predict answered no label") from error
 
 
 def _ask(url: str, headers: dict[str, str], body: Any = None) -> dict[str, Any]:
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(  # noqa: S310 - address gives only http(s)
+    request = urllib.request.Request(  # noqa: S310 - the URL is the operator's own
         url, data, {"Content-Type": "application/json", **headers}
     )
     try:
@@ -98,7 +96,3 @@ def _ask(url: str, headers: dict[str, str], body: Any = None) -> dict[str, Any]:
     if not isinstance(answer, dict):
         raise SmokeError(f"{url} answered no JSON object")
     return answer
-
-
-if __name__ == "__main__":
-    sys.exit(main())

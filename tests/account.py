@@ -1,8 +1,9 @@
-"""A CloudFormation and a Lambda that answer what they are told to and nothing else."""
+"""Stubs of CloudFormation and Lambda, which answer the expected calls and refuse any other."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import boto3
@@ -17,7 +18,7 @@ DEPLOYED = f"{STORE}/0123456789abcdef"
 
 @dataclass(frozen=True)
 class Account:
-    """The clients, and what they are told to answer."""
+    """The clients, and the stubbers that hold their answers."""
 
     cloudformation: CloudFormationClient
     lambda_: LambdaClient
@@ -25,7 +26,7 @@ class Account:
     function: Stubber
 
     def describe(self, status: str = "UPDATE_COMPLETE", **outputs: str) -> None:
-        """Expect to be asked for the stack; ``Function=""`` is one that has none yet."""
+        """Expect a call that describes the stack; ``Function=""`` leaves that output out."""
         answer: Any = {
             "StackName": "stack",
             "CreationTime": "2026-01-01T00:00:00Z",
@@ -42,36 +43,48 @@ class Account:
         }
         self.stack.add_response("describe_stacks", {"Stacks": [answer]}, {"StackName": "stack"})
 
-    def be_missing(self) -> None:
-        """Expect to be asked for the stack before its first deployment."""
+    def describe_missing(self) -> None:
+        """Expect a call that describes the stack, which does not exist."""
         message = "Stack with id stack does not exist"
         self.stack.add_client_error("describe_stacks", "ValidationError", message)
 
     def serve(self, version: str, **weights: float) -> None:
-        """Expect to be asked for the alias; ``v11=0.1`` is a candidate's weight."""
-        routing: Any = {"AdditionalVersionWeights": {k[1:]: v for k, v in weights.items()}}
-        answer = {"FunctionVersion": version, "RevisionId": "before", "RoutingConfig": routing}
+        """Expect a call that reads the alias; ``v11=0.1`` is a candidate's weight."""
+        answer = {
+            "FunctionVersion": version,
+            "RevisionId": "before",
+            "RoutingConfig": _routing(weights),
+        }
         self.function.add_response("get_alias", answer, {"FunctionName": FUNCTION, "Name": "live"})
 
     def expect_alias(self, version: str | None, **weights: float) -> None:
-        """Expect the alias to be moved, if it is still as it was."""
-        asked: Any = {
+        """Expect a call that moves the alias, provided that it is still where it was."""
+        expected: Any = {
             "FunctionName": FUNCTION,
             "Name": "live",
-            "RoutingConfig": {"AdditionalVersionWeights": {k[1:]: v for k, v in weights.items()}},
+            "RoutingConfig": _routing(weights),
             "RevisionId": "before",
         }
         if version:
-            asked["FunctionVersion"] = version
-        self.function.add_response("update_alias", {}, asked)
+            expected["FunctionVersion"] = version
+        self.function.add_response("update_alias", {}, expected)
 
 
 @contextmanager
 def stubbed() -> Iterator[Account]:
-    """An account for one test, which must have been asked all that was expected."""
-    session = boto3.Session("test", "test", region_name="us-east-1")
-    cloudformation, lambda_ = session.client("cloudformation"), session.client("lambda")
+    """Make an account for one test; fails unless every expected call was made."""
+    cloudformation, lambda_ = _clients()
     with Stubber(cloudformation) as stack, Stubber(lambda_) as function:
         yield Account(cloudformation, lambda_, stack, function)
         stack.assert_no_pending_responses()
         function.assert_no_pending_responses()
+
+
+@cache
+def _clients() -> tuple[CloudFormationClient, LambdaClient]:
+    session = boto3.Session("test", "test", region_name="us-east-1")
+    return session.client("cloudformation"), session.client("lambda")
+
+
+def _routing(weights: dict[str, float]) -> Any:
+    return {"AdditionalVersionWeights": {name[1:]: weight for name, weight in weights.items()}}

@@ -1,6 +1,6 @@
-"""What CloudFormation makes of template.yaml: the SAM transform, then the intrinsic functions.
+"""template.yaml as CloudFormation deploys it: the SAM transform, then the intrinsic functions.
 
-python -m tests.cloudformation    # prints the template after the transform, for scanners
+``python -m tests.cloudformation`` prints the template after the transform, for scanners.
 """
 
 import json
@@ -16,38 +16,51 @@ from samtranslator.yaml_helper import yaml_parse
 from tests.conftest import ROOT
 
 TEMPLATE = ROOT / "template.yaml"
+PSEUDO_PARAMETERS = {
+    "AWS::AccountId": "123456789012",
+    "AWS::Partition": "aws",
+    "AWS::Region": "us-east-1",
+    "AWS::StackName": "stack",
+}
+NO_VALUE = object()  # AWS::NoValue
+
+# Values of parameters.
 MODEL = {"ModelStore": "s3://models/news", "ModelVersion": "0123456789abcdef"}
 RETRAINING = {
     "RetrainingBucket": "jobs",
     "RetrainingRole": "arn:aws:iam::123456789012:role/training",
     "RetrainingDeployRole": "arn:aws:iam::123456789012:role/deploy",
 }
-PSEUDO = {
-    "AWS::AccountId": "123456789012",
-    "AWS::Partition": "aws",
-    "AWS::Region": "us-east-1",
-    "AWS::StackName": "stack",
+KMS = "arn:aws:kms:us-east-1:123456789012:key/01234567-89ab-cdef-0123-456789abcdef"
+VPC = {"SubnetIds": "subnet-1,subnet-2", "SecurityGroupIds": "sg-1"}
+JWT = {"Access": "jwt", "JwtIssuer": "https://issuer/", "JwtAudience": "app,cli"}
+API_KEY = {"Access": "api-key"}
+DRIFT = {"PredictionLog": "on", "DriftSchedule": "daily"}
+EVERYTHING = {
+    **API_KEY,
+    **VPC,
+    "KmsKeyArn": KMS,
+    "BulkBucket": "files",
+    **DRIFT,
+    "ProvisionedConcurrency": "2",
+    "ReservedConcurrency": "10",
+    "CorsOrigin": "https://example.com",
+    "AlarmEmail": "ops@example.com",
+    "Architecture": "arm64",
 }
-NOTHING = object()  # AWS::NoValue
-
-
-@cache
-def _parsed() -> dict[str, Any]:
-    parsed: dict[str, Any] = yaml_parse(TEMPLATE.read_text())
-    return parsed
 
 
 def parameters() -> dict[str, dict[str, Any]]:
-    """The parameters section."""
-    section: dict[str, dict[str, Any]] = _parsed()["Parameters"]
+    """Return the parameters of the template."""
+    section: dict[str, dict[str, Any]] = yaml_parse(TEMPLATE.read_text())["Parameters"]
     return section
 
 
 @cache
 def transformed(**values: str) -> dict[str, Any]:
-    """The template after the SAM transform, with the values of parameters."""
+    """Apply the SAM transform, with these values of parameters."""
     template = yaml_parse(TEMPLATE.read_text())
-    # As `sam build` and `sam deploy` leave them:
+    # What `sam build` and `sam deploy` fill in:
     for function in ("Classifier", "BulkFunction", "DriftFunction"):
         template["Resources"][function]["Properties"]["ImageUri"] = (
             "123456789012.dkr.ecr.us-east-1.amazonaws.com/classifier:0123456789ab"
@@ -64,18 +77,42 @@ def transformed(**values: str) -> dict[str, Any]:
 
 @cache
 def deployed(**values: str) -> dict[str, Any]:
-    """The resources and outputs that there are with these parameters, every function resolved.
+    """Return the resources and outputs that exist with these values, with all functions resolved.
 
-    A reference to a resource is its name; an attribute of one ``NAME.ATTRIBUTE``.
+    A reference to a resource becomes its name, an attribute of a resource ``NAME.ATTRIBUTE``.
     """
     template = transformed(**values)
     return _Resolver(template, MODEL | values).resolve_template()
 
 
+def resources(kind: str, **values: str) -> dict[str, Any]:
+    """Return the properties of the resources of a type, by name."""
+    return {
+        name: one["Properties"]
+        for name, one in deployed(**values)["Resources"].items()
+        if one["Type"] == f"AWS::{kind}"
+    }
+
+
+def statements(role: str, **values: str) -> dict[str, dict[str, Any]]:
+    """Return the statements of a role by their Sid, with actions and resources as sets."""
+    (policy,) = resources("IAM::Role", **values)[role]["Policies"]
+    found = {}
+    for one in policy["PolicyDocument"]["Statement"]:
+        sets = {
+            key: {one[key]} if isinstance(one[key], str) else set(one[key])
+            for key in ("Action", "Resource")
+        }
+        found[one["Sid"]] = one | sets
+    return found
+
+
 class _Resolver:
+    """Resolves conditions, references and functions of a template."""
+
     def __init__(self, template: dict[str, Any], values: dict[str, str]) -> None:
         self._template = template
-        self._values = dict(PSEUDO)
+        self._values = dict(PSEUDO_PARAMETERS)
         for name, parameter in template["Parameters"].items():
             value = str(values.get(name, parameter.get("Default")))
             is_list = parameter["Type"] == "CommaDelimitedList"
@@ -97,7 +134,7 @@ class _Resolver:
     def _resolve(self, value: Any) -> Any:
         if isinstance(value, list):
             resolved = [self._resolve(one) for one in value]
-            return [one for one in resolved if one is not NOTHING]
+            return [one for one in resolved if one is not NO_VALUE]
         if not isinstance(value, dict):
             return value
         if len(value) == 1:
@@ -107,11 +144,11 @@ class _Resolver:
             if name == "Ref" or name.startswith("Fn::"):
                 return self._call(name.removeprefix("Fn::"), argument)
         pairs = {key: self._resolve(one) for key, one in value.items()}
-        return {key: one for key, one in pairs.items() if one is not NOTHING}
+        return {key: one for key, one in pairs.items() if one is not NO_VALUE}
 
     def _call(self, function: str, argument: Any) -> Any:
         if function == "Ref":
-            return NOTHING if argument == "AWS::NoValue" else self._values.get(argument, argument)
+            return NO_VALUE if argument == "AWS::NoValue" else self._values.get(argument, argument)
         if function == "If":
             condition, yes, no = argument
             return self._resolve(yes if self._is_true(condition) else no)

@@ -1,1 +1,1 @@
-"""The `textclf` command."""
+"""The `textclf` command: one file for each subcommand, which parses, delegates and prints."""

@@ -1,1 +1,1 @@
-"""Makes a model bundle: read, split, fine-tune, evaluate, export, publish."""
+"""Make a bundle: read and split data, fine-tune, evaluate, export."""

@@ -1,43 +1,43 @@
-"""What is classified: the one place to add a task.
+"""Classification tasks: the one place to add one.
 
-A task names its labels, says how its rows stand in a file and how many tokens of a text
-the model reads. Everything the serving half needs of it travels in the bundle's manifest.
+A task names its labels, describes the layout of its data file, and limits how much of a text the
+model reads. The bundle's manifest carries whatever serving needs to know about it.
 """
 
 from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
-class Table:
-    """How rows stand in a CSV file and which columns mean what."""
+class FileLayout:
+    """The layout of a CSV file, and what its columns mean."""
 
     text: str
     label: str
-    group: str | None = None  # rows of one group never stand on both sides of a split
+    group: str | None = None  # rows of one group are never on both sides of a split
     time: str | None = None  # milliseconds since the epoch
     source: str | None = None  # who wrote the text
-    split: str | None = None  # train or test, as the data set's authors split it; may be missing
-    delimiter: str = ","  # where the file has its own header, the one that stands in it
+    split: str | None = None  # train or test, if the authors split the data; may be missing
+    delimiter: str = ","  # a file with a header row may use another one
     quoted: bool = True
-    header: tuple[str, ...] | None = None  # None: the first row of the file
+    header: tuple[str, ...] | None = None  # None if the file's first row is its header
 
 
 @dataclass(frozen=True)
 class Task:
     """A classification task.
 
-    ``codes`` maps what stands in the label column to a label; the order of its distinct
-    values is the order of the model's outputs. Empty: the labels are found in the data.
+    ``codes`` maps the values of the label column to labels; the order of its distinct labels is
+    the order of the model's outputs. If it is empty, the labels are found in the data.
     """
 
     name: str
-    table: Table
+    layout: FileLayout
     codes: dict[str, str]
     max_length: int  # wordpieces, [CLS] and [SEP] included
-    default_split: str  # of training.data.SPLITS; story where a file has no official split
-    baseline: str = "TF-IDF(1,2) + LinearSVC"  # of training.evaluate.baseline.CLASSIFIERS
-    truncation_side: str = "right"  # where a longer text is cut off: right is its end
-    markup: str | None = None  # regular expression of what is read as a space
+    default_split: str  # one of training.data.split.SPLITS; story if a file has no official split
+    baseline: str = "TF-IDF(1,2) + LinearSVC"  # one of training.evaluate.baseline.CLASSIFIERS
+    truncation_side: str = "right"  # where a longer text is cut: right is its end
+    markup: str | None = None  # regular expression; what it matches is read as a space
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -47,15 +47,15 @@ class Task:
 
 NEWS = Task(
     name="news",
-    table=Table(
+    layout=FileLayout(
         text="TITLE",
         label="CATEGORY",
         group="STORY",
         time="TIMESTAMP",
         source="PUBLISHER",
         delimiter="\t",
-        # A double quote in a headline is a character, not a delimiter: read with quoting,
-        # 518 rows of the real file vanish into 9 giant titles.
+        # A double quote in a headline is only a character: if it were read as quoting,
+        # 518 rows of the real file would vanish into 9 giant titles.
         quoted=False,
         header=("ID", "TITLE", "URL", "PUBLISHER", "CATEGORY", "STORY", "HOSTNAME", "TIMESTAMP"),
     ),
@@ -66,14 +66,14 @@ NEWS = Task(
 
 SENTIMENT = Task(
     name="sentiment",
-    table=Table(text="text", label="label", split="split"),
+    layout=FileLayout(text="text", label="label", split="split"),
     codes={"0": "negative", "1": "positive", "negative": "negative", "positive": "positive"},
     max_length=256,
     default_split="official",
     baseline="TF-IDF(1,2) + logistic regression",
-    # Two in five reviews are longer, and their last words tell more than their first: a linear
-    # model on 254 wordpieces of each is right about 89.5 % by the last and 88.7 % by the first
-    # ones (89.9 % by both ends; Sun et al. 2019, https://arxiv.org/abs/1905.05583, found the
+    # Two in five reviews are longer, and their last words say more than their first: a linear
+    # model on 254 wordpieces of each is right about 89.5 % with the last and 88.7 % with the first
+    # ones (89.9 % with both ends; Sun et al. 2019, https://arxiv.org/abs/1905.05583, found the
     # last ones as good as both ends for BERT).
     truncation_side="left",
     markup=r"<br\s*/?>",  # the line breaks of IMDb's pages
@@ -83,11 +83,11 @@ TASKS = {task.name: task for task in (NEWS, SENTIMENT)}
 
 
 def custom_task(name: str, text: str, label: str, group: str | None) -> Task:
-    """A task for any CSV file with a header row, a text and a label column."""
-    table = Table(text=text, label=label, group=group)
-    return Task(name, table, codes={}, max_length=128, default_split="story")
+    """Make a task for any CSV file with a header row, a text and a label column."""
+    layout = FileLayout(text=text, label=label, group=group)
+    return Task(name, layout, codes={}, max_length=128, default_split="story")
 
 
 def with_labels(task: Task, labels: tuple[str, ...]) -> Task:
-    """The same task with the labels that were found in its data."""
+    """Return the task with the labels that were found in its data."""
     return replace(task, codes={label: label for label in labels})

@@ -1,1 +1,1 @@
-"""The Lambda handler of the HTTP API."""
+"""The HTTP API: a Lambda handler, and the pages that it serves."""

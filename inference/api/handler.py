@@ -1,140 +1,141 @@
 """The Lambda handler: a list of routes."""
 
-from inference.api.loader import Model, ModelUnavailableError
+from inference.api.loader import ClassifierLoader
 from inference.runtime.settings import read_settings
 
 settings = read_settings()
-model = Model(settings)  # onnxruntime prepares it while Python imports the rest
+loader = ClassifierLoader(settings)  # loads in a thread while Python imports the rest
 
 import json
 import time
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, CORSConfig, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from inference.api import pages
-from inference.api import requests as api
-from inference.api.openapi import document
+from inference.api import problems
+from inference.api.answers import Health, answer_many, answer_one
+from inference.api.openapi import describe_api
+from inference.api.pages import render_page
+from inference.api.requests import RequestParser
 from inference.predictions.log import PredictionLog
-from inference.runtime.telemetry import count_cold_start, logger, metrics, predicted
+from inference.runtime.telemetry import count_cold_start, logger, metrics, record_predictions
 from inference.runtime.tracing import traced
 
-READ = ["GET", "HEAD"]
-METHODS = {
-    "/": READ,
-    "/predict": ["POST"],
-    "/health": READ,
-    "/model": READ,
-    "/openapi.json": READ,
-    "/docs": READ,
-}
+if TYPE_CHECKING:
+    from inference.model.classifier import Classifier, Prediction
+
+Route = Callable[[], Response[str]]
 
 cors = CORSConfig(allow_origin=settings.cors_origin) if settings.cors_origin else None
 app = APIGatewayHttpResolver(cors=cors)
-requests = api.RequestReader(settings)
-metrics.namespace = settings.metrics_namespace
+parser = RequestParser(settings)
 prediction_log = PredictionLog(settings) if settings.prediction_table else None
-model.load()  # while Lambda's init still has full CPU; a failure is tried again by requests
+metrics.namespace = settings.metrics_namespace
+methods_of: dict[str, tuple[str, ...]] = {}  # by path
+loader.load()  # the init phase has a full CPU; if loading fails, requests try again
 
 
-@app.post("/predict")
+def route(path: str, *methods: str) -> Callable[[Route], Route]:
+    """Register a function for a path and its methods."""
+    methods_of[path] = methods
+    return app.route(path, method=list(methods))
+
+
+@route("/predict", "POST")
 def predict() -> Response[str]:
-    """Classify one text or a list of them."""
-    request = requests.read(app.current_event)
-    classifier, version = model.get()
-    started = time.perf_counter()
-    with traced("predict"):
-        predictions = classifier.predict(request.texts)
-    milliseconds = 1000 * (time.perf_counter() - started)
-    predicted(predictions, version, milliseconds, request.texts if settings.log_text else None)
-    if prediction_log:
-        request_id = app.lambda_context.aws_request_id
-        prediction_log.write(request_id, request.texts, predictions, version)
-    return api.answer(request, predictions, version)
+    """Classify one text or a list of texts."""
+    request = parser.parse(app.current_event)
+    classifier = loader.get_classifier()
+    predictions = classify(classifier, request.texts)
+    if request.is_list:
+        return respond(answer_many(predictions, classifier.version).model_dump_json())
+    return respond(answer_one(predictions[0], classifier.version).model_dump_json())
 
 
-@app.route("/health", method=READ)
+@route("/health", "GET", "HEAD")
 def health() -> Response[str]:
-    """Whether this environment can answer."""
-    _, version = model.get()
-    return api.json_response(api.Health(status="ok", model_version=version))
+    """Tell whether this environment can answer."""
+    version = loader.get_classifier().version
+    return respond(Health(status="ok", model_version=version).model_dump_json())
 
 
-@app.route("/model", method=READ)
-def card() -> Response[str]:
-    """The model card: the bundle's manifest and version."""
-    classifier, version = model.get()
-    content = {"model_version": version, **classifier.manifest.model_dump(mode="json")}
-    return Response(HTTPStatus.OK, "application/json", json.dumps(content))
+@route("/model", "GET", "HEAD")
+def model_card() -> Response[str]:
+    """Show the manifest and the version of the bundle."""
+    version, manifest = loader.get_classifier().version, loader.get_manifest()
+    return respond(json.dumps({"model_version": version, **manifest.model_dump(mode="json")}))
 
 
-@app.route("/openapi.json", method=READ)
+@route("/openapi.json", "GET", "HEAD")
 def openapi() -> Response[str]:
-    """The OpenAPI document."""
-    return Response(HTTPStatus.OK, "application/json", json.dumps(document(requests)))
+    """Show the OpenAPI document."""
+    return respond(json.dumps(describe_api(parser)))
 
 
-@app.route("/", method=READ)
+@route("/", "GET", "HEAD")
 def home() -> Response[str]:
-    """A page to try the classifier."""
-    return pages.page("index.html")
+    """Show a page to try the classifier."""
+    return render_page("index.html")
 
 
-@app.route("/docs", method=READ)
+@route("/docs", "GET", "HEAD")
 def docs() -> Response[str]:
-    """The OpenAPI document for people."""
-    return pages.page("docs.html")
-
-
-@app.exception_handler(api.ProblemError)
-def told(problem: api.ProblemError) -> Response[str]:
-    """An error the client is told about."""
-    return api.problem_response(problem)
-
-
-@app.exception_handler(ModelUnavailableError)
-def unavailable(_: ModelUnavailableError) -> Response[str]:
-    """The model cannot be had now; the next request tries again."""
-    headers = {"Retry-After": str(api.RETRY_SECONDS)}
-    detail = "The model is not available yet."
-    problem = api.ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers=headers)
-    return api.problem_response(problem)
+    """Show the OpenAPI document as a page."""
+    return render_page("docs.html")
 
 
 @app.not_found
 def unmatched(_: NotFoundError) -> Response[str]:
-    """No such path, or not with this method."""
-    methods = METHODS.get(app.current_event.path)
+    """Answer OPTIONS, and refuse unknown paths and methods."""
+    methods = methods_of.get(app.current_event.path)
     if methods is None:
-        problem = api.ProblemError(HTTPStatus.NOT_FOUND, "There is no such resource.")
-        return api.problem_response(problem)
-    allow = {"Allow": ", ".join([*methods, "OPTIONS"])}
+        error = problems.ProblemError(HTTPStatus.NOT_FOUND, "There is no such resource.")
+        return problems.to_response(error, app.lambda_context.aws_request_id)
+    headers = {"Allow": ", ".join([*methods, "OPTIONS"])}
     if app.current_event.http_method == "OPTIONS":
-        return Response(HTTPStatus.NO_CONTENT, headers={**allow})
-    detail = f"This resource answers {allow['Allow']}."
-    problem = api.ProblemError(HTTPStatus.METHOD_NOT_ALLOWED, detail, headers=allow)
-    return api.problem_response(problem)
+        return Response(HTTPStatus.NO_CONTENT, headers={**headers})
+    detail = f"This resource answers {headers['Allow']}."
+    error = problems.ProblemError(HTTPStatus.METHOD_NOT_ALLOWED, detail, headers=headers)
+    return problems.to_response(error, app.lambda_context.aws_request_id)
 
 
 @app.exception_handler(Exception)
-def failed(_: Exception) -> Response[str]:
-    """A fault of ours: all of it in the log, none of it in the answer."""
-    logger.exception("unhandled")
-    detail = f"Request {app.lambda_context.aws_request_id} failed."
-    return api.problem_response(api.ProblemError(HTTPStatus.INTERNAL_SERVER_ERROR, detail))
+def refuse(error: Exception) -> Response[str]:
+    """Answer with an error response."""
+    return problems.to_response(error, app.lambda_context.aws_request_id)
 
 
-@logger.inject_lambda_context(log_event=False)  # whatever the environment says
+def classify(classifier: "Classifier", texts: Sequence[str]) -> "list[Prediction]":
+    """Classify texts, and record the predictions in logs, metrics and the prediction table."""
+    started = time.perf_counter()
+    with traced("predict"):
+        predictions = classifier.predict(texts)
+    milliseconds = 1000 * (time.perf_counter() - started)
+    version = classifier.version
+    record_predictions(predictions, version, milliseconds, texts if settings.log_text else None)
+    if prediction_log:
+        request_id = app.lambda_context.aws_request_id
+        prediction_log.write(request_id, texts, predictions, version)
+    return predictions
+
+
+def respond(body: str) -> Response[str]:
+    """Answer with a JSON document."""
+    return Response(HTTPStatus.OK, "application/json", body)
+
+
+@logger.inject_lambda_context(log_event=False)  # even if an environment variable says otherwise
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Answer an API Gateway HTTP API event (payload format 2.0).
+    """Answer an event of an API Gateway HTTP API (payload format 2.0).
 
-    Any other event is a warmer's or somebody's test: it gets the state of the model.
+    Any other event comes from a warmer or a test, and is answered with the state of the model.
     """
     count_cold_start()
     if "http" not in (event.get("requestContext") or {}):
-        model.load()
-        return {"status": "ok" if model.loaded else "unavailable"}
+        loader.load()
+        return {"status": "ok" if loader.is_loaded else "unavailable"}
     return app.resolve(event, context)

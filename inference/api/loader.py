@@ -1,10 +1,11 @@
-"""The model of this execution environment: had once, then kept in memory."""
+"""Load the classifier once per execution environment and cache it."""
 
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from inference.model.bundle import BundleError
+from inference.model.bundle import Bundle, BundleError, Manifest
 from inference.model.store import StoreError, fetch
 from inference.runtime.settings import Settings
 from inference.runtime.tracing import traced
@@ -14,66 +15,82 @@ if TYPE_CHECKING:
 
 
 class ModelUnavailableError(Exception):
-    """The model cannot be had now; the log says why."""
+    """The model could not be loaded; the log says why."""
 
 
-class Model:
-    """The classifier that the settings name; while it cannot be had, each request tries again."""
+@dataclass(frozen=True)
+class _Loading:
+    """An attempt that runs in another thread."""
+
+    started: float
+    bundle: Future[Bundle]
+    classifier: "Future[Classifier]"
+
+
+class ClassifierLoader:
+    """Loads the classifier that the settings name; the next request retries a failed load."""
 
     def __init__(self, settings: Settings) -> None:
-        """Begin to get it."""
+        """Start loading, without waiting for the result."""
         self._settings = settings
-        self._loaded: tuple[Classifier, str] | None = None
-        self._loading: Future[tuple[Classifier, str]] | None = self._begin()
+        self._classifier: Classifier | None = None
+        self._manifest: Manifest | None = None
+        self._loading: _Loading | None = self._start()
 
     def load(self) -> None:
-        """Have the model if it is not there yet; a failure is logged, not raised."""
-        if self._loaded:
+        """Wait until the classifier is loaded; a failure is recorded, not raised."""
+        if self._classifier:
             return
-        from inference.runtime.telemetry import (  # not before it is begun
-            model_loaded,
-            model_not_loaded,
-        )
+        # Imported here, so that loading starts before Powertools is imported.
+        from inference.runtime.telemetry import record_model_load, record_model_load_failure
 
         try:
             with traced("load model"):
-                loading = self._loading or self._begin()
-                self._loading = None  # should it fail, the next call begins anew
-                self._loaded = loading.result()
+                loading = self._loading or self._start()
+                self._loading = None  # if this attempt fails, the next call starts another one
+                self._classifier = loading.classifier.result()
+                self._manifest = loading.bundle.result().manifest
         except (StoreError, BundleError) as error:
-            model_not_loaded(self._settings.model_uri, error)
+            record_model_load_failure(self._settings.model_uri, error)
             return
-        model_loaded(self._loaded[1], time.monotonic() - self._started)
+        record_model_load(self._classifier.version, time.monotonic() - loading.started)
 
-    def _begin(self) -> "Future[tuple[Classifier, str]]":
-        """Have a thread fetch the bundle and load it, while this one goes on."""
-        self._started = time.monotonic()
+    def _start(self) -> _Loading:
+        """Fetch the bundle and load it in another thread."""
+        started = time.monotonic()
         uri, cache = self._settings.model_uri, self._settings.model_cache
         background = ThreadPoolExecutor(1)
         fetching = background.submit(fetch, uri, cache, self._settings.model_timeout_seconds)
-        # numpy and onnxruntime take as long to import as a model to arrive.
+        # Importing numpy and onnxruntime takes as long as fetching a model.
         from inference.model.classifier import Classifier
 
-        def load() -> tuple[Classifier, str]:
-            bundle = fetching.result()
-            return Classifier(bundle.folder, bundle.manifest), bundle.version
-
-        loading = background.submit(load)
+        loading = background.submit(lambda: Classifier.load(fetching.result()))
         background.shutdown(wait=False)
-        return loading
+        return _Loading(started, fetching, loading)
 
     @property
-    def loaded(self) -> bool:
-        """Whether the model is there."""
-        return self._loaded is not None
+    def is_loaded(self) -> bool:
+        """Whether the classifier is in memory."""
+        return self._classifier is not None
 
-    def get(self) -> "tuple[Classifier, str]":
-        """The classifier and its version.
+    def get_classifier(self) -> "Classifier":
+        """Return the classifier, after loading it if necessary.
 
         Raises:
-            ModelUnavailableError: it cannot be had now.
+            ModelUnavailableError: It cannot be loaded now.
         """
         self.load()
-        if not self._loaded:
+        if self._classifier is None:
             raise ModelUnavailableError
-        return self._loaded
+        return self._classifier
+
+    def get_manifest(self) -> Manifest:
+        """Return the manifest of the classifier's bundle, after loading it if necessary.
+
+        Raises:
+            ModelUnavailableError: It cannot be loaded now.
+        """
+        self.load()
+        if self._manifest is None:
+            raise ModelUnavailableError
+        return self._manifest

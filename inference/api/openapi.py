@@ -1,4 +1,4 @@
-"""The OpenAPI document (3.1): what every route takes and every status it can answer."""
+"""Describe the API as an OpenAPI 3.1 document: every request, response and status."""
 
 from http import HTTPStatus
 from typing import Any
@@ -6,37 +6,25 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from inference.api.requests import (
-    LISTED,
-    NAMES,
-    Health,
-    ManyAnswers,
-    OneAnswer,
-    Problem,
-    RequestReader,
-)
+from inference.api.answers import Health, ManyAnswers, OneAnswer
+from inference.api.problems import Problem
+from inference.api.requests import FIELDS, LIST_FIELD, RequestParser
 
 EXAMPLE = "Life in Mars might be a real possibility"
 SCHEMAS = "#/components/schemas/"
-
-_WHEN = {
+PROBLEMS = {
     400: "The body is not JSON.",
     413: "The body is too large.",
-    415: "The body is not said to be JSON in UTF-8.",
-    422: "The request is not valid; `errors` has an entry for each field.",
-    429: "Too many requests; this answer is API Gateway's own.",
-    500: "A fault of the service; the detail has the id of the request.",
-    503: "The model is not available yet; `Retry-After` says when to ask again.",
+    415: "The Content-Type is not JSON in UTF-8.",
+    422: "The request is not valid; `errors` has an entry for each wrong field.",
+    429: "There were too many requests; API Gateway itself sends this response.",
+    500: "The service failed; `detail` contains the id of the request.",
+    503: "The model is not available yet; `Retry-After` says when to try again.",
 }
 
 
-def document(reader: RequestReader) -> dict[str, Any]:
-    """The document of a service that reads requests with this reader."""
-    models: list[type[BaseModel]] = [OneAnswer, ManyAnswers, Health, Problem]
-    _, schemas = models_json_schema(
-        [(model, "serialization") for model in models], ref_template=SCHEMAS + "{model}"
-    )
-    components = schemas["$defs"] | {"Request": _request_schema(reader)}
+def describe_api(parser: RequestParser) -> dict[str, Any]:
+    """Return the OpenAPI document of a service with the limits of this parser."""
     return {
         "openapi": "3.1.0",
         "info": {
@@ -45,58 +33,63 @@ def document(reader: RequestReader) -> dict[str, Any]:
             "description": "Labels texts with the model that `GET /model` describes.",
         },
         "paths": {
-            "/predict": {
-                "post": {
-                    "summary": "Classify one text or a list of them",
-                    "operationId": "predict",
-                    "requestBody": {
-                        "required": True,
-                        "content": {
-                            "application/json": {
-                                "schema": _reference("Request"),
-                                "examples": {
-                                    "one": {"value": {LISTED: EXAMPLE}},
-                                    "many": {"value": {LISTED: [EXAMPLE, "Fed holds rates"]}},
-                                },
-                            }
-                        },
-                    },
-                    "responses": {
-                        "200": _json(
-                            "One object for one text, a list for a list.",
-                            {"oneOf": [_reference("OneAnswer"), _reference("ManyAnswers")]},
-                        ),
-                        **_problems(400, 413, 415, 422, 429, 500, 503),
-                    },
-                }
+            "/predict": {"post": _predict()},
+            "/health": {
+                "get": _read("Tell whether the service can answer", "health", _reference("Health"))
             },
-            "/health": _read("Whether the function can answer", "health", _reference("Health")),
-            "/model": _read("The model card", "model", {"type": "object"}),
+            "/model": {"get": _read("Show the model card", "model", {"type": "object"})},
         },
-        "components": {"schemas": components},
+        "components": {"schemas": _answer_schemas() | {"Request": _request_schema(parser)}},
     }
 
 
-def _request_schema(reader: RequestReader) -> dict[str, Any]:
-    text = reader.text.json_schema()
-    listed = {"anyOf": [text, reader.texts.json_schema()]}
+def _predict() -> dict[str, Any]:
+    examples = {
+        "one": {"value": {LIST_FIELD: EXAMPLE}},
+        "many": {"value": {LIST_FIELD: [EXAMPLE, "Fed holds rates"]}},
+    }
+    body = {"application/json": {"schema": _reference("Request"), "examples": examples}}
+    answers = {"oneOf": [_reference("OneAnswer"), _reference("ManyAnswers")]}
     return {
-        "description": "One text under any of these names, or a list of them as `inputs`.",
+        "summary": "Classify one text or a list of texts",
+        "operationId": "predict",
+        "requestBody": {"required": True, "content": body},
+        "responses": {
+            "200": _json("An object for one text, a list for a list.", answers),
+            **_problems(*PROBLEMS),
+        },
+    }
+
+
+def _read(summary: str, operation: str, schema: dict[str, Any]) -> dict[str, Any]:
+    responses = {"200": _json(summary + ".", schema), **_problems(429, 500, 503)}
+    return {"summary": summary, "operationId": operation, "responses": responses}
+
+
+def _answer_schemas() -> dict[str, Any]:
+    models: list[type[BaseModel]] = [OneAnswer, ManyAnswers, Health, Problem]
+    _, schemas = models_json_schema(
+        [(model, "serialization") for model in models], ref_template=SCHEMAS + "{model}"
+    )
+    definitions: dict[str, Any] = schemas["$defs"]
+    return definitions
+
+
+def _request_schema(parser: RequestParser) -> dict[str, Any]:
+    text = parser.text.json_schema()
+    text_or_list = {"anyOf": [text, parser.texts.json_schema()]}
+    return {
+        "description": "One text in any of these fields, or a list of texts in `inputs`.",
         "oneOf": [
             {
                 "type": "object",
-                "properties": {name: listed if name == LISTED else text},
+                "properties": {name: text_or_list if name == LIST_FIELD else text},
                 "required": [name],
                 "additionalProperties": False,
             }
-            for name in NAMES
+            for name in FIELDS
         ],
     }
-
-
-def _read(summary: str, name: str, schema: dict[str, Any]) -> dict[str, Any]:
-    responses = {"200": _json(summary + ".", schema), **_problems(429, 500, 503)}
-    return {"get": {"summary": summary, "operationId": name, "responses": responses}}
 
 
 def _problems(*statuses: int) -> dict[str, Any]:
@@ -106,15 +99,15 @@ def _problems(*statuses: int) -> dict[str, Any]:
 def _problem(status: int) -> dict[str, Any]:
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         message = {"type": "object", "properties": {"message": {"type": "string"}}}
-        return _json(_WHEN[status], message)
-    answer = {
-        "description": _WHEN[status],
+        return _json(PROBLEMS[status], message)
+    response = {
+        "description": PROBLEMS[status],
         "content": {"application/problem+json": {"schema": _reference("Problem")}},
     }
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         header = {"schema": {"type": "integer"}, "description": "Seconds to wait."}
-        answer["headers"] = {"Retry-After": header}
-    return answer
+        response["headers"] = {"Retry-After": header}
+    return response
 
 
 def _json(description: str, schema: dict[str, Any]) -> dict[str, Any]:

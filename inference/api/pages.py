@@ -1,4 +1,4 @@
-"""The static pages, under a Content-Security-Policy that names their very content."""
+"""Serve static pages under a Content-Security-Policy that names the hashes of their content."""
 
 import base64
 import hashlib
@@ -12,8 +12,8 @@ from aws_lambda_powertools.event_handler import Response
 WEB = Path(__file__).parent / "web"
 
 
-def page(name: str) -> Response[str]:
-    """A page of ``web/`` that runs its own script and style and nothing else."""
+def render_page(name: str) -> Response[str]:
+    """Answer with a page of ``web/``, which may run its own script and style and nothing else."""
     html, policy = _read(name)
     headers: dict[str, str | list[str]] = {
         "Content-Security-Policy": policy,
@@ -25,7 +25,7 @@ def page(name: str) -> Response[str]:
 
 @cache
 def _read(name: str) -> tuple[str, str]:
-    """A page and its policy."""
+    """Read a page and derive its policy."""
     html = (WEB / name).read_text(encoding="utf-8")
     return html, (
         f"default-src 'none'; script-src {_hashes('script', html)}; "
@@ -35,7 +35,7 @@ def _read(name: str) -> tuple[str, str]:
 
 
 def _hashes(element: str, html: str) -> str:
-    """The CSP sources (https://www.w3.org/TR/CSP3/#grammardef-hash-source) of inline elements."""
+    """List the CSP sources (https://www.w3.org/TR/CSP3/#grammardef-hash-source) of elements."""
     contents = re.findall(rf"<{element}>(.*?)</{element}>", html, re.DOTALL)
     digests = (hashlib.sha256(content.encode()).digest() for content in contents)
     return " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)

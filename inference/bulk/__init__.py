@@ -1,1 +1,1 @@
-"""Offline scoring of files: reads rows, classifies them on every core, writes a table."""
+"""Score files: read rows, classify them on every core or many Lambda functions, write them."""

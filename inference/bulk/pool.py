@@ -1,85 +1,92 @@
-"""Scores chunks on every core: a single-threaded model in each of as many processes."""
+"""Score chunks on every core, with a single-threaded classifier in each worker process."""
 
 import multiprocessing
 import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 
-from inference.bulk.scorer import Layout, Scorer
-from inference.model.store import Bundle
-from inference.tables.formats import BulkError
-from inference.tables.rows import Row
-
-Chunk = Sequence[Row]
-Score = Callable[[Iterable[Chunk]], Iterator[tuple[int, bytes]]]
+from inference.bulk.chunks import Chunk
+from inference.bulk.encoder import Encoder
+from inference.bulk.errors import BulkError
+from inference.bulk.scorer import Piece, Scorer
+from inference.model.bundle import Bundle
+from inference.model.classifier import Classifier
 
 _scorer: Scorer  # of a worker process
 
 
+ScoreChunks = Callable[[Iterable[Chunk]], Iterator[Piece]]
+
+
 def usable_cores() -> int:
-    """The cores that this process may run on."""
+    """Count the cores that this process may run on."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 @contextmanager
-def workers(bundle: Bundle, layout: Layout, count: int) -> Iterator[Score]:
-    """A function from chunks to their numbers of rows and output, in their order.
+def open_pool(bundle: Bundle, encoder: Encoder, workers: int) -> Iterator[ScoreChunks]:
+    """Start workers, and yield a function that turns chunks into pieces in the same order.
 
-    It holds at most two chunks a process in memory.
+    It holds at most two chunks for each worker in memory.
 
     Raises:
-        BulkError: a process was killed, or could not load the model.
+        BulkError: a worker was killed or could not load the model.
     """
     context = multiprocessing.get_context("spawn")  # a fork may copy the locks of live threads
-    pool = ProcessPoolExecutor(count, context, initializer=_start, initargs=(bundle, layout))
+    pool = ProcessPoolExecutor(
+        workers, context, initializer=_start_worker, initargs=(bundle, encoder)
+    )
 
-    def score(chunks: Iterable[Chunk]) -> Iterator[tuple[int, bytes]]:
-        pending: deque[tuple[int, Future[bytes]]] = deque()
+    def score_chunks(chunks: Iterable[Chunk]) -> Iterator[Piece]:
+        pending: deque[Future[Piece]] = deque()
         for chunk in chunks:
-            pending.append((len(chunk), pool.submit(_score, chunk)))
-            if len(pending) == 2 * count:
-                rows, future = pending.popleft()
-                yield rows, future.result()
-        for rows, future in pending:
-            yield rows, future.result()
+            pending.append(pool.submit(_score, chunk))
+            if len(pending) == 2 * workers:
+                yield pending.popleft().result()
+        for future in pending:
+            yield future.result()
 
     with pool:
         try:
-            yield score
+            yield score_chunks
         except BaseException as error:
-            for process in multiprocessing.active_children():  # else their chunks are waited for
-                process.terminate()
+            _stop_workers()
             if isinstance(error, BrokenProcessPool):
                 raise BulkError(
-                    "a worker process died: it could not load the model (then see above), "
-                    "or was killed, perhaps for lack of memory (then try fewer --workers)"
+                    "a worker process died: either it could not load the model (see above), or it "
+                    "was killed, perhaps because memory ran out (try fewer --workers)"
                 ) from error
             raise
 
 
-def _start(bundle: Bundle, layout: Layout) -> None:
-    """Load the model of a worker process."""
+def _stop_workers() -> None:
+    """Terminate the workers; otherwise the pool would wait for their chunks."""
+    for process in multiprocessing.active_children():
+        process.terminate()
+
+
+def _start_worker(bundle: Bundle, encoder: Encoder) -> None:
     global _scorer
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops its workers
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    _scorer = Scorer(bundle, layout)
+    _scorer = Scorer(Classifier.load(bundle), encoder)
 
 
-def _end_with_parent() -> None:
-    """A parent that is killed tells nobody, and a worker would wait for it forever."""
+def _exit_with_parent() -> None:
+    """Exit when the parent is killed, which a worker would not notice otherwise."""
     parent = multiprocessing.parent_process()
     if parent:
         parent.join()
         os._exit(1)
 
 
-def _score(chunk: Chunk) -> bytes:
-    return _scorer(chunk)
+def _score(chunk: Chunk) -> Piece:
+    return _scorer.score(chunk)

@@ -1,1 +1,1 @@
-"""Whether what is asked and answered now is still what the model was tested on."""
+"""Measures whether recent predictions still look like those on the held-out texts."""

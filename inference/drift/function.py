@@ -1,18 +1,21 @@
-"""The scheduled function: a window of the prediction log as metrics and a log line.
+"""The Lambda function that measures drift on a schedule, as metrics and a log line.
 
-What fails is raised: Lambda tries it twice more, and the stack's alarm counts it.
+Errors are raised: Lambda retries the call twice, and an alarm of the stack counts them.
 """
 
-from datetime import UTC, datetime
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from inference.drift.stability import MAX_TEXTS, MIN_TEXTS, features
-from inference.model.store import fetch_manifest
-from inference.predictions.sample import client, sample
+from inference.drift.measure import MIN_TEXTS, measure_drift
 from inference.runtime.settings import SettingsError, read_settings
-from inference.runtime.telemetry import drift_measured, drift_not_measured, logger, metrics
+from inference.runtime.telemetry import (
+    FeatureDrift,
+    logger,
+    metrics,
+    record_drift,
+    record_skipped_drift,
+)
 
 settings = read_settings()
 if not settings.prediction_table:
@@ -20,13 +23,15 @@ if not settings.prediction_table:
 metrics.namespace = settings.metrics_namespace
 
 
-@logger.inject_lambda_context(log_event=False)  # whatever the environment says
-def handler(event: dict[str, Any], context: LambdaContext) -> None:  # noqa: ARG001 - Lambda's own
-    """Measure the model that the settings name; the schedule's event says nothing of use."""
-    manifest, version = fetch_manifest(settings.model_uri)
-    hours, now = settings.drift_hours, datetime.now(UTC)
-    window = sample(client(), settings.prediction_table, version, hours, now, MAX_TEXTS)
-    if len(window) < MIN_TEXTS:
-        drift_not_measured(version, len(window), MIN_TEXTS)
-    else:
-        drift_measured(version, len(window), features(manifest.reference, window))
+@logger.inject_lambda_context(log_event=False)  # whatever POWERTOOLS_LOGGER_LOG_EVENT says
+def handler(event: dict[str, Any], context: LambdaContext) -> None:  # noqa: ARG001 - from Lambda
+    """Measure the model that the settings name; the event of the schedule is ignored."""
+    measured = measure_drift(settings.model_uri, settings.prediction_table, settings.drift_hours)
+    if not measured.features:
+        record_skipped_drift(measured.version, measured.texts, MIN_TEXTS)
+        return
+    features = {
+        feature.name: FeatureDrift(psi=feature.psi, limit=feature.limit, drifted=feature.drifted)
+        for feature in measured.features
+    }
+    record_drift(measured.version, measured.texts, features)

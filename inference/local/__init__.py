@@ -1,1 +1,1 @@
-"""Runs the whole system on one machine; not in the image."""
+"""Runs the whole system on one machine; the image leaves this package out."""

@@ -1,7 +1,7 @@
-"""Execution environments: the handler in the real Lambda runtime, several side by side.
+"""Lambda execution environments on this machine: the handler in the real Lambda runtime.
 
-Each is AWS's runtime interface emulator with `awslambdaric` under it. One emulator holds one
-request at a time, as one Lambda execution environment does, so a pool of them plays Lambda.
+Each environment is AWS's runtime interface emulator running `awslambdaric`. Like an execution
+environment of Lambda, it handles one request at a time; a pool of them serves several.
 """
 
 import importlib
@@ -24,45 +24,48 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Protocol
 
+from inference.errors import TextClassifierError
+
 HOST = "127.0.0.1"
 START_SECONDS = 30
+STOP_SECONDS = 5  # before a process that ignores SIGTERM is killed
 MACHINES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
 
 
-class EmulatorError(Exception):
-    """No execution environment answers; the message says why."""
+class EmulatorError(TextClassifierError):
+    """An execution environment failed to start or to answer."""
 
 
-class Environment(Protocol):
-    """Something that runs the handler."""
+class ExecutionEnvironment(Protocol):
+    """Runs the handler, one request at a time."""
 
     def invoke(self, event: Mapping[str, Any], timeout: float) -> Any:
-        """The handler's answer to an event."""
+        """Call the handler with an event and return its answer."""
 
 
 def emulator_binary() -> Path | None:
-    """The emulator inside aws-sam-cli's wheel; none where it cannot run (it is for Linux)."""
+    """Find the emulator in the wheel of aws-sam-cli; it runs on Linux only."""
     machine = MACHINES.get(platform.machine().lower())
-    found = importlib.util.find_spec("samcli")
-    if platform.system() != "Linux" or machine is None or found is None or found.origin is None:
+    samcli = importlib.util.find_spec("samcli")
+    if platform.system() != "Linux" or machine is None or samcli is None or samcli.origin is None:
         return None
-    binary = Path(found.origin).parent / "local" / "rapid" / f"aws-lambda-rie-{machine}"
+    binary = Path(samcli.origin).parent / "local" / "rapid" / f"aws-lambda-rie-{machine}"
     return binary if binary.exists() else None
 
 
 class Emulator:
-    """One execution environment in processes of its own."""
+    """An execution environment in its own processes."""
 
     def __init__(self, binary: Path, handler: str, log: Path) -> None:
-        """Start it; it gets this process's environment variables."""
+        """Start the emulator; it inherits the environment variables of this process."""
         self._binary, self._handler, self._log = binary, handler, log
         self._start()
 
     def invoke(self, event: Mapping[str, Any], timeout: float) -> Any:
-        """The handler's answer to an event.
+        """Call the handler with an event and return its answer.
 
         Raises:
-            EmulatorError: the handler raised, or there was no answer in time.
+            EmulatorError: the handler raised an exception or did not answer in time.
         """
         url = f"http://{self._address}/2015-03-31/functions/function/invocations"
         request = urllib.request.Request(url, json.dumps(event).encode())
@@ -70,7 +73,7 @@ class Emulator:
             with urllib.request.urlopen(request, timeout=timeout) as response:  # noqa: S310
                 answer = json.load(response)
         except (OSError, ValueError, HTTPException) as error:
-            # It may still be at work or be dead; either way it can take no other request.
+            # It may be busy or dead; either way it cannot take another request.
             self.stop()
             self._start()
             raise EmulatorError(f"no answer from the function: {error}") from error
@@ -79,26 +82,26 @@ class Emulator:
         return answer
 
     def stop(self) -> None:
-        """End it and everything it started."""
+        """End the emulator and every process that it started."""
         for number in (signal.SIGTERM, signal.SIGKILL):
             try:
                 os.killpg(self._process.pid, number)
-                self._process.wait(timeout=5)
+                self._process.wait(timeout=STOP_SECONDS)
             except ProcessLookupError:
                 return
             except subprocess.TimeoutExpired:
                 continue
 
     def _start(self) -> None:
-        self._address, runtime = (f"{HOST}:{port}" for port in free_ports(2))
+        self._address, runtime_api = (f"{HOST}:{port}" for port in free_ports(2))
         command = [
             *(str(self._binary), "--runtime-interface-emulator-address", self._address),
-            *("--runtime-api-address", runtime),
+            *("--runtime-api-address", runtime_api),
             *(sys.executable, "-m", "awslambdaric", self._handler),
         ]
         with self._log.open("ab") as output:
-            # A session of its own: a Ctrl-C in the terminal reaches only the process that
-            # then stops this one, and stopping it stops all that it started.
+            # In its own session, Ctrl-C in the terminal does not reach it. This process stops it,
+            # and its whole process group with it.
             self._process = subprocess.Popen(
                 command, stdout=output, stderr=output, start_new_session=True
             )
@@ -116,19 +119,19 @@ class Emulator:
                 if probe.connect_ex((host, int(port))) == 0:
                     return
             time.sleep(0.02)
-        raise EmulatorError("the runtime interface emulator did not start")
+        raise EmulatorError(f"the runtime interface emulator did not start: see {self._log}")
 
 
 class InProcess:
-    """The handler in this very process, where the emulator does not run."""
+    """An execution environment inside this process, for systems without an emulator."""
 
     def __init__(self, handler: str) -> None:
-        """Import it; it reads this process's environment variables."""
+        """Import the handler; it reads the environment variables of this process."""
         module, _, function = handler.rpartition(".")
         self._handler = getattr(importlib.import_module(module), function)
 
     def invoke(self, event: Mapping[str, Any], timeout: float) -> Any:
-        """The handler's answer to an event; ``timeout`` is not enforced here."""
+        """Call the handler with an event and return its answer; there is no time limit here."""
         del timeout
         try:
             return self._handler(dict(event), Context(str(uuid.uuid4())))
@@ -138,7 +141,7 @@ class InProcess:
 
 @dataclass(frozen=True)
 class Context:
-    """What the runtime tells a handler of an invocation."""
+    """The context object that Lambda passes to a handler."""
 
     aws_request_id: str
     function_name: str = "classifier"
@@ -148,19 +151,19 @@ class Context:
 
 
 class Pool:
-    """Environments that take turns: one request each at a time."""
+    """Execution environments that take turns, each with one request at a time."""
 
-    def __init__(self, environments: list[Environment]) -> None:
-        """Take environments that nobody else uses."""
-        self._idle: queue.LifoQueue[Environment] = queue.LifoQueue()
+    def __init__(self, environments: list[ExecutionEnvironment]) -> None:
+        """Take over environments; only this pool may call them from now on."""
+        self._idle: queue.LifoQueue[ExecutionEnvironment] = queue.LifoQueue()
         for environment in environments:
             self._idle.put(environment)
 
     def invoke(self, event: Mapping[str, Any], timeout: float) -> Any:
-        """The answer of the next free environment.
+        """Wait for an idle environment and return its answer to an event.
 
         Raises:
-            EmulatorError: none was free or none answered in time.
+            EmulatorError: every environment stayed busy, or the one that was called failed.
         """
         deadline = time.monotonic() + timeout
         try:
@@ -175,13 +178,21 @@ class Pool:
 
 @contextmanager
 def emulators(handler: str, count: int, log: Path) -> Iterator[Pool]:
-    """A pool of ready environments that ends with the block."""
+    """Start execution environments and stop them at the end of the block.
+
+    Without an emulator for this system, one environment runs in this process.
+
+    Args:
+        handler: Where the handler is, such as ``package.module.function``.
+        count: How many requests can be handled at once.
+        log: The file that the output of the emulators is appended to.
+    """
     binary = emulator_binary()
     if binary is None:
         yield Pool([InProcess(handler)])
         return
     with ExitStack() as stack:
-        environments: list[Environment] = []
+        environments: list[ExecutionEnvironment] = []
         for _ in range(count):
             emulator = Emulator(binary, handler, log)
             stack.callback(emulator.stop)
@@ -190,7 +201,7 @@ def emulators(handler: str, count: int, log: Path) -> Iterator[Pool]:
 
 
 def free_ports(count: int) -> list[int]:
-    """Different ports that nothing listens on now."""
+    """Find different ports that no process listens on now."""
     with ExitStack() as stack:
         probes = [stack.enter_context(socket.socket()) for _ in range(count)]
         for probe in probes:

@@ -2,27 +2,24 @@
 
 import logging
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
-
-from moto.server import ThreadedMotoServer
+from urllib.parse import urlsplit
 
 from inference.local.emulator import HOST
+from inference.model.publish import publish
 
-ROOT = Path(__file__).parents[2]
-SAMPLE_MODEL = ROOT / "data" / "sample-model"
-
-
-class PublishError(Exception):
-    """The model did not get into the local S3."""
+BUCKET = "models"
+STORE = f"s3://{BUCKET}/local"
 
 
 @contextmanager
 def local_s3(address: str = HOST) -> Iterator[str]:
-    """An empty S3 until the block ends; gives the endpoint URL."""
+    """Run an empty S3 until the end of the block; gives its endpoint URL."""
+    # moto takes half a second to import, and its server logs every request.
+    from moto.server import ThreadedMotoServer
+
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address=address, port=0, verbose=False)
     server.start()
@@ -33,31 +30,44 @@ def local_s3(address: str = HOST) -> Iterator[str]:
         server.stop()
 
 
-def use_local_s3(endpoint: str) -> None:
-    """Make it this process's and its children's S3."""
-    # None of the user's own AWS or proxy settings may reach the local store or hide it.
+@contextmanager
+def environment(endpoint: str, **variables: str) -> Iterator[None]:
+    """Point this process and its children at a local S3 until the end of the block.
+
+    The user's own AWS settings are hidden meanwhile, so that nothing reaches a real account.
+
+    Args:
+        endpoint: The URL of the local S3.
+        variables: Further environment variables to set.
+    """
+    before = dict(os.environ)
+    host = urlsplit(endpoint).hostname or HOST
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
-    address = endpoint.removeprefix("http://").partition(":")[0]
     os.environ |= {
         "AWS_ENDPOINT_URL_S3": endpoint,
         "AWS_ACCESS_KEY_ID": "local",
         "AWS_SECRET_ACCESS_KEY": "local",
         "AWS_DEFAULT_REGION": "us-east-1",
-        "NO_PROXY": address,
-        "no_proxy": address,
+        "NO_PROXY": host,
+        "no_proxy": host,
+        **variables,
     }
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ |= before
 
 
-def publish(bundle: Path) -> str:
-    """Put a bundle into it with the command its users run; gives the model URI.
+def publish_locally(bundle: Path) -> str:
+    """Publish a bundle to the S3 that the environment names, and return its model URI.
 
     Raises:
-        PublishError: it did not get there.
+        BundleError: The folder holds no whole bundle.
     """
-    command = [sys.executable, "-m", "inference.model.publish", str(bundle.resolve())]
-    command += ["--to", "s3://models/local", "--create-bucket"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise PublishError(f"cannot publish {bundle}: {done.stderr.strip()}")
-    return done.stdout.split()[-1]
+    import boto3
+
+    with closing(boto3.client("s3")) as s3:
+        s3.create_bucket(Bucket=BUCKET)
+        return publish(s3, bundle, STORE)

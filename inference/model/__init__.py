@@ -1,1 +1,1 @@
-"""The bundle and the classifier made of it; fetched from and published to the model store."""
+"""Bundles and classifiers: verify, fetch, publish, list and load them."""

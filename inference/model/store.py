@@ -1,231 +1,228 @@
-"""A model URI to a verified bundle on local disk.
+"""Fetch bundles from a model store and verify them.
 
-``s3://BUCKET/PREFIX/VERSION`` names a bundle by the digest of its manifest, so what arrives
-is checked against the URI itself: a store that was tampered with cannot serve a model.
-``file:///FOLDER`` is for local work; its version is checked where the folder is named by one.
+``s3://BUCKET/PREFIX/VERSION`` names a bundle by the digest of its manifest, so downloads are
+checked against the URI itself and a store that was tampered with cannot serve a model.
+``file:///FOLDER`` is for local work; its version is checked if the folder is named after one.
 """
 
 import hashlib
 import shutil
 import tempfile
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from inference.errors import TextClassifierError
 from inference.model.bundle import (
     MANIFEST,
+    Bundle,
     BundleError,
     FileEntry,
     Manifest,
-    check,
     is_version,
     parse_manifest,
     read_verified,
     version_of,
 )
+from inference.s3_uri import S3Uri, S3UriError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
 
+FILE_SCHEME = "file://"
+# The only folder that is writable in Lambda. Every bundle in it is verified before it is used.
+MODEL_CACHE = Path("/tmp/models")  # noqa: S108
 CONNECT_SECONDS = 1.0
-READ_SECONDS = 2.0  # without a byte
+READ_SECONDS = 2.0  # without receiving a byte
 ATTEMPTS = 3
 CHUNK = 1 << 16  # bytes
 MANIFEST_LIMIT = 1 << 20  # bytes
+UNFINISHED = ".pull-"  # how the folders of downloads in progress begin
 
 
-class StoreError(Exception):
-    """The bundle cannot be had; the message names the cause."""
+class StoreError(TextClassifierError):
+    """The bundle cannot be fetched; the message gives the cause."""
 
 
 @dataclass(frozen=True)
-class Bundle:
-    """A verified bundle on local disk."""
+class PublishedManifest:
+    """The manifest of a bundle in a store, and the bundle's version."""
 
-    folder: Path
     manifest: Manifest
     version: str
 
 
-@dataclass(frozen=True)
-class _S3Location:
-    bucket: str
-    prefix: str
-    version: str
-
-    @classmethod
-    def parse(cls, uri: str) -> Self:
-        """Split ``s3://BUCKET/PREFIX/VERSION``."""
-        bucket, _, path = uri.removeprefix("s3://").rstrip("/").partition("/")
-        prefix, _, version = path.rpartition("/")
-        if not bucket or not is_version(version):
-            raise StoreError(f"{uri} is not of the form s3://BUCKET/PREFIX/VERSION")
-        return cls(bucket, prefix, version)
-
-    def key(self, name: str) -> str:
-        """The object key of a file of the bundle."""
-        return "/".join(part for part in (self.prefix, self.version, name) if part)
-
-    def __str__(self) -> str:
-        return f"s3://{self.bucket}/{self.prefix}/{self.version}"
-
-
 def fetch(uri: str, cache: Path, timeout: float) -> Bundle:
-    """The bundle at a model URI, from the cache if it is there and whole.
+    """Return the bundle at a model URI, verified; a bundle from S3 is downloaded only once.
 
     Args:
         uri: ``s3://BUCKET/PREFIX/VERSION`` or ``file:///FOLDER``.
-        cache: where bundles from S3 are kept, a folder a version.
-        timeout: seconds after which a pull is given up, whatever it waits for.
+        cache: The folder that keeps the bundles from S3, one folder per version.
+        timeout: Seconds after which a download is given up, whatever it is waiting for.
 
     Raises:
-        StoreError: it cannot be had, or what was had is not the bundle the URI names.
+        StoreError: The bundle cannot be fetched, or is not the one that the URI names.
     """
+    with _store_errors(uri, cache):
+        if uri.startswith(FILE_SCHEME):
+            folder = _local_folder(uri)
+            return read_verified(folder, _version_in_name(folder))
+        return _fetch_s3(_parse_model_uri(uri), cache, timeout)
+
+
+def fetch_manifest(uri: str) -> PublishedManifest:
+    """Return the manifest of the bundle at a model URI, without fetching the other files.
+
+    Raises:
+        StoreError: The manifest cannot be fetched, or is not the one that the URI names.
+    """
+    with _store_errors(uri), tempfile.TemporaryDirectory() as temporary:
+        if uri.startswith(FILE_SCHEME):
+            folder = _local_folder(uri)
+            version = _version_in_name(folder)
+        else:
+            source = _parse_model_uri(uri)
+            folder, version = Path(temporary), source.name
+            _download(_client(), source / MANIFEST, folder / MANIFEST, MANIFEST_LIMIT)
+        data = (folder / MANIFEST).read_bytes()
+        return PublishedManifest(parse_manifest(data, version), version_of(data))
+
+
+@contextmanager
+def _store_errors(uri: str, cache: Path | None = None) -> Iterator[None]:
+    """Turn what goes wrong with a bundle or a file into a ``StoreError`` that names the URI."""
     try:
-        if uri.startswith("file://"):
-            return _open_folder(Path(unquote(urlsplit(uri).path)))
-        return _fetch_s3(_S3Location.parse(uri), cache, timeout)
+        yield
     except BundleError as error:
         raise StoreError(f"{uri}: {error}") from error
     except OSError as error:
-        where = error.filename or cache  # a write that fails does not say where
-        raise StoreError(f"{uri}: {error.strerror or error} ({where})") from error
+        where = error.filename or cache  # a failed write does not say where
+        message = f"{uri}: {error.strerror or error}"
+        raise StoreError(f"{message} ({where})" if where else message) from error
 
 
-def fetch_manifest(uri: str) -> tuple[Manifest, str]:
-    """The manifest and version of the bundle at a model URI, without its other files.
-
-    Raises:
-        StoreError: it cannot be had, or is not the one the URI names.
-    """
-    try:
-        if uri.startswith("file://"):
-            folder = Path(unquote(urlsplit(uri).path))
-            data = (folder / MANIFEST).read_bytes()
-            return parse_manifest(data, _named(folder)), version_of(data)
-        location = _S3Location.parse(uri)
-        with tempfile.TemporaryDirectory() as folder_name:
-            path = Path(folder_name) / MANIFEST
-            _download(_client(), location, path, MANIFEST_LIMIT)
-            return parse_manifest(path.read_bytes(), location.version), location.version
-    except BundleError as error:
-        raise StoreError(f"{uri}: {error}") from error
-    except OSError as error:
-        raise StoreError(f"{uri}: {error.strerror or error}") from error
+def _parse_model_uri(uri: str) -> S3Uri:
+    with suppress(S3UriError):
+        parsed = S3Uri.parse(uri)
+        if is_version(parsed.name):
+            return parsed
+    raise StoreError(f"{uri} is not of the form s3://BUCKET/PREFIX/VERSION")
 
 
-def _open_folder(folder: Path) -> Bundle:
-    return Bundle(folder, *read_verified(folder, _named(folder)))
+def _local_folder(uri: str) -> Path:
+    return Path(unquote(urlsplit(uri).path))
 
 
-def _named(folder: Path) -> str | None:
-    """The version that a folder is named by, if it is."""
+def _version_in_name(folder: Path) -> str | None:
+    """Return the version that a folder is named after, if any."""
     return folder.name if is_version(folder.name) else None
 
 
-def _fetch_s3(location: _S3Location, cache: Path, timeout: float) -> Bundle:
-    folder = cache / location.version
+def _fetch_s3(source: S3Uri, cache: Path, timeout: float) -> Bundle:
+    version = source.name
+    folder = cache / version
     if folder.is_dir():
         try:
-            return Bundle(folder, *read_verified(folder, location.version))
+            return read_verified(folder, version)
         except BundleError:
-            # Damaged on disk: S3 has it whole. Another process may be at the same.
+            # Damaged on disk; S3 has a good copy. Another process may be removing it too.
             shutil.rmtree(folder, ignore_errors=True)
     cache.mkdir(parents=True, exist_ok=True)
-    _remove_dead_pulls(cache, timeout)
-    temporary = Path(tempfile.mkdtemp(dir=cache, prefix=".pull-"))
-    # A thread that still waits for S3 is left behind: the answer to a request cannot wait.
-    puller = ThreadPoolExecutor(1)
+    _remove_abandoned_downloads(cache, timeout)
+    temporary = Path(tempfile.mkdtemp(dir=cache, prefix=UNFINISHED))
+    # If S3 hangs, the thread is left behind, because a request cannot wait for it.
+    background = ThreadPoolExecutor(1)
     try:
-        manifest = puller.submit(_pull, location, temporary).result(timeout)
+        manifest = background.submit(_pull, source, temporary).result(timeout)
         try:
             temporary.rename(folder)
         except OSError:
-            # Another process put the same version there first; it must be as good.
-            return Bundle(folder, *read_verified(folder, location.version))
+            # Another process was faster with the same version; its copy must be as good.
+            return read_verified(folder, version)
     except TimeoutError:
-        raise StoreError(f"{location}: did not arrive within {timeout:g} s") from None
+        raise StoreError(f"{source}: did not arrive within {timeout:g} s") from None
     finally:
-        puller.shutdown(wait=False)
+        background.shutdown(wait=False)
         shutil.rmtree(temporary, ignore_errors=True)
-    return Bundle(folder, manifest, location.version)
+    return Bundle(folder, manifest, version)
 
 
-def _remove_dead_pulls(cache: Path, timeout: float) -> None:
-    """Make room: a process that is killed while it pulls leaves what it had."""
-    for folder in cache.glob(".pull-*"):
-        with suppress(FileNotFoundError):  # another process is done with it
+def _remove_abandoned_downloads(cache: Path, timeout: float) -> None:
+    """Free the space of downloads whose process was killed."""
+    for folder in cache.glob(f"{UNFINISHED}*"):
+        with suppress(FileNotFoundError):  # another process has just finished with it
             if time.time() - folder.stat().st_mtime > timeout:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def _pull(location: _S3Location, folder: Path) -> Manifest:
-    """Download a bundle's files side by side, each checked as it comes."""
+def _pull(source: S3Uri, folder: Path) -> Manifest:
+    """Download the files of a bundle in parallel and verify each."""
     s3 = _client()
-    _download(s3, location, folder / MANIFEST, MANIFEST_LIMIT)
-    manifest = parse_manifest((folder / MANIFEST).read_bytes(), location.version)
+    _download(s3, source / MANIFEST, folder / MANIFEST, MANIFEST_LIMIT)
+    manifest = parse_manifest((folder / MANIFEST).read_bytes(), source.name)
     with ThreadPoolExecutor(len(manifest.files)) as pool:
-        pulls = [
-            pool.submit(_pull_file, s3, location, folder / name, entry)
+        downloads = [
+            pool.submit(_pull_file, s3, source / name, folder / name, entry)
             for name, entry in manifest.files.items()
         ]
-    for pull in pulls:
-        pull.result()
+    for download in downloads:
+        download.result()
     return manifest
 
 
-def _pull_file(s3: "S3Client", location: _S3Location, path: Path, entry: FileEntry) -> None:
-    digest = _download(s3, location, path, entry.size)
-    check(path.name, entry, path.stat().st_size, digest)
+def _pull_file(s3: "S3Client", source: S3Uri, path: Path, entry: FileEntry) -> None:
+    digest = _download(s3, source, path, entry.size)
+    entry.verify(path.name, path.stat().st_size, digest)
 
 
-def _download(s3: "S3Client", location: _S3Location, path: Path, limit: int) -> str:
+def _download(s3: "S3Client", source: S3Uri, path: Path, limit: int) -> str:
     """Write an object of at most ``limit`` bytes to a file and return its digest.
 
     Raises:
-        StoreError: S3 does not give it.
-        BundleError: it is longer.
+        StoreError: S3 does not deliver the object.
+        BundleError: The object is too long.
     """
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
-        return _copy(s3, location, path, limit)
+        return _download_with_retries(s3, source, path, limit)
     except (BotoCoreError, ClientError) as error:
-        raise StoreError(f"{location}/{path.name}: {error}") from error
+        raise StoreError(f"{source}: {error}") from error
 
 
-def _copy(s3: "S3Client", location: _S3Location, path: Path, limit: int) -> str:
-    """What ``_download`` does, with botocore's errors.
-
-    botocore retries requests; this retries bodies that break off midway.
-    """
+def _download_with_retries(s3: "S3Client", source: S3Uri, path: Path, limit: int) -> str:
+    """Download an object again if its body breaks off; botocore only retries requests."""
     from botocore.exceptions import IncompleteReadError, ReadTimeoutError, ResponseStreamingError
 
-    for attempt in range(1, ATTEMPTS + 1):
-        answer = s3.get_object(Bucket=location.bucket, Key=location.key(path.name))
-        digest = hashlib.sha256()
-        try:
-            with closing(answer["Body"]) as body:
-                if answer["ContentLength"] > limit:
-                    size = answer["ContentLength"]
-                    raise BundleError(f"{path.name} has {size} bytes, over {limit}")
-                with path.open("wb") as file:
-                    for chunk in body.iter_chunks(CHUNK):
-                        file.write(chunk)
-                        digest.update(chunk)
-            break
-        except (IncompleteReadError, ReadTimeoutError, ResponseStreamingError):
-            if attempt == ATTEMPTS:
-                raise
+    for _ in range(ATTEMPTS - 1):
+        response = s3.get_object(Bucket=source.bucket, Key=source.key)
+        with suppress(IncompleteReadError, ReadTimeoutError, ResponseStreamingError):
+            return _write_body(response, path, limit)
+    return _write_body(s3.get_object(Bucket=source.bucket, Key=source.key), path, limit)
+
+
+def _write_body(response: "GetObjectOutputTypeDef", path: Path, limit: int) -> str:
+    """Write a response's body to a file and return its digest."""
+    digest = hashlib.sha256()
+    with closing(response["Body"]) as body:
+        if response["ContentLength"] > limit:
+            size = response["ContentLength"]
+            raise BundleError(f"{path.name} has {size} bytes, over {limit}")
+        with path.open("wb") as file:
+            for chunk in body.iter_chunks(CHUNK):
+                file.write(chunk)
+                digest.update(chunk)
     return digest.hexdigest()
 
 
 def _client() -> "S3Client":
-    import boto3  # 0.1 s that local models need not wait for
+    import boto3  # takes 0.1 s, which local models need not wait for
     from botocore.config import Config
 
     config = Config(

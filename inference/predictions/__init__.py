@@ -1,1 +1,1 @@
-"""The prediction log: written by the API, read to measure drift and to compare models."""
+"""The prediction log: the API writes it; drift and the comparison of models read it."""

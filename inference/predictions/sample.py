@@ -1,64 +1,60 @@
-"""A random sample of the predictions that a model made in the last hours, from their log."""
+"""Draw a random sample of a model's recent predictions from the log."""
 
 import heapq
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from inference.predictions.log import INDEX, SHARDS, Item, bucket
+from inference.predictions.table import (
+    INDEX,
+    PARTITION_KEY,
+    SHARDS,
+    Item,
+    LoggedPrediction,
+    from_item,
+    partition_of,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-PAGE = 100  # items in one call
+PAGE = 100  # items per call
 CONNECT_SECONDS = 2.0
-READ_SECONDS = 5.0  # without a byte
+READ_SECONDS = 5.0  # without receiving a byte
 ATTEMPTS = 5
-
-
-@dataclass(frozen=True)
-class Logged:
-    """What the log holds of one prediction."""
-
-    request_id: str
-    label: str
-    confidence: float
-    tokens: int  # wordpieces read, [CLS] and [SEP] included
-    unknown_tokens: int
 
 
 def sample(
     dynamodb: "DynamoDBClient", table: str, version: str, hours: int, now: datetime, limit: int
-) -> list[Logged]:
-    """At most ``limit`` predictions, spread evenly over the window's requests.
+) -> list[LoggedPrediction]:
+    """Return at most ``limit`` predictions, spread evenly over the requests of a window.
 
-    The items of each partition come in the order of their random request ids, so those with the
-    least ids are a random sample of all requests, whatever the traffic of an hour: a bottom-k
-    sample (Cohen & Kaplan 2007, https://doi.org/10.1145/1281100.1281133). No more is read of a
-    partition than it contributes, to the next page.
+    The items of each partition are sorted by their random request ids, so those with the lowest
+    ids are a random sample of all requests, whatever the traffic of an hour: a bottom-k sample
+    (Cohen & Kaplan 2007, https://doi.org/10.1145/1281100.1281133). Rounded up to a page, no more
+    is read from a partition than it contributes.
 
     Args:
-        dynamodb: a client; its errors are raised.
-        table: with the index of ``prediction_log``.
-        version: of the model.
-        hours: whole hours before that of ``now``, which is in the window so far.
-        now: the window's end (UTC).
-        limit: more predictions are not read.
+        dynamodb: A client; its errors are raised.
+        table: A table with the index of the prediction log.
+        version: Of the model.
+        hours: Whole hours before that of ``now``, whose predictions so far are in the window too.
+        now: The end of the window (UTC).
+        limit: The greatest number of predictions to return.
     """
-    moments = [now - timedelta(hours=hour) for hour in range(hours + 1)]
+    times = [now - timedelta(hours=hour) for hour in range(hours + 1)]
     partitions = [
-        _items(dynamodb, table, bucket(version, moment, shard))
-        for moment in moments
+        _query(dynamodb, table, partition_of(version, time, shard))
+        for time in times
         for shard in range(SHARDS)
     ]
     merged = heapq.merge(*partitions, key=lambda item: str(item["id"]["S"]))
-    return [_logged(item) for item in islice(merged, limit)]
+    return [from_item(item) for item in islice(merged, limit)]
 
 
-def client() -> "DynamoDBClient":
-    """A client that gives up in time."""
+def create_client() -> "DynamoDBClient":
+    """Create a client that gives up after a few seconds."""
     import boto3
     from botocore.config import Config
 
@@ -70,24 +66,15 @@ def client() -> "DynamoDBClient":
     return boto3.client("dynamodb", config=config)
 
 
-def _items(dynamodb: "DynamoDBClient", table: str, partition: str) -> Iterator[Item]:
+def _query(dynamodb: "DynamoDBClient", table: str, partition: str) -> Iterator[Item]:
+    """Yield the items of a partition of the index, page by page as they are asked for."""
     pages: Any = dynamodb.get_paginator("query").paginate(
         TableName=table,
         IndexName=INDEX,
-        KeyConditionExpression="#bucket = :bucket",  # a word of DynamoDB's own
-        ExpressionAttributeNames={"#bucket": "bucket"},
-        ExpressionAttributeValues={":bucket": {"S": partition}},
+        KeyConditionExpression="#key = :partition",  # by a placeholder: "bucket" is reserved
+        ExpressionAttributeNames={"#key": PARTITION_KEY},
+        ExpressionAttributeValues={":partition": {"S": partition}},
         PaginationConfig={"PageSize": PAGE},
     )
     for page in pages:
         yield from page["Items"]
-
-
-def _logged(item: Item) -> Logged:
-    return Logged(
-        request_id=item["id"]["S"].rpartition("#")[0],
-        label=item["label"]["S"],
-        confidence=float(item["confidence"]["N"]),
-        tokens=int(item["tokens"]["N"]),
-        unknown_tokens=int(item["unknown_tokens"]["N"]),
-    )

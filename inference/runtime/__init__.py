@@ -1,1 +1,1 @@
-"""What every Lambda function here shares: settings, logs and metrics, traces."""
+"""What the Lambda functions share: settings, logs and metrics, traces."""

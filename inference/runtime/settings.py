@@ -1,4 +1,8 @@
-"""The environment variables of the function, checked once at start."""
+"""The environment variables of the functions, validated once at the start.
+
+pydantic-settings would do this too. It adds two packages to the image and a third to the import
+time of pydantic, and a cold start can do nothing else before it knows its settings.
+"""
 
 import os
 from collections.abc import Mapping
@@ -7,39 +11,42 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from inference.errors import TextClassifierError
+from inference.model.store import MODEL_CACHE
 
-class SettingsError(Exception):
-    """An environment variable is missing or wrong; the message says what to set."""
+
+class SettingsError(TextClassifierError):
+    """An environment variable is missing or wrong; the message names it."""
 
 
 class Settings(BaseModel):
-    """What can be set; the environment variable is the field's name in capitals."""
+    """The settings; each is read from the environment variable of its name in capitals."""
 
     model_config = ConfigDict(frozen=True)
 
     model_uri: Annotated[str, Field(pattern=r"^(s3|file)://")]
-    model_cache: Path = Path("/tmp/models")  # noqa: S108 - Lambda's only writable folder
-    # Of one pull, retries included; less than the 10 s that Lambda gives to init.
+    model_cache: Path = MODEL_CACHE
+    # For a whole download with its retries; Lambda allows 10 s for the init phase.
     model_timeout_seconds: Annotated[float, Field(gt=0)] = 8.0
-    max_texts: Annotated[int, Field(gt=0)] = 128  # in one request
-    max_characters: Annotated[int, Field(gt=0)] = 10_000  # in one text
+    max_texts: Annotated[int, Field(gt=0)] = 128  # per request
+    max_characters: Annotated[int, Field(gt=0)] = 10_000  # per text
     max_body_bytes: Annotated[int, Field(gt=0)] = 1_000_000
-    cors_origin: str = ""  # such as https://example.com, or *; empty: no other site may ask
+    cors_origin: str = ""  # like https://example.com, or *; empty: requests from no other site
     metrics_namespace: Annotated[str, Field(pattern=r"^[A-Za-z0-9._/#-]{1,255}$")] = (
         "TextClassifier"
     )
-    prediction_table: Annotated[str, Field(pattern=r"^([A-Za-z0-9._-]{3,255})?$")] = ""  # or none
+    prediction_table: Annotated[str, Field(pattern=r"^([A-Za-z0-9._-]{3,255})?$")] = ""  # no log
     prediction_ttl_days: Annotated[int, Field(gt=0)] = 30
-    prediction_timeout_ms: Annotated[int, Field(gt=0)] = 200  # that an answer waits for the table
-    drift_hours: Annotated[int, Field(gt=0)] = 24  # that the drift function looks back
-    log_text: bool = False  # whether the logs, the table's too, may hold what was classified
+    prediction_timeout_ms: Annotated[int, Field(gt=0)] = 200  # how long an answer waits for the log
+    drift_hours: Annotated[int, Field(gt=0)] = 24  # how far back the drift function looks
+    log_text: bool = False  # whether the logs and the prediction table may contain the texts
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
-    """The settings of this process.
+    """Read and validate the settings of this process.
 
     Raises:
-        SettingsError: one is missing or wrong.
+        SettingsError: A variable is missing or wrong.
     """
     values = {
         name: environment[name.upper()]

@@ -1,72 +1,79 @@
-"""What the function tells of itself: JSON log lines and CloudWatch metrics, never a text.
+"""Record what the functions do: JSON log lines and CloudWatch metrics, without texts by default.
 
-Metrics are lines of the log too, in CloudWatch's embedded metric format (EMF), so they cost no
-call: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+Metrics are lines of the log too, in CloudWatch's embedded metric format (EMF), so emitting one
+takes no call to AWS:
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 """
 
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-if TYPE_CHECKING:  # model.py imports it while the bundle comes
-    from inference.drift.stability import Feature
+if TYPE_CHECKING:  # the loader imports numpy and onnxruntime in the meantime
     from inference.model.classifier import Prediction
 
-
-SERVICE = "classifier"  # the dimension of every metric
+SERVICE = "classifier"  # a dimension of every metric
 UNITS = {
-    "Predictions": MetricUnit.Count,  # of each label
+    "Predictions": MetricUnit.Count,  # per label
     "Confidence": MetricUnit.NoUnit,
     "Tokens": MetricUnit.Count,
-    "Latency": MetricUnit.Milliseconds,  # of classifying all texts of a request
+    "Latency": MetricUnit.Milliseconds,  # for classifying all texts of a request
     "ColdStarts": MetricUnit.Count,
     "ModelLoadSeconds": MetricUnit.Seconds,
     "ModelLoadFailures": MetricUnit.Count,
     "PredictionLogFailures": MetricUnit.Count,
-    "PopulationStability": MetricUnit.NoUnit,  # of each feature that may drift
+    "PopulationStability": MetricUnit.NoUnit,  # per feature that may drift
     "DriftedFeatures": MetricUnit.Count,
 }
-MAX_VALUES = 100  # of one metric in one EMF line
+MAX_VALUES = 100  # per metric and EMF line
 
 logger = Logger(service=SERVICE)
-metrics = Metrics(service=SERVICE)  # in the namespace of the settings, which app.py names
+metrics = Metrics(service=SERVICE)  # the handler sets the namespace
+
+
+class FeatureDrift(TypedDict):
+    """How far a feature has drifted."""
+
+    psi: float  # population stability index
+    limit: float  # above which it counts as drifted
+    drifted: bool
 
 
 def count_cold_start() -> None:
-    """Count a request that found its environment new; provisioned ones are not."""
+    """Count a request that met a new environment, unless its concurrency is provisioned."""
     if logger.get_current_keys()["cold_start"]:
         _emit({"ColdStarts": [1]})
 
 
-def model_loaded(version: str, seconds: float) -> None:
-    """Tell how long the model took to be had."""
+def record_model_load(version: str, seconds: float) -> None:
+    """Record the model load time."""
     logger.info("model loaded", model_version=version, seconds=round(seconds, 3))
     _emit({"ModelLoadSeconds": [seconds]}, version)
 
 
-def model_not_loaded(uri: str, cause: Exception) -> None:
-    """Tell why the model cannot be had."""
+def record_model_load_failure(uri: str, cause: Exception) -> None:
+    """Record why the model could not be loaded."""
     logger.error("model not loaded", model_uri=uri, cause=str(cause))
     _emit({"ModelLoadFailures": [1]})
 
 
-def predicted(
+def record_predictions(
     predictions: "Sequence[Prediction]",
     version: str,
     milliseconds: float,
     texts: Sequence[str] | None = None,
 ) -> None:
-    """Tell of the predictions of one request, in its order.
+    """Record the predictions of a request, in its order.
 
     Args:
-        predictions: one or more.
-        version: of the model.
-        milliseconds: that classifying all of them took.
-        texts: what was classified, if the log may hold it.
+        predictions: At least one.
+        version: Of the model.
+        milliseconds: How long classifying all the texts took.
+        texts: The classified texts, if the log may contain them.
     """
     labels = [prediction.label for prediction in predictions]
     confidences = [prediction.confidence for prediction in predictions]
@@ -86,37 +93,37 @@ def predicted(
         _emit({"Predictions": [count]}, version, label=dimension)
 
 
-def predictions_lost(count: int, cause: str) -> None:
-    """Tell that predictions were answered and yet did not get into the prediction log."""
+def record_lost_predictions(count: int, cause: str) -> None:
+    """Record that predictions were answered but did not reach the prediction log."""
     logger.error("predictions not logged", lost=count, cause=cause)
     _emit({"PredictionLogFailures": [count]})
 
 
-def drift_measured(version: str, texts: int, features: "Sequence[Feature]") -> None:
-    """Tell how far a window of predictions is from those on the held-out texts."""
-    found = {
-        one.name: {"psi": round(one.psi, 4), "limit": round(one.limit, 4), "drifted": one.drifted}
-        for one in features
+def record_drift(version: str, texts: int, features: Mapping[str, FeatureDrift]) -> None:
+    """Record how far each feature of a window of predictions is from the held-out texts."""
+    rounded = {
+        name: {**drift, "psi": round(drift["psi"], 4), "limit": round(drift["limit"], 4)}
+        for name, drift in features.items()
     }
-    logger.info("drift measured", model_version=version, texts=texts, features=found)
-    for one in features:
-        _emit({"PopulationStability": [one.psi]}, version, feature=one.name)
-    _emit({"DriftedFeatures": [sum(one.drifted for one in features)]}, version)
+    logger.info("drift measured", model_version=version, texts=texts, features=rounded)
+    for name, drift in features.items():
+        _emit({"PopulationStability": [drift["psi"]]}, version, feature=name)
+    _emit({"DriftedFeatures": [sum(drift["drifted"] for drift in features.values())]}, version)
 
 
-def drift_not_measured(version: str, texts: int, needed: int) -> None:
-    """Tell that a window has too few predictions to tell a shift from chance."""
+def record_skipped_drift(version: str, texts: int, needed: int) -> None:
+    """Record that a window has too few predictions to tell drift from chance."""
     logger.info("drift not measured", model_version=version, texts=texts, needed=needed)
 
 
 def _emit(values: Mapping[str, Sequence[float]], version: str = "", **dimensions: str) -> None:
-    """Print metrics, each with all its values, in as many lines as that needs.
+    """Print metrics with all their values, in as many lines as necessary.
 
-    The model's version is a property of the line, which Logs Insights can select by, and no
-    dimension: each version would be so many metrics more to pay for.
+    The version is a property of the line, by which Logs Insights can filter. As a dimension, it
+    would add a metric to pay for with each new version.
     """
     for start in range(0, max(map(len, values.values())), MAX_VALUES):
-        # Given to add_metric one by one, a request's values cost the square of their number.
+        # Passing the values to add_metric one by one takes time quadratic in their number.
         line = metrics.serialize_metric_set(
             {
                 name: {"Unit": UNITS[name].value, "Value": part}

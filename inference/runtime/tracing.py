@@ -1,7 +1,8 @@
-"""X-Ray subsegments, sent to the daemon that Lambda runs beside the function.
+"""Send X-Ray subsegments to the daemon that Lambda runs next to the function.
 
-The AWS X-Ray SDK reaches its end of support in February 2027 and takes 9 to 200 ms of every
-cold start, by how much of it is used. A document in one datagram is the daemon's own interface:
+The AWS X-Ray SDK reaches its end of support in February 2027, and it adds 9 to 200 ms to every
+cold start, depending on how much of it is used. A document in a single datagram is the daemon's
+own interface:
 https://docs.aws.amazon.com/xray/latest/devguide/xray-api-sendingdata.html#xray-api-daemon
 """
 
@@ -18,17 +19,17 @@ HEADER = '{"format": "json", "version": 1}\n'
 
 @contextmanager
 def traced(name: str) -> Iterator[None]:
-    """Show a block of code in the request's trace, if Lambda samples that.
+    """Add a block of code to the trace of the request, if Lambda samples it.
 
-    During init there is no request; Lambda itself then traces the init as a whole.
+    There is no request during init, which Lambda traces itself as a whole.
     """
     started, fault = time.time(), True
     try:
         yield
         fault = False
     finally:
-        # Nothing about a trace may cost an answer: neither an address nor an id of a form
-        # unknown, nor a daemon that is away.
+        # A trace must never cost an answer, whether an address or an id has an unknown form or
+        # the daemon is missing.
         with suppress(KeyError, OSError, ValueError):
             _send(name, started, fault)
 

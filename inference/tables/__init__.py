@@ -1,1 +1,1 @@
-"""Read CSV, TSV, JSON lines and Parquet files row by row."""
+"""Read CSV, TSV, JSON lines and Parquet files row by row, and set bad rows aside."""

@@ -1,45 +1,52 @@
-"""What kind of table a file is, by its name or as the user says."""
+"""Recognize the format and compression of a file by its name."""
 
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import PurePosixPath
 from typing import Literal, get_args
 
-Table = Literal["csv", "tsv", "jsonl", "parquet"]
-TABLES: tuple[Table, ...] = get_args(Table)
+from inference.tables.errors import TableError
+
+FileFormat = Literal["csv", "tsv", "jsonl", "parquet"]
+FORMATS: tuple[FileFormat, ...] = get_args(FileFormat)
 COMPRESSIONS = ("gz", "bz2", "xz", "zst")
 PIPE = "-"  # stdin or stdout
 
 
-class BulkError(Exception):
-    """The run cannot go on; the message says what to do."""
-
-
 @dataclass(frozen=True)
-class Format:
-    """A table and how it is compressed, if it is."""
+class FileType:
+    """A file format and its compression, which is empty for a plain file."""
 
-    table: Table
+    format: FileFormat
     compression: str = ""
 
 
-def format_of(location: str, said: Table | None = None) -> Format:
-    """The format of a file: ``said``, or what its name ends with.
+def detect_file_type(location: str, file_format: FileFormat | None = None) -> FileType:
+    """Return the type of a file: the given format, or else the one that its name ends in.
 
     Raises:
-        BulkError: the name does not tell, or this format cannot be handled here.
+        TableError: the name ends in no known format, or this machine cannot handle the type.
     """
-    *_, second, last = ["", "", *PurePosixPath(location.lower()).suffixes]
-    compression = last[1:] if last[1:] in COMPRESSIONS else ""
-    suffix = (second if compression else last)[1:]
-    table = said or next((table for table in TABLES if table == suffix), None)
-    if table is None:
-        raise BulkError(
-            f"{location} does not end with .{', .'.join(TABLES)} or one of these and "
-            f".{', .'.join(COMPRESSIONS)}; --format says what an input is"
+    endings = [suffix.removeprefix(".") for suffix in PurePosixPath(location.lower()).suffixes]
+    compression = endings.pop() if endings and endings[-1] in COMPRESSIONS else ""
+    found = file_format or next((name for name in FORMATS if endings[-1:] == [name]), None)
+    if found is None:
+        raise TableError(
+            f"cannot tell the format of {location}: its name should end in .{', .'.join(FORMATS)} "
+            f"(compressed: followed by .{', .'.join(COMPRESSIONS)}); "
+            "for an input, --format can say it instead"
         )
-    if table == "parquet" and (compression or location == PIPE):
-        raise BulkError("Parquet is compressed inside, and is read from and written to files only")
-    if (table == "parquet" or compression == "zst") and find_spec("pyarrow") is None:
-        raise BulkError(f"{location} needs pyarrow: pip install --group bulk")
-    return Format(table, compression)
+    if found == "parquet":
+        _require_plain_file(location, compression)
+    if (found == "parquet" or compression == "zst") and find_spec("pyarrow") is None:
+        raise TableError(f"{location} needs pyarrow: pip install --group bulk")
+    return FileType(found, compression)
+
+
+def _require_plain_file(location: str, compression: str) -> None:
+    if compression:
+        raise TableError(
+            f"{location}: Parquet compresses its own content; use a file without .{compression}"
+        )
+    if location == PIPE:
+        raise TableError("Parquet cannot go through a pipe: name a file")

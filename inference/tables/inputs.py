@@ -1,4 +1,4 @@
-"""Opens what is to be read: a file, an S3 object or stdin, decompressed."""
+"""Open a file, an S3 object or stdin for reading, decompressed."""
 
 import bz2
 import gzip
@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from inference.tables.formats import PIPE, BulkError, Format
+from inference.s3_uri import SCHEME, S3Uri
+from inference.tables.errors import TableError
+from inference.tables.formats import PIPE, FileType
 
-Identity = dict[str, object]  # what tells a content from a later one of the same name
+Identity = dict[str, object]  # tells a content from a later one under the same name
 
 
 @dataclass(frozen=True)
@@ -22,70 +24,72 @@ class Input:
     """An open input."""
 
     file: BinaryIO  # decompressed
-    raw: BinaryIO  # as it is stored
-    opened: os.stat_result | None  # what ``raw`` was then; None: a pipe
+    raw: BinaryIO  # as stored
+    opened: os.stat_result | None  # the state of ``raw`` when it was opened; None for a pipe
 
     def share_read(self) -> float | None:
-        """How much of it was read, from 0 to 1; None if that cannot be told."""
+        """Return how much of the input was read, from 0 to 1; None for a pipe."""
         size = self.opened.st_size if self.opened else 0
         return self.raw.tell() / size if size else None
 
-    def check_unchanged(self) -> None:
-        """See that nobody wrote to it since it was opened.
+    def require_unchanged(self) -> None:
+        """Make sure that no other process wrote to the file since it was opened.
 
         Raises:
-            BulkError: somebody did.
+            TableError: the file has changed.
         """
         if self.opened is None:
             return
         then, now = self.opened, os.fstat(self.raw.fileno())
         if (then.st_size, then.st_mtime_ns) != (now.st_size, now.st_mtime_ns):
-            raise BulkError("the input was changed while it was read: delete the partial output")
+            raise TableError(
+                "the input changed while it was being read: delete the partial output, start again"
+            )
 
 
-def identity(location: str) -> Identity | None:
-    """What is there now; None for a pipe.
+def identify(location: str) -> Identity | None:
+    """Describe the present content of a file or S3 object; None for a pipe.
 
     Raises:
-        BulkError: there is no such file or object.
+        TableError: there is no such file or object.
     """
     if location == PIPE:
         return None
-    if location.startswith("s3://"):
-        return _s3_identity(location)
+    if location.startswith(SCHEME):
+        return _identify_object(location)
     path = Path(location)
     if not path.is_file():
-        raise BulkError(f"no such file: {location}")
+        raise TableError(f"no such file: {location}")
     stat = path.stat()
     return {"location": str(path.resolve()), "size": stat.st_size, "mtime_ns": stat.st_mtime_ns}
 
 
 @contextmanager
 def open_input(
-    location: str, kind: Format, content: Identity | None, folder: Path
+    location: str, file_type: FileType, identity: Identity | None, folder: Path
 ) -> Iterator[Input]:
-    """An input until the block ends; an S3 object is copied to the folder first.
+    """Open an input for as long as the block runs.
 
-    A copy, as S3 closes connections that are read at the pace of a model, and as a run that
-    goes on later reads from the start again.
+    An S3 object is first copied to the folder: S3 closes connections that are read at the pace
+    of a model, and a run that is resumed reads the object from the start again.
 
     Raises:
-        BulkError: it cannot be had.
+        TableError: the input cannot be read.
     """
-    if content is None:
+    if identity is None:
         yield Input(sys.stdin.buffer, sys.stdin.buffer, None)
         return
     path = Path(location)
-    if location.startswith("s3://"):
-        path = folder / str(content["etag"]).strip('"')
+    if location.startswith(SCHEME):
+        path = folder / str(identity["etag"]).strip('"')
         if not path.exists():
             _download(location, path)
-    with path.open("rb") as raw, decompressed(raw, kind.compression) as file:
+    with path.open("rb") as raw, decompress(raw, file_type.compression) as file:
         yield Input(file, raw, os.fstat(raw.fileno()))
 
 
-def decompressed(raw: BinaryIO, compression: str) -> BinaryIO:
-    """The content of a file that may be compressed."""
+def decompress(raw: BinaryIO, compression: str) -> BinaryIO:
+    """Return a file with the decompressed content of another, which may be plain."""
     if compression == "gz":
         return cast(BinaryIO, gzip.open(raw))
     if compression == "bz2":
@@ -93,44 +97,32 @@ def decompressed(raw: BinaryIO, compression: str) -> BinaryIO:
     if compression == "xz":
         return cast(BinaryIO, lzma.open(raw))
     if compression == "zst":
-        import pyarrow
+        import pyarrow  # not in the Lambda image
 
         return io.BufferedReader(pyarrow.CompressedInputStream(raw, "zstd"))
     return raw
 
 
-def split_uri(uri: str) -> tuple[str, str]:
-    """Bucket and key of ``s3://BUCKET/KEY``.
-
-    Raises:
-        BulkError: it has another form.
-    """
-    bucket, _, key = uri.removeprefix("s3://").partition("/")
-    if not bucket or not key or key.endswith("/"):
-        raise BulkError(f"{uri} is not of the form s3://BUCKET/KEY")
-    return bucket, key
-
-
-def _s3_identity(uri: str) -> Identity:
+def _identify_object(location: str) -> Identity:
     import boto3  # only for data in S3
     from botocore.exceptions import BotoCoreError, ClientError
 
-    bucket, key = split_uri(uri)
+    uri = S3Uri.parse_object(location)
     try:
-        head = boto3.client("s3").head_object(Bucket=bucket, Key=key)
+        head = boto3.client("s3").head_object(Bucket=uri.bucket, Key=uri.key)
     except (BotoCoreError, ClientError) as error:
-        raise BulkError(f"cannot read {uri}: {error}") from error
-    return {"location": uri, "size": head["ContentLength"], "etag": head["ETag"]}
+        raise TableError(f"cannot read {location}: {error}") from error
+    return {"location": location, "size": head["ContentLength"], "etag": head["ETag"]}
 
 
-def _download(uri: str, path: Path) -> None:
+def _download(location: str, path: Path) -> None:
     import boto3
     from boto3.exceptions import Boto3Error
     from botocore.exceptions import BotoCoreError, ClientError
 
-    bucket, key = split_uri(uri)
+    uri = S3Uri.parse_object(location)
     try:
-        # It is there whole or not at all, and is of one version of the object.
-        boto3.client("s3").download_file(bucket, key, str(path))
+        # boto3 renames the file into place when it is complete, and of one version.
+        boto3.client("s3").download_file(uri.bucket, uri.key, str(path))
     except (Boto3Error, BotoCoreError, ClientError) as error:
-        raise BulkError(f"cannot read {uri}: {error}") from error
+        raise TableError(f"cannot read {location}: {error}") from error

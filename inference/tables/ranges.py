@@ -1,93 +1,90 @@
-"""Cuts a table into ranges of whole rows that can be read apart, and reads one of them.
+"""Cut a file into ranges of whole rows, and read one range on its own.
 
-A range begins and ends where the reader of the whole file is between two rows, so its rows and
-rejects are those of the whole file, each with its line there.
+A range begins and ends between two rows, so reading all ranges gives the same rows and rejects,
+with the same line numbers, as reading the whole file.
 """
 
-import csv
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from inference.tables.formats import Table
-from inference.tables.rows import Columns, Lines, Reject, Row, read_rows, records
+from inference.tables.delimited import read_records
+from inference.tables.formats import FileFormat
+from inference.tables.lines import Lines
+from inference.tables.reader import read_rows
+from inference.tables.rows import InputColumns, Reject, Row
 
-# What one worker scores within a third of its 15 minutes, with a DistilBERT of full size on one
-# processor: some 600 headlines or 5,000 tokens a second, and no token is shorter than a byte.
+# One Lambda function scores a range in a third of its 15 minutes, with a full-size DistilBERT on
+# one processor: some 600 headlines or 5,000 tokens a second, and no token is shorter than a byte.
 RANGE_ROWS = 50_000
 RANGE_BYTES = 4 << 20
 
 
 @dataclass(frozen=True)
 class Range:
-    """Consecutive rows of a table, as bytes of its decompressed content."""
+    """Consecutive rows of a file, as a range of bytes of its decompressed content."""
 
     begin: int
     end: int
-    line: int  # of ``begin``, from 1
-    head: int  # bytes of the first row, which names the columns or tells their number
+    line: int  # the number of the line at ``begin``, from 1
+    head: int  # bytes up to the end of the first row, which names the columns or shows their number
 
 
-def cut(
-    file: BinaryIO, table: Table, rows: int = RANGE_ROWS, size: int = RANGE_BYTES
+def cut_ranges(
+    file: BinaryIO, file_format: FileFormat, rows: int = RANGE_ROWS, size: int = RANGE_BYTES
 ) -> Iterator[Range]:
-    """The ranges of a table, one after the other, without a gap.
+    """Cut a file into ranges without a gap between them; it is read to its end.
 
     Args:
-        file: its decompressed content; it is read to its end.
-        table: not Parquet.
-        rows: in a range at most, with blank lines and rejects.
-        size: bytes of a range, but for its last row.
+        file: the decompressed content.
+        file_format: any but Parquet.
+        rows: the most rows of a range, blank lines and rejects included.
+        size: the bytes after which a range ends, at the end of a row.
     """
     lines = Lines(file)
+    needs_head = file_format != "jsonl"
     begin, line, count, head = 0, 1, 0, 0
-    for blank in _records(lines, table):
-        if table != "jsonl" and not (head or blank):
-            head = lines.bytes
+    for is_blank in _read_through(lines, file_format):
+        if needs_head and not head and not is_blank:
+            head = lines.bytes_read
         count += 1
-        is_full = count >= rows or lines.bytes - begin >= size
-        if is_full and (head or table == "jsonl"):
-            yield Range(begin, lines.bytes, line, head)
-            begin, line, count = lines.bytes, lines.number + 1, 0
-    if lines.bytes > begin:
-        yield Range(begin, lines.bytes, line, head)
-
-
-def _records(lines: Lines, table: Table) -> Iterator[bool]:
-    """Whether it is blank, for each record; ``lines`` are then at its end."""
-    if table == "jsonl":
-        for text in lines:
-            yield not text.strip()
-        return
-    reader = records(lines, table)
-    while True:
-        try:
-            yield not next(reader)
-        except StopIteration:
-            return
-        except csv.Error:
-            yield False
+        is_full = count >= rows or lines.bytes_read - begin >= size
+        if is_full and (head or not needs_head):
+            yield Range(begin, lines.bytes_read, line, head)
+            begin, line, count = lines.bytes_read, lines.number + 1, 0
+    if lines.bytes_read > begin:
+        yield Range(begin, lines.bytes_read, line, head)
 
 
 def read_range(
-    part: Range, head: bytes, body: bytes, table: Table, columns: Columns
+    part: Range, head: bytes, body: bytes, file_format: FileFormat, columns: InputColumns
 ) -> Iterator[Row | Reject]:
-    """The rows of a range as they are read in the whole file.
+    """Read the rows of a range, with the line numbers they have in the whole file.
 
     Args:
         part: the range.
         head: the first ``part.head`` bytes of the content.
         body: the bytes of the range.
-        table: not Parquet.
-        columns: that are read.
+        file_format: any but Parquet.
+        columns: the columns to read.
 
     Raises:
-        BulkError: the table has no such column.
+        TableError: the file lacks a column.
     """
     if part.begin == 0:
-        head = b""  # it is in the body
-    first = part.line - head.count(b"\n")
-    for row in read_rows(io.BytesIO(head + body), table, columns, first):
+        head = b""  # the body begins with it
+    first_line = part.line - head.count(b"\n")
+    for row in read_rows(io.BytesIO(head + body), file_format, columns, first_line):
         if row.line >= part.line:
             yield row
+
+
+def _read_through(lines: Lines, file_format: FileFormat) -> Iterator[bool]:
+    """Read record by record; yield at the end of each whether it was blank."""
+    if file_format == "jsonl":
+        for text in lines:
+            yield not text.strip()
+    else:
+        for record in read_records(lines, file_format):
+            yield record.is_blank

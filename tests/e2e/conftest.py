@@ -5,7 +5,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,25 +14,31 @@ import pytest
 from tests.conftest import ROOT
 
 SERVER_MARK = f"LOCAL_TEST_MARK=server-{os.getpid()}"
-LOCAL = [sys.executable, "-m", "inference.local"]
+TEXTCLF = [sys.executable, "-m", "textclf"]
 
 
 @contextmanager
 def serving(
-    environment: dict[str, str],
-    command: Sequence[str] = (*LOCAL, "serve", "--environments", "2"),
+    environment: Mapping[str, str],
+    command: Sequence[str] = (*TEXTCLF, "serve"),
     folder: Path = ROOT,
 ) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """`make serve` on a free port, or another such command: its URL and its process."""
+    """Run a command that serves on a free port; gives the URL it prints, and its process."""
     with subprocess.Popen(
         command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True
     ) as process:
-        assert process.stdout
-        found = (re.search(r"http://\S+", line) for line in process.stdout)
         try:
-            yield next(url[0] for url in found if url), process
+            yield _read_url(process), process
         finally:
-            process.terminate()  # where a test has failed before it did
+            process.terminate()  # if the test has not stopped it
+
+
+def _read_url(process: subprocess.Popen[str]) -> str:
+    assert process.stdout
+    for line in process.stdout:
+        if match := re.search(r"http://\S+", line):
+            return match[0]
+    raise AssertionError("the command ended without printing a URL")
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """The image and the template in Docker, as `sam local` and a locked-down Lambda run them."""
 
+import gc
 import json
 import os
 import platform
@@ -8,12 +9,11 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
-import docker
 import pytest
-from docker.errors import DockerException
 
 from inference.local import sam
 from inference.model.bundle import read_verified
@@ -21,32 +21,33 @@ from tests.conftest import ROOT, SAMPLE_MODEL
 from tests.e2e.test_local import ask
 
 EVENTS = sorted((ROOT / "sample-requests" / "events").glob("*.json"))
-STATUS = {"blank": 422}  # of the others 200
-VERSION = read_verified(SAMPLE_MODEL)[1]
-LIMIT_BYTES = 180_000_000  # over the base image
+STATUS = {"blank": 422}  # all others: 200
+VERSION = read_verified(SAMPLE_MODEL).version
+LIMIT_BYTES = 180_000_000  # on top of the base image
 BASE = "public.ecr.aws/lambda/python:3.13"
 
 
-@contextmanager
-def environment_restored() -> Iterator[None]:
-    """The local store is told by environment variables; later tests have their own."""
-    before = dict(os.environ)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
+def test_without_docker_one_sentence_says_so_and_no_socket_stays_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN a machine on which Docker does not run
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/docker.sock")
+    # WHEN it is needed THEN the error says what to do
+    message = "Docker does not answer, start it first"
+    with pytest.raises(sam.SamError, match=message), sam.docker_engine():
+        pass
+    # AND no socket is left for the garbage collector, whose warning would fail this test
+    gc.collect()
 
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Any]:
-    try:
-        client = docker.from_env()
-        client.ping()
-    except DockerException:
-        pytest.skip("no Docker answers on this machine")
-    yield client
-    client.close()
+    with ExitStack() as stack:
+        try:
+            client = stack.enter_context(sam.docker_engine())
+        except sam.SamError:
+            pytest.skip("Docker does not run on this machine")
+        yield client
 
 
 @pytest.fixture(scope="module")
@@ -57,13 +58,13 @@ def image(engine: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def parameters(image: Any) -> Iterator[str]:
-    """The stack's parameters for a local S3 with the shipped model."""
-    with environment_restored(), sam.model_store(SAMPLE_MODEL) as parameters:
+    """The parameters of the stack for a local S3 with the shipped model."""
+    with sam.model_store(SAMPLE_MODEL) as parameters:
         yield parameters
 
 
 def run(engine: Any, code: str) -> str:
-    """What Python code prints in the image."""
+    """Run Python code in the image and return what it prints."""
     command = ["-c", code]
     output: bytes = engine.containers.run(sam.IMAGE, command, entrypoint="python", remove=True)
     return output.decode()
@@ -74,14 +75,16 @@ def test_the_image_is_small(engine: Any, image: Any) -> None:
 
 
 def test_the_image_holds_what_serves_and_nothing_else(engine: Any, image: Any) -> None:
-    listed = run(engine, "import os; print(*os.listdir('/var/task'), *os.listdir('inference'))")
-    names = set(listed.split())
-    assert {"inference", "app.py", "web", "onnxruntime", "tokenizers"} <= names
+    code = (
+        "import os; print(*(n for f in ('.', 'inference', 'inference/api') for n in os.listdir(f)))"
+    )
+    names = set(run(engine, code).split())
+    assert {"inference", "handler.py", "web", "onnxruntime", "tokenizers"} <= names
     unwanted = {"torch", "transformers", "boto3", "botocore", "huggingface_hub", "pip"}
     assert not names & (unwanted | {"local", "training", "tests", "data", "sample-requests"})
 
 
-def test_all_of_it_can_be_read_by_anybody_and_is_compiled(engine: Any, image: Any) -> None:
+def test_every_file_is_readable_by_all_users_and_compiled(engine: Any, image: Any) -> None:
     code = """
 from importlib.util import cache_from_source
 from pathlib import Path
@@ -106,8 +109,8 @@ def test_sam_local_invoke_answers(parameters: str, event: Any) -> None:
         assert json.loads(answer["body"])["model_version"] == VERSION
 
 
-def test_make_sam_local_answers_over_http(image: Any) -> None:
-    with environment_restored(), sam.sam_local(SAMPLE_MODEL, port=0) as url:
+def test_sam_local_answers_over_http(image: Any) -> None:
+    with sam.sam_local(SAMPLE_MODEL, port=0) as url:
         answer = ask(url, {"inputs": "Life in Mars might be a real possibility"})
         with urllib.request.urlopen(f"{url}/docs") as page:
             assert page.headers["content-type"].startswith("text/html")
@@ -115,16 +118,17 @@ def test_make_sam_local_answers_over_http(image: Any) -> None:
     assert answer["predicted_label"] == "Science"
 
 
-@pytest.mark.skipif(platform.system() != "Linux", reason="the host has no address in the network")
-def test_a_locked_down_container_that_reaches_s3_alone_answers(engine: Any, image: Any) -> None:
-    # GIVEN a network without a way out, in which this machine's S3 is
+@pytest.mark.skipif(
+    platform.system() != "Linux", reason="only on Linux is this machine in the network"
+)
+def test_a_locked_down_container_that_reaches_only_s3_answers(engine: Any, image: Any) -> None:
+    # GIVEN a network without a way out, in which only the S3 of this machine can be reached
     with (
         closed_network(engine) as (network, gateway),
-        environment_restored(),
         sam.model_store(SAMPLE_MODEL, gateway) as parameters,
     ):
-        told = dict(part.split("=", 1) for part in parameters.split())
-        # WHEN the image runs there with no right that Lambda would not give it
+        given = dict(part.split("=", 1) for part in parameters.split())
+        # WHEN the image runs there with no more rights than in Lambda
         container = engine.containers.run(
             sam.IMAGE,
             detach=True,
@@ -135,8 +139,8 @@ def test_a_locked_down_container_that_reaches_s3_alone_answers(engine: Any, imag
             mem_limit="1024m",
             cap_drop=["ALL"],
             environment={
-                "MODEL_URI": f"{told['ModelStore']}/{told['ModelVersion']}",
-                "AWS_ENDPOINT_URL_S3": told["S3EndpointUrl"],
+                "MODEL_URI": f"{given['ModelStore']}/{given['ModelVersion']}",
+                "AWS_ENDPOINT_URL_S3": given["S3EndpointUrl"],
                 "AWS_ACCESS_KEY_ID": "local",
                 "AWS_SECRET_ACCESS_KEY": "local",
                 "AWS_DEFAULT_REGION": "us-east-1",
@@ -151,16 +155,16 @@ def test_a_locked_down_container_that_reaches_s3_alone_answers(engine: Any, imag
             outside = container.exec_run(["python", "-c", code])
         finally:
             container.remove(force=True)
-    # THEN it answers, and reaches nothing else
+    # THEN it answers, and reaches no other address
     assert json.loads(answer["body"])["model_version"] == VERSION
     assert outside.exit_code == 1
-    # Docker drops what would leave such a network, or gives it no route, by its version.
+    # Depending on its version, Docker drops packets that leave such a network, or has no route.
     assert b"timed out" in outside.output or b"unreachable" in outside.output
 
 
 @contextmanager
 def closed_network(engine: Any) -> Iterator[tuple[str, str]]:
-    """A network's name, and this machine's address in it."""
+    """Create a network; gives its name and the address of this machine in it."""
     network = engine.networks.create(f"closed-{os.getpid()}", internal=True)
     try:
         network.reload()
@@ -170,7 +174,7 @@ def closed_network(engine: Any) -> Iterator[tuple[str, str]]:
 
 
 def invoke(address: str, event: Any) -> Any:
-    """The answer of the runtime interface emulator in a container, once it is up."""
+    """Wait for the runtime interface emulator in a container and return its answer."""
     url = f"http://{address}:8080/2015-03-31/functions/function/invocations"
     request = urllib.request.Request(url, json.dumps(event).encode())
     deadline = time.monotonic() + 30

@@ -16,10 +16,18 @@ import pytest
 from inference.local.emulator import emulator_binary
 from inference.model.bundle import read_verified
 from tests.conftest import ROOT, SAMPLE_MODEL
-from tests.e2e.conftest import LOCAL, SERVER_MARK, serving
+from tests.e2e.conftest import SERVER_MARK, TEXTCLF, serving
+
+needs_proc = pytest.mark.skipif(
+    not Path("/proc/net/tcp").exists(), reason="reads the /proc of Linux"
+)
+needs_emulator = pytest.mark.skipif(
+    emulator_binary() is None, reason="the emulator runs on Linux only"
+)
 
 
 def ask(url: str, body: Any) -> Any:
+    """Post a body to the API and return its answer."""
     request = urllib.request.Request(
         f"{url}/predict", json.dumps(body).encode(), {"Content-Type": "application/json"}
     )
@@ -27,100 +35,103 @@ def ask(url: str, body: Any) -> Any:
         return json.load(response)
 
 
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run `textclf` to its end."""
+    return subprocess.run(
+        [*TEXTCLF, *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+
 def test_the_url_names_this_machine(server: str) -> None:
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+", server)
 
 
-@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="reads Linux's /proc")
+@needs_proc
 def test_everything_listens_on_this_machine_only(server: str) -> None:
-    # GIVEN the processes of a server at work
+    # GIVEN a server that has answered
     ask(server, {"inputs": "Fed holds rates"})
-    # WHEN the addresses that they listen on are looked at
-    addresses = listening(marked(SERVER_MARK))
-    # THEN there are the front door, the S3 and two ports an emulator, all on the loopback
+    # WHEN the addresses that its processes listen on are read
+    addresses = listening_addresses(processes_with(SERVER_MARK))
+    # THEN there are the front door, the S3 and two ports for each emulator, all on the loopback
     assert len(addresses) >= 6
     assert {address.partition(":")[0] for address in addresses} == {"0100007F"}
 
 
-def test_a_headline_is_answered_by_the_shipped_model(
-    server: str,
-) -> None:
-    # GIVEN the served sample model WHEN it is asked THEN it is right and names its version
+def test_a_headline_is_classified_by_the_shipped_model(server: str) -> None:
     answer = ask(server, {"inputs": "Life in Mars might be a real possibility"})
     assert answer["predicted_label"] == "Science"
-    assert answer["model_version"] == read_verified(SAMPLE_MODEL)[1]
+    assert answer["model_version"] == read_verified(SAMPLE_MODEL).version
 
 
-def test_many_clients_at_once_are_all_answered(
-    server: str,
-) -> None:
+def test_many_clients_at_once_are_all_answered(server: str) -> None:
     texts = [f"Shares fall {n} percent after profit warning" for n in range(40)]
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda text: ask(server, {"inputs": text}), texts))
     assert {answer["predicted_label"] for answer in answers} == {"Business"}
 
 
-def test_a_taken_port_is_one_clear_sentence() -> None:
+def test_a_port_in_use_is_one_clear_sentence() -> None:
     # GIVEN a port that something listens on
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
-        # WHEN the server is to have it
-        done = subprocess.run(
-            [*LOCAL, "serve", "--port", port], cwd=ROOT, capture_output=True, text=True, check=False
-        )
-    # THEN it says so
+        # WHEN the server is started on it
+        done = run("serve", "--port", port)
+    # THEN the error says what to do
     assert done.returncode == 1
-    assert done.stderr == f"error: port {port} is taken: choose another with PORT=number\n"
+    assert done.stderr == f"error: port {port} is in use: choose another with --port\n"
 
 
-@pytest.mark.skipif(emulator_binary() is None, reason="the emulator runs on Linux only")
+def test_a_folder_without_a_bundle_is_one_clear_sentence(tmp_path: Path) -> None:
+    done = run("demo", "--bundle", str(tmp_path))
+    assert done.returncode == 1
+    assert done.stderr == f"error: {tmp_path}/manifest.json: No such file or directory\n"
+
+
+@needs_emulator
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_stopping_leaves_no_process(number: signal.Signals) -> None:
-    # GIVEN a server at work, whose processes bear a mark in their environment
+def test_a_stopped_server_leaves_no_process(number: signal.Signals) -> None:
+    # GIVEN a server that has answered, whose processes have a mark in their environment
     mark = f"LOCAL_TEST_MARK={number}-{os.getpid()}"
     environment = os.environ | dict([mark.split("=")])
     with serving(environment) as (url, process):
         ask(url, {"inputs": "Fed holds rates"})
-        assert len(marked(mark)) >= 4  # itself, two emulators, a runtime
-        # WHEN it is asked to stop
+        assert len(processes_with(mark)) >= 4  # itself, two emulators, a runtime
+        # WHEN it gets the signal
         process.send_signal(number)
-        # THEN it ends well and takes all of them with it
+        # THEN it exits without an error and takes all of them along
         assert process.wait(timeout=20) == 0
-    assert marked(mark) == []
+    assert processes_with(mark) == []
 
 
-def marked(mark: str) -> list[int]:
-    """Processes with this in their environment."""
-    found = []
+def processes_with(mark: str) -> list[int]:
+    """Find the processes that have a variable in their environment."""
+    processes = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             if mark.encode() in (folder / "environ").read_bytes().split(b"\0"):
-                found.append(int(folder.name))
+                processes.append(int(folder.name))
         except OSError:
-            continue  # it has ended, or is somebody else's
-    return found
+            continue  # it has ended, or belongs to another user
+    return processes
 
 
-def listening(processes: list[int]) -> list[str]:
-    """The hexadecimal address:port pairs that processes listen on."""
+def listening_addresses(processes: list[int]) -> list[str]:
+    """Return the hexadecimal address:port pairs that processes listen on."""
     links = [fd for pid in processes for fd in Path(f"/proc/{pid}/fd").iterdir()]
     sockets = {str(fd.readlink()) for fd in links if fd.exists() or fd.is_symlink()}
-    found = []
-    for table in ("tcp", "tcp6"):
-        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+    addresses = []
+    for protocol in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{protocol}").read_text().splitlines()[1:]:
             fields = line.split()
             if fields[3] == "0A" and f"socket:[{fields[9]}]" in sockets:
-                found.append(fields[1])
-    return found
+                addresses.append(fields[1])
+    return addresses
 
 
 def test_a_demo_shows_each_request_and_its_answer() -> None:
-    # GIVEN the sample requests
-    # WHEN the demo runs
-    done = subprocess.run([*LOCAL, "demo"], cwd=ROOT, capture_output=True, text=True, check=False)
-    # THEN each is shown with its answer
+    done = run("demo")
     assert done.returncode == 0, done.stderr
     for file in (ROOT / "sample-requests").glob("*.json"):
         assert f"sample-requests/{file.name}" in done.stdout
@@ -129,9 +140,9 @@ def test_a_demo_shows_each_request_and_its_answer() -> None:
     assert "200 in" in done.stdout
 
 
-@pytest.mark.skipif(emulator_binary() is None, reason="the emulator runs on Linux only")
+@needs_emulator
 def test_the_demo_runs_in_the_real_lambda_runtime() -> None:
-    subprocess.run([*LOCAL, "demo"], cwd=ROOT, capture_output=True, check=True)
+    assert run("demo").returncode == 0
     log = (ROOT / "build" / "local" / "function.log").read_text()
     assert "(rapid)" in log
     assert "model loaded" in log

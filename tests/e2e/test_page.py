@@ -21,7 +21,7 @@ def browser() -> Iterator[Browser]:
     if not CHROMIUM:
         pytest.skip("no Chromium here: install Debian's chromium, or set CHROMIUM=path")
     with sync_playwright() as playwright:
-        # As root, Chromium starts without its sandbox only.
+        # Chromium refuses to start as root unless its sandbox is off.
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield browser
         browser.close()
@@ -29,24 +29,26 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser, server: str) -> Iterator[Page]:
-    """The page, opened; it fails a test on an error in the console or a foreign request."""
+    """The open page; errors in the console and requests to other sites fail the test."""
     context = browser.new_context(viewport={"width": 1200, "height": 800})
     page = context.new_page()
-    wrong: list[str] = []
-    page.on("console", lambda message: wrong.append(message.text) if _is_wrong(message) else None)
-    page.on("pageerror", lambda error: wrong.append(str(error)))
+    problems: list[str] = []
+    page.on(
+        "console", lambda message: problems.append(message.text) if _is_problem(message) else None
+    )
+    page.on("pageerror", lambda error: problems.append(str(error)))
     page.on(
         "request",
-        lambda sent: None if sent.url.startswith((server, "data:")) else wrong.append(sent.url),
+        lambda sent: None if sent.url.startswith((server, "data:")) else problems.append(sent.url),
     )
     page.goto(server)
     yield page
     context.close()
-    assert wrong == []
+    assert problems == []
 
 
-def _is_wrong(message: Any) -> bool:
-    refused = "Failed to load resource"  # how Chromium words a 4xx that a test asked for
+def _is_problem(message: Any) -> bool:
+    refused = "Failed to load resource"  # Chromium's words for a 4xx, which some tests provoke
     return message.type in ("error", "warning") and refused not in message.text
 
 
@@ -55,25 +57,26 @@ def classify(page: Page, *texts: str) -> None:
     page.get_by_role("button", name="Classify").click()
 
 
-def test_the_page_says_what_is_classified_and_how_well(page: Page) -> None:
-    # GIVEN the page WHEN it is opened THEN it names the task and labels that the API tells
-    manifest, _ = read_verified(SAMPLE_MODEL)
+def test_the_page_names_the_task_the_labels_and_the_accuracy(page: Page) -> None:
+    # GIVEN the page WHEN it is opened THEN it shows the task and the labels of the model
+    manifest = read_verified(SAMPLE_MODEL).manifest
     expect(page).to_have_title("News classifier")
     for label in manifest.labels:
         expect(page.locator("#labels")).to_contain_text(label)
     expect(page.locator("#facts")).to_contain_text("of the test texts correctly")
 
 
-def test_one_headline_gets_its_label_bars_latency_and_version(page: Page) -> None:
+def test_the_result_of_a_headline_has_its_label_bars_latency_and_version(page: Page) -> None:
     # GIVEN a headline WHEN it is classified
     classify(page, MARS)
-    # THEN its label stands there, a bar for each label, and what answered in what time
-    manifest, version = read_verified(SAMPLE_MODEL)
+    # THEN the page shows its label, a bar for each label, the time taken and the version
+    bundle = read_verified(SAMPLE_MODEL)
+    manifest, version = bundle.manifest, bundle.version
     expect(page.get_by_role("heading", name="Science")).to_be_visible()
     expect(page.locator("#list dd")).to_have_count(len(manifest.labels))
     expect(page.get_by_role("status")).to_contain_text(version)
     expect(page.get_by_role("status")).to_contain_text(" ms ")
-    # AND the longest bar is the label's
+    # AND the bar of the label is the longest
     shares = page.locator("#list dd").evaluate_all(
         "bars => bars.map(bar => +bar.style.getPropertyValue('--share'))"
     )
@@ -81,10 +84,10 @@ def test_one_headline_gets_its_label_bars_latency_and_version(page: Page) -> Non
     assert manifest.labels[shares.index(max(shares))] == "Science"
 
 
-def test_many_headlines_are_answered_in_their_order(page: Page) -> None:
-    # GIVEN headlines, a line each, with empty lines between
+def test_the_results_of_many_headlines_are_in_their_order(page: Page) -> None:
+    # GIVEN headlines, one per line, with empty lines in between
     texts = [MARS, "Fed holds rates as inflation cools", "Flu shots cut hospital stays"]
-    # WHEN they are classified from the keyboard
+    # WHEN they are classified by a keyboard shortcut
     page.get_by_label("Texts, one per line").fill("\n\n".join(texts))
     page.keyboard.press("Control+Enter")
     # THEN there is a result for each, in order
@@ -99,7 +102,7 @@ def test_a_text_that_is_html_is_shown_as_text(page: Page) -> None:
     assert page.locator("#list img, #list script").count() == 0
 
 
-def test_nothing_typed_is_asked_for_in_words(page: Page) -> None:
+def test_an_empty_form_asks_for_a_text(page: Page) -> None:
     page.get_by_role("button", name="Classify").click()
     expect(page.get_by_role("status")).to_have_text("Write or paste a text first.")
     expect(page.get_by_label("Texts, one per line")).to_be_focused()
@@ -114,8 +117,8 @@ def test_a_refused_request_is_explained_in_words(page: Page) -> None:
     expect(page.locator("#results")).to_be_hidden()
 
 
-def test_a_model_that_is_not_there_yet_is_explained_in_words(page: Page) -> None:
-    # GIVEN a service that has no model yet
+def test_an_unavailable_model_is_explained_in_words(page: Page) -> None:
+    # GIVEN a service whose model is not available yet
     def unavailable(route: Route) -> None:
         problem = '{"title": "Service Unavailable", "detail": "The model is not available yet."}'
         headers = {"Retry-After": "2", "Content-Type": "application/problem+json"}
@@ -134,21 +137,21 @@ def test_a_lost_network_is_explained_in_words(page: Page) -> None:
     expect(page.get_by_role("alert")).to_contain_text("cannot be reached")
 
 
-def test_the_page_is_used_by_keyboard_alone(page: Page) -> None:
-    # GIVEN the page WHEN Tab is pressed from its top
+def test_the_page_can_be_used_by_keyboard_alone(page: Page) -> None:
+    # GIVEN the page WHEN Tab is pressed at its top
     page.keyboard.press("Tab")
     expect(page.get_by_label("Texts, one per line")).to_be_focused()
     page.keyboard.type(MARS)
     page.keyboard.press("Tab")
     expect(page.get_by_role("button", name="Classify")).to_be_focused()
-    # THEN Enter on the button classifies, and the focus is still on it
+    # THEN Enter on the button classifies, and the button keeps the focus
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Science")).to_be_visible()
     expect(page.get_by_role("button", name="Classify")).to_be_focused()
 
 
 @pytest.mark.parametrize("width", [320, 768, 1600])
-def test_nothing_is_cut_off_on_a_screen_of_any_width(page: Page, width: int) -> None:
+def test_nothing_is_cut_off_whatever_the_width_of_the_screen(page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 700})
     classify(page, MARS, "x" * 300)
     expect(page.locator("#list li")).to_have_count(2)
@@ -157,8 +160,8 @@ def test_nothing_is_cut_off_on_a_screen_of_any_width(page: Page, width: int) -> 
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_text_stands_out_from_its_ground(page: Page, scheme: Any) -> None:
-    # GIVEN a light or a dark screen
+def test_every_text_has_enough_contrast(page: Page, scheme: Any) -> None:
+    # GIVEN a light or a dark colour scheme
     page.emulate_media(color_scheme=scheme)
     classify(page, MARS)
     expect(page.locator("#list li")).to_have_count(1)
@@ -188,7 +191,7 @@ def test_the_docs_page_shows_every_operation_and_schema(page: Page, server: str)
     # GIVEN the OpenAPI document WHEN the docs page is opened
     document = page.request.get(f"{server}/openapi.json").json()
     page.goto(f"{server}/docs")
-    # THEN every operation and schema of it stands there
+    # THEN it shows every operation and every schema
     for path, methods in document["paths"].items():
         for method in methods:
             shown = page.locator(f"#{method.upper()}-{path.removeprefix('/')}")
@@ -197,8 +200,8 @@ def test_the_docs_page_shows_every_operation_and_schema(page: Page, server: str)
         expect(page.locator(f"#schema-{name}")).to_be_visible()
 
 
-def test_the_screenshot_of_the_readme_can_be_taken(page: Page) -> None:
-    # GIVEN headlines of each label WHEN they are classified THEN there is a picture of it
+def test_the_screenshot_for_the_documentation_can_be_taken(page: Page) -> None:
+    # GIVEN headlines WHEN they are classified THEN a picture of the page is written
     page.set_viewport_size({"width": 1100, "height": 640})
     page.emulate_media(reduced_motion="reduce")
     classify(

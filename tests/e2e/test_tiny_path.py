@@ -1,4 +1,4 @@
-"""From the sample headlines to an answer in the Lambda runtime, every step the real one."""
+"""From the sample headlines to an answer in the Lambda runtime, without a shortcut."""
 
 import sys
 from pathlib import Path
@@ -23,19 +23,19 @@ def test_sample_headlines_become_an_answer(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    if runtime == "plain process":  # as on a system that the emulator does not run on
+    if runtime == "plain process":  # as on a system without the emulator
         monkeypatch.setattr(emulator, "emulator_binary", lambda: None)
         monkeypatch.delitem(sys.modules, "inference.api.handler", raising=False)
-    # GIVEN a model trained and exported on the sample headlines, published to an S3
+    # GIVEN a model, trained and exported on the sample headlines, in an S3
     uri = publish(s3, tiny_model.bundle, f"s3://{bucket}/tiny")
     monkeypatch.setenv("MODEL_URI", uri)
     monkeypatch.setenv("MODEL_CACHE", str(tmp_path / "cache"))
-    # WHEN the function is started on it and asked over HTTP
+    # WHEN the function is started with it and gets a request over HTTP
     with (
         emulator.emulators("inference.api.handler.handler", 1, tmp_path / "log") as pool,
         front_door(pool) as url,
     ):
         answer = ask(url, {"inputs": ["Fed holds rates", "New vaccine in trial"]})
-    # THEN it answers with that very model
-    assert answer["model_version"] == read_verified(tiny_model.bundle)[1]
+    # THEN that very model answers
+    assert answer["model_version"] == read_verified(tiny_model.bundle).version
     assert len(answer["predictions"]) == 2

@@ -12,7 +12,7 @@ import pytest
 from mypy_boto3_s3 import S3Client
 
 from inference.local.emulator import Context
-from inference.local.front_door import to_event
+from inference.local.payload import to_event
 from inference.model.publish import publish
 from tests.cloudformation import deployed
 from tests.conftest import TinyModel
@@ -20,28 +20,28 @@ from tests.conftest import TinyModel
 Call = Callable[..., tuple[int, dict[str, str], Any]]
 
 
-class Table:
-    """A table of the local DynamoDB, as the template makes it."""
+class PredictionTable:
+    """A prediction table in the local DynamoDB, with the schema of the template."""
 
     def __init__(self, endpoint: str, name: str) -> None:
         self.name = name
-        made = deployed(PredictionLog="on")["Resources"]["PredictionTable"]["Properties"]
-        kept = ("KeySchema", "AttributeDefinitions", "GlobalSecondaryIndexes", "BillingMode")
+        properties = deployed(PredictionLog="on")["Resources"]["PredictionTable"]["Properties"]
+        names = ("KeySchema", "AttributeDefinitions", "GlobalSecondaryIndexes", "BillingMode")
         self._table = boto3.resource("dynamodb", endpoint_url=endpoint).create_table(
-            TableName=name, **{key: made[key] for key in kept}
+            TableName=name, **{key: properties[key] for key in names}
         )
 
     def items(self) -> dict[str, dict[str, Any]]:
-        """What it holds, by id."""
-        found: list[Any] = self._table.scan()["Items"]
-        return {item["id"]: item for item in found}
+        """Return all items, by id."""
+        items: list[Any] = self._table.scan()["Items"]
+        return {item["id"]: item for item in items}
 
 
 @pytest.fixture
-def table(s3_endpoint: str, bucket: str, monkeypatch: pytest.MonkeyPatch) -> Table:
-    """An empty table of this test's own; moto serves every service at one endpoint."""
+def table(s3_endpoint: str, bucket: str, monkeypatch: pytest.MonkeyPatch) -> PredictionTable:
+    """An empty table for this test alone; moto serves DynamoDB at the endpoint of its S3."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", s3_endpoint)
-    return Table(s3_endpoint, f"predictions-{bucket}")
+    return PredictionTable(s3_endpoint, f"predictions-{bucket}")
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def uri(s3: S3Client, bucket: str, tiny_model: TinyModel) -> str:
 
 @pytest.fixture
 def start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Call]:
-    """A function that starts a new execution environment and gives a way to call it."""
+    """A function that starts an execution environment, and returns one that calls it."""
 
     def new(model_uri: str, **environment: str) -> Call:
         monkeypatch.setenv("MODEL_URI", model_uri)
@@ -69,11 +69,11 @@ def start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Call
             headers = [("content-type", media_type), ("origin", "https://example.com")]
             event = to_event(method, path, headers, data)
             answer = handler(event, Context("the-request-id"))
-            json.dumps(answer)  # Lambda can send it
-            answered = {name.lower(): value for name, value in answer["headers"].items()}
+            json.dumps(answer)  # raises for an answer that Lambda could not send
+            response = {name.lower(): value for name, value in answer["headers"].items()}
             content = answer["body"]
-            is_json = answered.get("content-type", "").endswith("json")
-            return answer["statusCode"], answered, json.loads(content) if is_json else content
+            is_json = response.get("content-type", "").endswith("json")
+            return answer["statusCode"], response, json.loads(content) if is_json else content
 
         return call
 
@@ -82,16 +82,16 @@ def start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Call
 
 @pytest.fixture
 def call(start: Callable[..., Call], uri: str) -> Call:
-    """A way to call a running function."""
+    """Calls a function that has started."""
     return start(uri)
 
 
 def metrics_in(capsys: pytest.CaptureFixture[str]) -> dict[str, list[float]]:
-    """The values of each metric in what was printed since this was last asked."""
-    found: dict[str, list[float]] = {}
+    """Return the values of each metric that was printed since the last call."""
+    values: dict[str, list[float]] = {}
     for line in capsys.readouterr().out.splitlines():
         blob = json.loads(line)
         for directive in blob.get("_aws", {}).get("CloudWatchMetrics", []):
             for metric in directive["Metrics"]:
-                found.setdefault(metric["Name"], []).extend(blob[metric["Name"]])
-    return found
+                values.setdefault(metric["Name"], []).extend(blob[metric["Name"]])
+    return values

@@ -1,4 +1,4 @@
-"""Faults to put between the function and its model; each is gone when its block ends."""
+"""Faults between the function and its model; each lasts until its block ends."""
 
 import os
 import socket
@@ -16,11 +16,13 @@ from unittest import mock
 
 from mypy_boto3_s3 import S3Client
 
+from inference.s3_uri import S3Uri
+
 Break = Literal[
     "403 AccessDenied",
     "500 InternalError",
     "503 SlowDown",
-    "silent",  # takes the request and says nothing
+    "silent",  # accepts the request and never answers
     "drip",  # five bytes a second
     "slow",  # pauses midway
     "meet",  # answers two clients at a time, so that both are at work
@@ -31,82 +33,85 @@ Break = Literal[
 
 
 class Network:
-    """The way to the local S3: a proxy for GET requests that breaks as networks do."""
+    """The network to the local S3: a proxy for GET requests that fails as networks do."""
 
     def __init__(self, target: str) -> None:
-        """Start the proxy; ``target`` is the URL of the S3."""
+        """Start the proxy to the S3 at the URL ``target``."""
         self._target = target
         self._fault: Break | None = None
-        self._once: set[str] | None = None
-        self._mended = threading.Event()
+        self._seen: set[str] | None = None  # the paths so far, if only first requests fail
+        self._repaired = threading.Event()
         self._meeting = threading.Barrier(2, timeout=20)
         network = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                network._pass_on(self)
+                network._forward(self)
 
             def log_message(self, *_: object) -> None:
-                """Say nothing."""
+                """Log nothing."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, args=[0.01], daemon=True).start()
 
     def stop(self) -> None:
-        """End the proxy."""
+        """Stop the proxy."""
         self._server.shutdown()
         self._server.server_close()
 
     @contextmanager
     def broken(self, fault: Break, once: bool = False) -> Iterator[None]:
-        """Break every answer, or the first of each object."""
-        self._fault, self._once = fault, set() if once else None
-        self._mended.clear()
+        """Break every answer, or only the first for each object."""
+        self._fault, self._seen = fault, set() if once else None
+        self._repaired.clear()
         try:
             yield
         finally:
             self._fault = None
-            self._mended.set()
+            self._repaired.set()
 
     def _fault_for(self, path: str) -> Break | None:
-        if self._once is None:
+        if self._seen is None:
             return self._fault
-        if path in self._once:
+        if path in self._seen:
             return None
-        self._once.add(path)
+        self._seen.add(path)
         return self._fault
 
-    def _pass_on(self, request: BaseHTTPRequestHandler) -> None:
+    def _forward(self, request: BaseHTTPRequestHandler) -> None:
         fault = self._fault_for(request.path)
         status, headers, body = forward(self._target + request.path, dict(request.headers))
-        half = len(body) // 2
         if fault == "silent":
-            self._mended.wait()
+            self._repaired.wait()
             return
         if fault == "meet":
             self._meeting.wait()
         if fault and fault[0].isdigit():
             number, _, code = fault.partition(" ")
             body = f"<Error><Code>{code}</Code><Message>Injected</Message></Error>".encode()
-            status, headers, half = int(number), [("Content-Length", str(len(body)))], len(body)
+            status, headers = int(number), [("Content-Length", str(len(body)))]
         if fault == "flip":
-            body = flipped(body)
+            body = flip_a_bit(body)
         request.send_response_only(status)
         for name, value in headers:
             request.send_header(name, value)
         request.end_headers()
+        self._send_body(request, body, fault)
+
+    def _send_body(self, request: BaseHTTPRequestHandler, body: bytes, fault: Break | None) -> None:
         if fault == "drip":
             for byte in body:
-                if self._mended.wait(0.2):
+                if self._repaired.wait(0.2):
                     return
                 request.wfile.write(bytes([byte]))
             return
+        half = len(body) // 2
         request.wfile.write(body[:half])
         if fault == "cut":
             return
         if fault == "reset":
-            # Closed by hand and with no time to linger, a connection is reset.
+            # A socket that is closed without time to linger resets its connection.
             no_time = struct.pack("ii", 1, 0)
             request.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, no_time)
             os.close(request.connection.detach())
@@ -117,7 +122,7 @@ class Network:
 
 
 def forward(url: str, headers: dict[str, str]) -> tuple[int, list[tuple[str, str]], bytes]:
-    """The answer of the real server."""
+    """Return the answer of the real server."""
     try:
         with urllib.request.urlopen(urllib.request.Request(url, headers=headers)) as response:
             return response.status, response.getheaders(), response.read()
@@ -127,79 +132,75 @@ def forward(url: str, headers: dict[str, str]) -> tuple[int, list[tuple[str, str
 
 @dataclass(frozen=True)
 class Store:
-    """A model store with one model: the objects, and the network on the way to them."""
+    """A store with one model: its objects, and the network to them."""
 
     s3: S3Client
     network: Network
     uri: str
 
     def read(self, name: str) -> bytes:
-        """What a file of the model holds."""
-        bucket, key = self._place(name)
+        """Return the content of one of the model's files."""
+        bucket, key = S3Uri.parse(self.uri) / name
         return self.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
 
     def write(self, name: str, data: bytes) -> None:
-        """Let a file of the model hold something."""
-        bucket, key = self._place(name)
+        """Replace the content of one of the model's files."""
+        bucket, key = S3Uri.parse(self.uri) / name
         self.s3.put_object(Bucket=bucket, Key=key, Body=data)
 
     def delete(self, name: str) -> None:
-        """Take a file of the model away."""
-        bucket, key = self._place(name)
+        """Delete one of the model's files."""
+        bucket, key = S3Uri.parse(self.uri) / name
         self.s3.delete_object(Bucket=bucket, Key=key)
-
-    def _place(self, name: str) -> tuple[str, str]:
-        bucket, _, prefix = self.uri.removeprefix("s3://").partition("/")
-        return bucket, f"{prefix}/{name}"
 
 
 Fault = Callable[[Store], AbstractContextManager[None]]
 
 
 def network(fault: Break, once: bool = False) -> Fault:
-    """The network is broken."""
+    """Break the network."""
     return lambda store: store.network.broken(fault, once)
 
 
 @contextmanager
-def nobody_listens(_: Store) -> Iterator[None]:
-    """The store cannot be connected to."""
+def refuse_connections(_: Store) -> Iterator[None]:
+    """Let connections to the store be refused."""
     with mock.patch.dict(os.environ, AWS_ENDPOINT_URL_S3="http://127.0.0.1:9"):  # discard
         yield
 
 
 def changed(name: str, change: Callable[[bytes], bytes]) -> Fault:
-    """An object of the store holds something else."""
+    """Change the content of an object."""
 
     @contextmanager
     def fault(store: Store) -> Iterator[None]:
-        whole = store.read(name)
-        store.write(name, change(whole))
+        original = store.read(name)
+        store.write(name, change(original))
         yield
-        store.write(name, whole)
+        store.write(name, original)
 
     return fault
 
 
 def missing(name: str) -> Fault:
-    """An object of the store is not there."""
+    """Delete an object for a while."""
 
     @contextmanager
     def fault(store: Store) -> Iterator[None]:
-        whole = store.read(name)
+        original = store.read(name)
         store.delete(name)
         yield
-        store.write(name, whole)
+        store.write(name, original)
 
     return fault
 
 
-def flipped(data: bytes) -> bytes:
-    """The same with one bit in the middle changed."""
+def flip_a_bit(data: bytes) -> bytes:
+    """Return the data with one bit in the middle changed."""
     half = len(data) // 2
     return data[:half] + bytes([data[half] ^ 1]) + data[half + 1 :]
 
 
-def truncated(data: bytes) -> bytes:
-    """The same without its second half."""
+def truncate(data: bytes) -> bytes:
+    """Return the first half of the data."""
     return data[: len(data) // 2]

@@ -1,4 +1,4 @@
-"""Files through the real command: its processes, a trained model, a kill."""
+"""Score files with the real command: its processes, a trained model, a kill."""
 
 import csv
 import gzip
@@ -18,20 +18,27 @@ import pyarrow.parquet
 import pytest
 from mypy_boto3_s3 import S3Client
 
-from inference.bulk.score_file import main
+from inference.bulk.chunks import CHUNK_ROWS
 from inference.model.bundle import read_verified
 from inference.model.classifier import Classifier
-from inference.tables.rows import CHUNK_ROWS
 from tests.conftest import HEADLINES, ROOT, TinyModel
+from textclf.app import main
 
 TITLES = [line.split("\t")[1] for line in HEADLINES.read_text().splitlines()]
 LONG = (TITLES * 41)[: 5 * CHUNK_ROWS]
-COMMAND = (sys.executable, "-m", "inference.bulk")
+COMMAND = (sys.executable, "-m", "textclf", "bulk")
+needs_proc = pytest.mark.skipif(
+    not Path("/proc/self/task").exists(), reason="child processes are listed in /proc"
+)
 
 
 @pytest.fixture
 def model(tiny_model: TinyModel) -> list[str]:
     return ["--model-uri", tiny_model.bundle.as_uri()]
+
+
+def bulk(*arguments: str) -> int:
+    return main(["bulk", *arguments])
 
 
 def dialect(path: Path) -> dict[str, Any]:
@@ -41,7 +48,7 @@ def dialect(path: Path) -> dict[str, Any]:
 
 
 def write(path: Path, titles: Sequence[str]) -> str:
-    """A table of ids and titles in the format that the path's name says."""
+    """Write a table of ids and titles in the format that the path ends in; return the path."""
     rows: list[dict[str, Any]] = [{"id": f"n{i}", "title": t} for i, t in enumerate(titles)]
     if path.suffix == ".parquet":
         pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), path)
@@ -57,7 +64,7 @@ def write(path: Path, titles: Sequence[str]) -> str:
 
 
 def read(path: Path) -> list[dict[str, str]]:
-    """The rows of an output, every value as JSON writes it."""
+    """Read the rows of an output, with every value as JSON writes it."""
     if path.suffix == ".parquet":
         rows = pyarrow.parquet.read_table(path).to_pylist()
     elif ".jsonl" in path.name:
@@ -77,36 +84,36 @@ def read(path: Path) -> list[dict[str, str]]:
         ("in.parquet", "out.parquet"),
     ],
 )
-def test_each_format_comes_back_with_the_models_answers(
+def test_every_row_gets_the_models_prediction_in_each_format(
     source: str, output: str, model: list[str], tiny_model: TinyModel, tmp_path: Path
 ) -> None:
     # GIVEN headlines in a file
     location = write(tmp_path / source, TITLES)
     # WHEN they are scored
     options = ["--text-column", "title", "--keep", "id", "--output", str(tmp_path / output)]
-    assert main([location, *options, *model]) == 0
-    # THEN each row has what the classifier says of its text
-    manifest, version = read_verified(tiny_model.bundle)
+    assert bulk(location, *options, *model) == 0
+    # THEN each row has the prediction of its text
+    classifier = Classifier.load(read_verified(tiny_model.bundle))
     found = read(tmp_path / output)
     assert [row["id"] for row in found] == [f"n{i}" for i in range(len(TITLES))]
-    predictions = Classifier(tiny_model.bundle, manifest).predict(TITLES)
+    predictions = classifier.predict(TITLES)
     assert [row["predicted_label"] for row in found] == [p.label for p in predictions]
-    assert {row["model_version"] for row in found} == {version}
+    assert {row["model_version"] for row in found} == {classifier.version}
     for row, prediction in zip(found, predictions, strict=True):
         assert float(row["confidence"]) == pytest.approx(prediction.confidence, abs=1e-6)
         for label, probability in prediction.probabilities.items():
             assert float(row[f"probability_{label}"]) == pytest.approx(probability, abs=1e-6)
 
 
-def test_the_news_file_is_read_by_position_without_quoting(
+def test_a_file_without_header_and_quoting_is_read_by_position(
     model: list[str], tmp_path: Path
 ) -> None:
-    # GIVEN a file like newsCorpora.csv: tabs, no header, quotes that are characters
+    # GIVEN a file like newsCorpora.csv: tabs, no header, quotes that are plain characters
     (tmp_path / "news.csv").write_text(HEADLINES.read_text().replace("'", '"'))
     # WHEN it is scored THEN every line is a row
     output = tmp_path / "out.jsonl"
     options = ["--format", "tsv", "--text-column", "1", "--keep", "0", "--output", str(output)]
-    assert main([str(tmp_path / "news.csv"), *options, *model]) == 0
+    assert bulk(str(tmp_path / "news.csv"), *options, *model) == 0
     assert [row["0"] for row in read(output)] == [str(i + 1) for i in range(len(TITLES))]
 
 
@@ -117,8 +124,8 @@ def test_bad_rows_are_set_aside_and_the_rest_is_scored(
     (tmp_path / "in.csv").write_text("id,text\n1,Fed holds rates\n2\n3,\n4,Mars probe lands\n")
     # WHEN it is scored
     output = tmp_path / "out.csv"
-    assert main([str(tmp_path / "in.csv"), "--output", str(output), *model]) == 0
-    # THEN the others are there, and the rejects say which line and why
+    assert bulk(str(tmp_path / "in.csv"), "--output", str(output), *model) == 0
+    # THEN the others are there, and the rejects have their lines and reasons
     assert [row["line"] for row in read(output)] == ["2", "5"]
     assert (tmp_path / "out.csv.rejects.csv").read_text().splitlines() == [
         "line,reason",
@@ -128,59 +135,66 @@ def test_bad_rows_are_set_aside_and_the_rest_is_scored(
     assert "2 rejected: see" in capsys.readouterr().err
 
 
-def test_a_column_that_is_in_no_row_is_an_error(
+def test_a_column_that_no_row_has_is_an_error(
     model: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    # GIVEN JSON lines without the column asked for
+    # GIVEN JSON lines without the default column
     location = write(tmp_path / "in.jsonl", TITLES[:3])
     options = [location, "--output", str(tmp_path / "out.csv"), *model]
-    # WHEN they are scored THEN that is said, and the right column gives no trouble afterwards
-    assert main(options) == 1
+    # WHEN they are scored THEN that is an error
+    assert bulk(*options) == 1
     assert "all 3 rows were rejected" in capsys.readouterr().err
     assert not (tmp_path / "out.csv").exists()
-    assert main([*options, "--text-column", "title"]) == 0
+    # ... which does not stop another run with the right column
+    assert bulk(*options, "--text-column", "title") == 0
     assert len(read(tmp_path / "out.csv")) == 3
 
 
 @pytest.mark.parametrize("output", ["out.jsonl.gz", "out.parquet"])
-def test_a_killed_run_goes_on_to_the_same_bytes(
+def test_a_killed_run_resumes_and_gives_the_same_bytes(
     output: str, model: list[str], tmp_path: Path
 ) -> None:
     # GIVEN a file of five chunks, scored without interruption
     location = write(tmp_path / "in.csv", LONG)
     options = [location, "--text-column", "title", "--keep", "id", *model]
-    assert main([*options, "--output", str(tmp_path / "whole" / output)]) == 0
-    # WHEN the same is killed after its first chunk, some of the next half written, and started anew
+    assert bulk(*options, "--output", str(tmp_path / "whole" / output)) == 0
+    # WHEN the same run is killed in the middle of a chunk and started again
     options += ["--output", str(tmp_path / output)]
     folder = tmp_path / f"{output}.partial"
     command = [*COMMAND, *options, "--workers", "1"]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL) as process:
-        while not chunks_of(folder):
-            time.sleep(0.001)
+        wait_for_chunks(process, folder)
         process.kill()
-    before = chunks_of(folder)
+    before = count_chunks(folder)
     with (folder / "data").open("ab") as data:
         data.write(b"half a row")
     assert not (tmp_path / output).exists()
-    assert main(options) == 0
-    # THEN no row is lost or doubled: every byte is the same
+    assert bulk(*options) == 0
+    # THEN no row is missing or doubled: every byte is the same
     assert 0 < before < 5
     assert (tmp_path / output).read_bytes() == (tmp_path / "whole" / output).read_bytes()
     assert not folder.exists()
 
 
-def chunks_of(folder: Path) -> int:
-    """How far a run is."""
-    note = folder / "note.json"
-    return int(json.loads(note.read_text())["chunks"]) if note.exists() else 0
+def count_chunks(folder: Path) -> int:
+    """Return the number of chunks that a run has written."""
+    progress = folder / "progress.json"
+    return int(json.loads(progress.read_text())["chunks"]) if progress.exists() else 0
 
 
-def workers_of(process: int) -> set[int]:
+def wait_for_chunks(run: "subprocess.Popen[bytes]", folder: Path) -> None:
+    """Wait until a run has written its first chunk."""
+    while not count_chunks(folder):
+        assert run.poll() is None, "the run ended before it wrote a chunk"
+        time.sleep(0.001)
+
+
+def list_workers(process: int) -> set[int]:
     children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
     return {int(c) for c in children if b"spawn_main" in Path(f"/proc/{c}/cmdline").read_bytes()}
 
 
-def alive(process: int) -> bool:
+def is_alive(process: int) -> bool:
     try:
         state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
@@ -188,47 +202,61 @@ def alive(process: int) -> bool:
     return state != "Z"
 
 
-@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="children are listed in /proc")
+@needs_proc
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGKILL, -9), (signal.SIGTERM, 130)])
 def test_a_run_that_is_stopped_leaves_no_process_behind(
     sent: signal.Signals, code: int, model: list[str], tmp_path: Path
 ) -> None:
-    # GIVEN a run in full swing
+    # GIVEN a run that is scoring
     location = write(tmp_path / "in.csv", LONG)
     options = [location, "--text-column", "title", "--output", str(tmp_path / "out.csv"), *model]
     with subprocess.Popen([*COMMAND, *options], cwd=ROOT, stderr=subprocess.PIPE) as process:
-        while not chunks_of(tmp_path / "out.csv.partial"):
-            time.sleep(0.001)
-        workers = workers_of(process.pid)
+        wait_for_chunks(process, tmp_path / "out.csv.partial")
+        workers = list_workers(process.pid)
         # WHEN it is stopped
         process.send_signal(sent)
         assert process.wait(30) == code
     # THEN its workers end too
     assert workers
     deadline = time.monotonic() + 30
-    while any(alive(worker) for worker in workers):
+    while any(is_alive(worker) for worker in workers):
         assert time.monotonic() < deadline
         time.sleep(0.01)
 
 
-@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="children are listed in /proc")
-def test_a_worker_that_dies_is_an_error_and_not_a_wait(model: list[str], tmp_path: Path) -> None:
-    # GIVEN a run in full swing
+def test_ctrl_c_says_how_to_resume(model: list[str], tmp_path: Path) -> None:
+    # GIVEN a run that is scoring
+    location = write(tmp_path / "in.csv", LONG)
+    options = [location, "--text-column", "title", "--output", str(tmp_path / "out.csv"), *model]
+    with subprocess.Popen([*COMMAND, *options], cwd=ROOT, stderr=subprocess.PIPE) as process:
+        wait_for_chunks(process, tmp_path / "out.csv.partial")
+        # WHEN the user presses Ctrl-C
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate(timeout=60)
+    # THEN the message says what to do, and there is no other
+    assert process.returncode == 130
+    assert error == b"error: interrupted: repeat the command to resume it\n"
+
+
+@needs_proc
+def test_a_worker_that_dies_is_an_error_and_the_run_can_be_resumed(
+    model: list[str], tmp_path: Path
+) -> None:
+    # GIVEN a run that is scoring
     location = write(tmp_path / "in.csv", LONG)
     options = [location, "--text-column", "title", "--output", str(tmp_path / "out.csv"), *model]
     options += ["--workers", "1"]
     with subprocess.Popen([*COMMAND, *options], cwd=ROOT, stderr=subprocess.PIPE) as process:
-        while not chunks_of(tmp_path / "out.csv.partial"):
-            time.sleep(0.001)
-        # WHEN its worker is killed, as for want of memory
-        for worker in workers_of(process.pid):
+        wait_for_chunks(process, tmp_path / "out.csv.partial")
+        # WHEN its worker is killed, as happens when memory runs out
+        for worker in list_workers(process.pid):
             os.kill(worker, signal.SIGKILL)
         _, error = process.communicate(timeout=60)
-    # THEN it says so, and the same command goes on
+    # THEN that is an error, and the same command resumes the run
     assert process.returncode == 1
     assert b"error: a worker process died" in error
     assert b"Traceback" not in error
-    assert main(options) == 0
+    assert bulk(*options) == 0
     assert len(read(tmp_path / "out.csv")) == len(LONG)
 
 
@@ -241,14 +269,16 @@ def test_a_pipe_gets_json_lines_and_nothing_else(model: list[str]) -> None:
     done = subprocess.run(
         command, cwd=ROOT, env=environment, input=lines.encode(), capture_output=True, check=True
     )
-    # THEN stdout is rows alone; progress, the reject and the summary are on stderr
+    # THEN stdout has nothing but rows; progress, the reject and the summary are on stderr
     found = [json.loads(line) for line in done.stdout.splitlines()]
     assert [row["line"] for row in found] == list(range(1, 21))
     for shown in (b"rows/s", b"rejected: line 21: the text is blank", b"20 rows by model"):
         assert shown in done.stderr
 
 
-def test_a_reader_that_goes_away_ends_the_run_quietly(model: list[str], tmp_path: Path) -> None:
+def test_a_run_ends_quietly_when_the_reader_of_its_pipe_does(
+    model: list[str], tmp_path: Path
+) -> None:
     location = write(tmp_path / "in.csv", LONG)
     command = [*COMMAND, location, "--text-column", "title", "--output", "-", *model]
     with subprocess.Popen(
@@ -262,7 +292,7 @@ def test_a_reader_that_goes_away_ends_the_run_quietly(model: list[str], tmp_path
         assert process.stderr.read() == b""
 
 
-def test_rows_go_from_s3_to_s3(
+def test_a_file_in_s3_is_scored_into_s3(
     s3: S3Client, bucket: str, model: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # GIVEN a compressed table in a bucket
@@ -272,8 +302,8 @@ def test_rows_go_from_s3_to_s3(
     # WHEN it is scored into the bucket
     uri = f"s3://{bucket}"
     options = [f"{uri}/in/rows.csv.gz", "--keep", "id", "--output", f"{uri}/out/rows.csv", *model]
-    assert main(options) == 0
-    # THEN the output and the rejects are there, and nothing stays here
+    assert bulk(*options) == 0
+    # THEN the output and the rejects are there, and nothing is left on this machine
     body = s3.get_object(Bucket=bucket, Key="out/rows.csv")["Body"].read().decode()
     ids = [row["id"] for row in csv.DictReader(io.StringIO(body))]
     assert ids == [str(i) for i in range(len(TITLES))]
@@ -286,14 +316,14 @@ def test_rows_go_from_s3_to_s3(
     ("source", "output", "message"),
     [
         ("s3://{bucket}/none.csv", "out.csv", "cannot read s3://{bucket}/none.csv"),
-        ("s3:///in.csv", "out.csv", "is not of the form s3://BUCKET/KEY"),
-        ("{folder}/in.csv", "s3://not-there-at-all/out.csv", "there is no bucket"),
+        ("s3:///in.csv", "out.csv", "is not an S3 URI: give s3://BUCKET/KEY"),
+        ("{folder}/in.csv", "s3://not-there-at-all/out.csv", "there is no such bucket"),
         ("{folder}/none.csv", "out.csv", "no such file"),
-        ("{folder}/in.csv", "out.doc", "out.doc does not end with"),
-        ("{folder}/in.csv", "{folder}/in.csv", "would take the place of the input"),
+        ("{folder}/in.csv", "out.doc", "cannot tell the format of out.doc"),
+        ("{folder}/in.csv", "{folder}/in.csv", "--output would overwrite the input"),
     ],
 )
-def test_what_cannot_be_read_or_written_is_said_at_once(
+def test_a_place_that_cannot_be_read_or_written_is_an_error_at_once(
     source: str,
     output: str,
     message: str,
@@ -307,5 +337,5 @@ def test_what_cannot_be_read_or_written_is_said_at_once(
     monkeypatch.chdir(tmp_path)
     write(tmp_path / "in.csv", TITLES[:3])
     names = {"bucket": bucket, "folder": str(tmp_path)}
-    assert main([source.format(**names), "--output", output.format(**names), *model]) == 1
+    assert bulk(source.format(**names), "--output", output.format(**names), *model) == 1
     assert message.format(**names) in capsys.readouterr().err

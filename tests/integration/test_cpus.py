@@ -19,14 +19,13 @@ import json, sys
 from pathlib import Path
 from inference.model.bundle import read_verified
 from inference.model.classifier import Classifier
-folder = Path(sys.argv[1])
-predictions = Classifier(folder, read_verified(folder)[0]).predict(json.load(sys.stdin))
+predictions = Classifier.load(read_verified(Path(sys.argv[1]))).predict(json.load(sys.stdin))
 print(json.dumps([list(one.probabilities.values()) for one in predictions]))
 """
 
 
-def answers(texts: list[str], *emulator: str) -> NDArray[np.float64]:
-    """The shipped model's probabilities, on this CPU or in an emulator of another."""
+def classify(texts: list[str], *emulator: str) -> NDArray[np.float64]:
+    """Return the shipped model's probabilities, from this CPU or from an emulated one."""
     done = subprocess.run(
         [*emulator, sys.executable, "-c", ANSWER, str(SAMPLE_MODEL)],
         input=json.dumps(texts),
@@ -39,12 +38,12 @@ def answers(texts: list[str], *emulator: str) -> NDArray[np.float64]:
 
 
 def test_a_cpu_without_vnni_gives_the_same_answers() -> None:
-    # GIVEN a Haswell, which has AVX2 and neither AVX-512 nor VNNI
+    # GIVEN an emulated Haswell, which has AVX2 but neither AVX-512 nor VNNI
     emulator = shutil.which("qemu-x86_64")
     if emulator is None:
         pytest.skip("qemu-x86_64 is not installed")
     texts = [row.text for row in read(str(HEADLINES), tasks.NEWS).examples[:TEXTS]]
     # WHEN it and this CPU classify the same headlines
-    here, there = answers(texts), answers(texts, emulator, "-cpu", "Haswell")
-    # THEN their sums of integers are the same, and only the last bits of floats may differ
+    here, there = classify(texts), classify(texts, emulator, "-cpu", "Haswell")
+    # THEN their sums of integers are equal, and only the last bits of floats may differ
     assert np.abs(here - there).max() < 1e-5

@@ -14,10 +14,10 @@ def test_rows_are_read_from_s3(s3: S3Client, bucket: str) -> None:
     body = gzip.compress(HEADLINES.read_bytes())
     s3.put_object(Bucket=bucket, Key="sets/headlines.csv.gz", Body=body)
     # WHEN they are read by their URI THEN they are the same
-    there = read(f"s3://{bucket}/sets/headlines.csv.gz", tasks.NEWS)
-    assert there == read(str(HEADLINES), tasks.NEWS)
+    dataset = read(f"s3://{bucket}/sets/headlines.csv.gz", tasks.NEWS)
+    assert dataset == read(str(HEADLINES), tasks.NEWS)
 
 
-def test_an_object_that_is_not_there_is_an_error(s3: S3Client, bucket: str) -> None:
+def test_a_missing_object_is_an_error(s3: S3Client, bucket: str) -> None:
     with pytest.raises(DataError, match=f"cannot read s3://{bucket}/none.csv"):
         read(f"s3://{bucket}/none.csv", tasks.NEWS)

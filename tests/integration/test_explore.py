@@ -1,4 +1,4 @@
-"""The notebook runs, and what it shows is of the full data set."""
+"""The notebook runs, and its saved outputs show the full data set."""
 
 import nbformat
 import pytest
@@ -15,16 +15,16 @@ def test_the_notebook_runs_on_the_sample_headlines(monkeypatch: pytest.MonkeyPat
     for cell in notebook.cells:
         cell.pop("outputs", None)
     monkeypatch.delenv("DATA", raising=False)
-    # WHEN it is run from its own folder on the sample that it reads if told nothing else
+    # WHEN it is run from its own folder, on the sample that it reads by default
     client = NotebookClient(notebook, resources={"metadata": {"path": NOTEBOOK.parent}})
     client.execute()
-    # THEN every split has a row in the table of leakage
+    # THEN the table of leakage has a row for each split
     shown = str([cell.get("outputs") for cell in notebook.cells])
     assert all(f"| {how} |" in shown for how in ("random", "story", "time"))
 
 
-def test_what_the_notebook_shows_is_of_one_run_on_the_full_set() -> None:
-    # GIVEN the notebook as it stands
+def test_the_saved_outputs_are_of_one_run_on_the_full_set() -> None:
+    # GIVEN the notebook as it is saved
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     # THEN its cells ran once from top to bottom, without a warning, on every row

@@ -1,8 +1,8 @@
-"""The fault matrix: what the function does when something breaks, one row a fault.
+"""The specification of fault handling: a table of faults and what each one leads to.
 
-Whatever breaks, a client gets the right answer or a 503 that says when to come back: never a
-wrong answer, never an exception's text. A line of the log names the cause. As soon as the cause
-is gone the same execution environment answers, with nobody's help.
+Whatever breaks, a client gets either the right answer or a 503 that says when to try again. It
+never gets a wrong answer or the text of an exception. The log names the cause. Once the cause is
+gone, the same execution environment answers again without intervention.
 """
 
 import json
@@ -23,7 +23,7 @@ import pytest
 from mypy_boto3_s3 import S3Client
 
 from inference.local.emulator import Emulator, emulator_binary
-from inference.local.front_door import to_event
+from inference.local.payload import to_event
 from inference.model.bundle import read_verified, version_of
 from tests.conftest import SAMPLE_MODEL, TinyModel
 from tests.integration.conftest import Call
@@ -32,11 +32,11 @@ from tests.integration.faults import (
     Network,
     Store,
     changed,
-    flipped,
+    flip_a_bit,
     missing,
     network,
-    nobody_listens,
-    truncated,
+    refuse_connections,
+    truncate,
 )
 
 FILES = ["manifest.json", "model.onnx", "model.onnx.data", "tokenizer.json"]
@@ -55,7 +55,7 @@ Answer = tuple[int, Any]
 def store(
     s3: S3Client, s3_endpoint: str, uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Store]:
-    """A store with the tiny model, which the function reaches over a network that can break."""
+    """A store with the tiny model, behind a network that can break."""
     network = Network(s3_endpoint)
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", network.url)
     yield Store(s3, network, uri)
@@ -69,7 +69,7 @@ def cache(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def right(start: Callable[..., Call], tiny_model: TinyModel) -> Answer:
-    """The answer that a function gets from the model's own files."""
+    """The answer of a function that reads the model from disk."""
     return ask(start(tiny_model.bundle.as_uri()))
 
 
@@ -79,17 +79,17 @@ def ask(call: Call) -> Answer:
     return status, answer
 
 
-def causes(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Why the model was not loaded, by the log."""
-    found = [vars(record) for record in caplog.records]
-    return [line["cause"] for line in found if line["msg"] == "model not loaded"]
+def list_causes(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """List the logged reasons why the model was not loaded."""
+    lines = [vars(record) for record in caplog.records]
+    return [line["cause"] for line in lines if line["msg"] == "model not loaded"]
 
 
 def row(name: str, *columns: Any) -> Any:
     return pytest.param(*columns, id=name)
 
 
-# ---- The store is broken for a moment: nobody notices.
+# ---- A passing fault of the store: clients do not notice it.
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def row(name: str, *columns: Any) -> Any:
         row("slow", network("slow")),
     ],
 )
-def test_a_fault_that_passes_is_not_noticed(
+def test_a_passing_fault_is_not_noticed(
     store: Store,
     start: Callable[..., Call],
     right: Answer,
@@ -111,10 +111,10 @@ def test_a_fault_that_passes_is_not_noticed(
 ) -> None:
     with fault(store):
         assert ask(start(store.uri)) == right
-    assert causes(caplog) == []  # not even by the start, for which a request would make up
+    assert list_causes(caplog) == []  # not even at the start, after which a request would try again
 
 
-# ---- The store stays broken: 503, the cause in the log, and no redeploying once it is mended.
+# ---- A lasting fault of the store: 503 and a logged cause, until it is repaired.
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_a_fault_that_passes_is_not_noticed(
         row("403", network("403 AccessDenied"), 8, r"manifest\.json: .*AccessDenied"),
         row("500", network("500 InternalError"), 8, r"manifest\.json: .*InternalError"),
         row("503", network("503 SlowDown"), 8, r"manifest\.json: .*SlowDown"),
-        row("nobody listens", nobody_listens, 8, r"Could not connect"),
+        row("connection refused", refuse_connections, 8, r"Could not connect"),
         row("hangs", network("silent"), 1, r"did not arrive within 1 s"),
         row("drips", network("drip"), 1, r"did not arrive within 1 s"),
         row("closed midway", network("cut"), 8, r"manifest\.json: .*bytes expected"),
@@ -134,15 +134,20 @@ def test_a_fault_that_passes_is_not_noticed(
             for name in FILES
         ),
         *(
-            row(f"bit flipped in {name}", changed(name, flipped), 8, f"{re.escape(name)} (is|has)")
+            row(
+                f"bit flipped in {name}",
+                changed(name, flip_a_bit),
+                8,
+                f"{re.escape(name)} (is|has)",
+            )
             for name in FILES
         ),
         *(
-            row(f"truncated {name}", changed(name, truncated), 8, f"{re.escape(name)} (is|has)")
+            row(f"truncated {name}", changed(name, truncate), 8, f"{re.escape(name)} (is|has)")
             for name in FILES
         ),
         row(
-            "longer than it says",
+            "longer than its entry says",
             changed("model.onnx", lambda data: data * 2),
             8,
             r"model\.onnx has \d+ bytes, over \d+",
@@ -155,7 +160,7 @@ def test_a_fault_that_passes_is_not_noticed(
         ),
     ],
 )
-def test_a_store_that_stays_broken_is_a_503_until_it_is_mended(
+def test_a_lasting_fault_is_a_503_until_it_is_repaired(
     store: Store,
     cache: Path,
     start: Callable[..., Call],
@@ -165,24 +170,24 @@ def test_a_store_that_stays_broken_is_a_503_until_it_is_mended(
     timeout: int,
     cause: str,
 ) -> None:
-    # GIVEN a fault that is there when the function starts
+    # GIVEN a fault that the function starts with
     with fault(store):
         call = start(store.uri, MODEL_TIMEOUT_SECONDS=str(timeout))
-        # WHEN it is asked
+        # WHEN it is called
         asked = time.monotonic()
         answer = ask(call)
-        # THEN it says within its time to come back, and nothing else
+        # THEN it says in time to try again later, and nothing else
         assert answer == (503, UNAVAILABLE)
         assert time.monotonic() - asked < timeout + 2
-    # AND the log names the cause, for the start and for the request
-    assert [bool(re.search(cause, found)) for found in causes(caplog)] == [True, True]
-    # AND nothing that was not verified is kept
+    # AND the log names the cause, both for the start and for the request
+    assert [bool(re.search(cause, logged)) for logged in list_causes(caplog)] == [True, True]
+    # AND nothing unverified is kept
     assert list(cache.iterdir()) == []
-    # WHEN the cause is gone THEN the same environment gives the right answer
+    # WHEN the cause is gone THEN the same environment answers correctly
     assert ask(call) == right
 
 
-def test_without_a_model_the_function_says_that_it_is_not_healthy(
+def test_a_function_without_its_model_is_not_healthy(
     store: Store, start: Callable[..., Call]
 ) -> None:
     with store.network.broken("403 AccessDenied"):
@@ -191,7 +196,7 @@ def test_without_a_model_the_function_says_that_it_is_not_healthy(
     assert call("GET", "/health")[0] == 200
 
 
-# ---- The bundle is genuine and yet no classifier: 503 until another is deployed.
+# ---- A verified bundle that is not a classifier: 503 until another one is deployed.
 
 
 def edit_model(folder: Path, edit: Callable[[onnx.GraphProto], None]) -> None:
@@ -211,7 +216,7 @@ def ask_for_token_types(graph: onnx.GraphProto) -> None:
 
 
 def move_weights(location: str) -> Callable[[Path], None]:
-    """Have the model read its weights from a place that is not in the bundle."""
+    """Make the model read its weights from outside the bundle."""
 
     def rename(graph: onnx.GraphProto) -> None:
         entries = [entry for tensor in graph.initializer for entry in tensor.external_data]
@@ -242,7 +247,7 @@ def make_logits_nan(graph: onnx.GraphProto) -> None:
             r"cannot load the model: .*model\.onnx",
         ),
         row(
-            "model of other inputs",
+            "model with other inputs",
             lambda folder: edit_model(folder, ask_for_token_types),
             r"cannot load the model: .*token_type_ids",
         ),
@@ -257,7 +262,7 @@ def make_logits_nan(graph: onnx.GraphProto) -> None:
             r"cannot load the model: .*does not exist",
         ),
         row(
-            "weights outside the folder",  # they are there, seen from the cache
+            "weights outside the folder",  # where they exist, relative to the cache
             move_weights("../../model.onnx.data"),
             r"cannot load the model: .*escapes model directory",
         ),
@@ -293,7 +298,7 @@ def make_logits_nan(graph: onnx.GraphProto) -> None:
         ),
     ],
 )
-def test_a_genuine_bundle_that_is_no_classifier_is_refused(
+def test_a_verified_bundle_that_is_not_a_classifier_is_refused(
     s3: S3Client,
     bucket: str,
     start: Callable[..., Call],
@@ -303,22 +308,22 @@ def test_a_genuine_bundle_that_is_no_classifier_is_refused(
     spoil: Callable[[Path], None],
     cause: str,
 ) -> None:
-    # GIVEN a bundle that somebody spoiled before its digests were taken
+    # GIVEN a bundle that was spoiled before its digests were taken
     folder = tmp_path / "spoiled"
     shutil.copytree(tiny_model.bundle, folder)
     spoil(folder)
-    edit_manifest(folder, files=entries(folder))
+    edit_manifest(folder, files=make_entries(folder))
     version = version_of((folder / "manifest.json").read_bytes())
     for file in folder.iterdir():
         s3.upload_file(str(file), bucket, f"{version}/{file.name}")
-    # WHEN it is asked THEN it says to come back, and the log names the cause
+    # WHEN it is called THEN it says to try again later, and the log names the cause
     call = start(f"s3://{bucket}/{version}")
     assert ask(call) == (503, UNAVAILABLE)
-    assert [bool(re.search(cause, found)) for found in causes(caplog)] == [True, True]
+    assert [bool(re.search(cause, logged)) for logged in list_causes(caplog)] == [True, True]
 
 
-def entries(folder: Path) -> dict[str, dict[str, Any]]:
-    """What a manifest says of the files of a folder."""
+def make_entries(folder: Path) -> dict[str, dict[str, Any]]:
+    """Make the entries of a manifest for the files in a folder."""
     return {
         file.name: {"size": file.stat().st_size, "sha256": sha256(file.read_bytes()).hexdigest()}
         for file in folder.iterdir()
@@ -326,15 +331,15 @@ def entries(folder: Path) -> dict[str, dict[str, Any]]:
     }
 
 
-# ---- The cache on disk: it is never believed, and a warm function does not need it.
+# ---- The cache on disk: it is always verified, and a warm function does not need it.
 
 
 @pytest.mark.parametrize(
     "damage",
     [
-        row("bit flipped", lambda file: file.write_bytes(flipped(file.read_bytes()))),
+        row("bit flipped", lambda file: file.write_bytes(flip_a_bit(file.read_bytes()))),
         row("overwritten", lambda file: file.write_bytes(bytes(file.stat().st_size))),
-        row("truncated", lambda file: file.write_bytes(truncated(file.read_bytes()))),
+        row("truncated", lambda file: file.write_bytes(truncate(file.read_bytes()))),
         row("deleted", lambda file: file.unlink()),
     ],
 )
@@ -348,52 +353,52 @@ def test_a_damaged_cache_is_replaced(
     name: str,
     damage: Callable[[Path], None],
 ) -> None:
-    # GIVEN a warm function, and damage to its cache since
+    # GIVEN a warm function whose cache was damaged afterwards
     warm = start(store.uri)
     [folder] = cache.iterdir()
     damage(folder / name)
-    # WHEN it and a new one are asked THEN both are right
+    # WHEN it and a new one are called THEN both answer correctly
     assert ask(warm) == right
     assert ask(start(store.uri)) == right
-    # AND the new one had no need of a second try, and the cache is whole again
-    assert causes(caplog) == []
+    # AND the new one needed one attempt only, and the cache is complete again
+    assert list_causes(caplog) == []
     assert read_verified(folder, folder.name)
 
 
-def test_a_whole_cache_needs_no_store(
+def test_a_complete_cache_needs_no_store(
     store: Store, start: Callable[..., Call], right: Answer
 ) -> None:
     start(store.uri)
-    with nobody_listens(store):
+    with refuse_connections(store):
         assert ask(start(store.uri)) == right
 
 
-def test_a_warm_function_outlives_its_model(
+def test_a_warm_function_needs_neither_store_nor_cache(
     store: Store, cache: Path, start: Callable[..., Call], right: Answer
 ) -> None:
-    # GIVEN a warm function WHEN its model is gone from the store and from disk
+    # GIVEN a warm function WHEN its model is deleted from the store and from the disk
     warm = start(store.uri)
     shutil.rmtree(cache)
     for name in FILES:
         store.delete(name)
-    # THEN it is right all the same
+    # THEN it still answers correctly
     assert ask(warm) == right
 
 
-def test_what_a_killed_process_left_half_pulled_is_cleared(
+def test_the_unfinished_download_of_a_killed_process_is_removed(
     store: Store, cache: Path, start: Callable[..., Call], right: Answer
 ) -> None:
-    # GIVEN a pull that was given up long ago, and one that may still go on
+    # GIVEN a download that was abandoned long ago, and one that may be in progress
     old, fresh = cache / ".pull-old", cache / ".pull-fresh"
     old.mkdir(parents=True)
     os.utime(old, (0, 0))
     fresh.mkdir()
-    # WHEN a function starts THEN only the old one makes room
+    # WHEN a function starts THEN only the old one is removed
     assert ask(start(store.uri)) == right
     assert (old.exists(), fresh.exists()) == (False, True)
 
 
-def test_a_cache_that_is_no_folder_is_a_503_until_it_is_one(
+def test_a_cache_that_is_not_a_folder_is_a_503_until_it_is_one(
     store: Store,
     cache: Path,
     start: Callable[..., Call],
@@ -403,19 +408,19 @@ def test_a_cache_that_is_no_folder_is_a_503_until_it_is_one(
     cache.write_text("a file where a folder should be")
     call = start(store.uri)
     assert ask(call) == (503, UNAVAILABLE)
-    assert all(f"File exists ({cache})" in cause for cause in causes(caplog))
+    assert all(f"File exists ({cache})" in cause for cause in list_causes(caplog))
     cache.unlink()
     assert ask(call) == right
 
 
-# ---- The disk, and neighbours: in the real Lambda runtime, each environment its own process.
+# ---- The disk and other processes: in the real Lambda runtime, with a process per environment.
 
 
 @pytest.fixture
 def environment(
     store: Store, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[..., Emulator]]:
-    """A function that starts an execution environment, on a disk of its own if need be."""
+    """A way to start an execution environment, with its own disk if necessary."""
     binary = emulator_binary()
     if binary is None:
         pytest.skip("the Lambda runtime emulator runs on Linux only")
@@ -434,12 +439,12 @@ def environment(
 
 
 def on_own_disk(binary: Path, cache: Path, mount: str) -> Path:
-    """A program that runs another where the cache is a file system that no one else sees."""
+    """Write a script that runs a program with its own file system in place of the cache."""
     own = ["unshare", "--map-root-user", "--mount"]
     try:
         subprocess.run([*own, "mount", "-t", "tmpfs", "tmpfs", cache], check=True)
     except (OSError, subprocess.CalledProcessError) as error:
-        pytest.skip(f"this user may not mount a file system of its own: {error}")
+        pytest.skip(f"this user may not mount a file system: {error}")
     script = cache.with_name("on-own-disk")
     command = f"mount -t tmpfs -o {mount} tmpfs {cache}; echo $$ > {script}.pid; exec {binary}"
     script.write_text(f'#!/bin/sh\nexec {" ".join(own)} sh -ec \'{command} "$@"\' - "$@"\n')
@@ -457,7 +462,7 @@ def ask_runtime(environment: Emulator) -> Answer:
 def test_a_full_disk_is_a_503_until_there_is_room(
     environment: Callable[..., Emulator], cache: Path, right: Answer
 ) -> None:
-    # GIVEN a function whose disk is full but for 4 kB
+    # GIVEN a function with 4 kB left on its disk
     function = environment("size=4M")
     pid = cache.with_name("on-own-disk.pid").read_text().strip()
     filler = Path(f"/proc/{pid}/root{cache}/filler")
@@ -465,10 +470,10 @@ def test_a_full_disk_is_a_503_until_there_is_room(
         while True:
             file.write(b"0" * 4096)
     os.truncate(filler, filler.stat().st_size - 4096)
-    # WHEN it is asked THEN it says to come back, and the log why
+    # WHEN it is called THEN it says to try again later, and the log says why
     assert ask_runtime(function) == (503, UNAVAILABLE)
     assert "No space left on device" in (cache.with_name("log")).read_text()
-    # WHEN there is room again THEN it gives the right answer
+    # WHEN there is space again THEN it answers correctly
     filler.unlink()
     assert ask_runtime(function) == right
 
@@ -480,19 +485,19 @@ def test_a_read_only_cache_is_a_503(environment: Callable[..., Emulator], cache:
 
 
 @pytest.mark.parametrize("damaged", [False, True], ids=["empty cache", "damaged cache"])
-def test_environments_that_race_share_one_cache(
+def test_simultaneous_environments_share_one_cache(
     environment: Callable[..., Emulator], store: Store, cache: Path, right: Answer, damaged: bool
 ) -> None:
-    # GIVEN two functions that start at the same time over one cache, empty or damaged
+    # GIVEN two functions that start at the same time with one cache, empty or damaged
     version = store.uri.rpartition("/")[2]
     if damaged:
         (cache / version).mkdir()
         (cache / version / "manifest.json").write_bytes(b"damaged")
     functions = [environment(), environment()]
-    # WHEN both are asked, and neither gets an object before the other asks for one
+    # WHEN both are called, and neither gets an object before the other asks for one
     with store.network.broken("meet"), ThreadPoolExecutor(2) as pool:
         answers = list(pool.map(ask_runtime, functions))
-    # THEN both are right, neither had to try twice, and the cache holds one whole model
+    # THEN both answer correctly at the first attempt, and the cache holds one complete model
     assert answers == [right, right]
     assert "model not loaded" not in cache.with_name("log").read_text()
     assert [path.name for path in cache.iterdir()] == [version]

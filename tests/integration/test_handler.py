@@ -16,13 +16,13 @@ LABELS = ["Business", "Science", "Entertainment", "Health"]
 
 
 def logged(caplog: pytest.LogCaptureFixture) -> str:
-    """All that was logged, in messages, extra fields and tracebacks."""
+    """Return everything that was logged: messages, extra fields and tracebacks."""
     return caplog.text + str([record.__dict__ for record in caplog.records])
 
 
 def test_one_text_gets_one_answer(call: Call, tiny_model: TinyModel) -> None:
     # GIVEN a running function
-    # WHEN it is asked about one text
+    # WHEN it classifies one text
     status, headers, answer = call("POST", "/predict", {"inputs": "Fed holds rates"})
     # THEN the answer has the form of the contract
     assert status == 200
@@ -32,28 +32,28 @@ def test_one_text_gets_one_answer(call: Call, tiny_model: TinyModel) -> None:
     assert answer["confidence"] == max(answer["probabilities"].values())
     assert answer["probabilities"][answer["predicted_label"]] == answer["confidence"]
     assert answer["truncated"] is False
-    assert answer["model_version"] == read_verified(tiny_model.bundle)[1]
+    assert answer["model_version"] == read_verified(tiny_model.bundle).version
 
 
-def test_a_list_gets_answers_in_its_order(call: Call) -> None:
+def test_a_list_is_answered_in_its_order(call: Call) -> None:
     # GIVEN texts of different lengths
     texts = ["Fed holds rates", "A film", "New vaccine halves hospital stays in a late trial"]
-    # WHEN they are asked about together
+    # WHEN they are classified together
     _, _, answer = call("POST", "/predict", {"inputs": texts})
-    # THEN each answer is the one its text gets alone
+    # THEN each gets the answer that it gets alone
     assert len(answer["predictions"]) == 3
-    for text, found in zip(texts, answer["predictions"], strict=True):
+    for text, together in zip(texts, answer["predictions"], strict=True):
         _, _, alone = call("POST", "/predict", {"inputs": text})
-        assert found["probabilities"] == pytest.approx(alone["probabilities"], abs=1e-5)
+        assert together["probabilities"] == pytest.approx(alone["probabilities"], abs=1e-5)
 
 
 @pytest.mark.parametrize("name", ["text", "headline", "query", "review"])
-def test_one_text_may_have_another_name(call: Call, name: str) -> None:
+def test_one_text_may_be_in_another_field(call: Call, name: str) -> None:
     _, _, expected = call("POST", "/predict", {"inputs": "Fed holds rates"})
     assert call("POST", "/predict", {name: "Fed holds rates"})[2] == expected
 
 
-def test_a_long_text_is_cut_and_says_so(call: Call) -> None:
+def test_the_answer_to_a_long_text_says_that_it_was_truncated(call: Call) -> None:
     status, _, answer = call("POST", "/predict", {"inputs": "inflation " * 100})
     assert (status, answer["truncated"]) == (200, True)
 
@@ -90,22 +90,22 @@ def test_text_of_any_script_is_classified(call: Call, text: str) -> None:
         ({"inputs": ["a" * 9_999] * 101}, 413),
     ],
 )
-def test_a_bad_body_is_a_problem_of_the_client(call: Call, body: Any, status: int) -> None:
+def test_a_bad_body_is_refused_as_a_problem(call: Call, body: Any, status: int) -> None:
     # GIVEN a running function
-    # WHEN it gets a body that is not a request
-    found, headers, problem = call("POST", "/predict", body)
+    # WHEN it gets a body that is not a valid request
+    actual, headers, problem = call("POST", "/predict", body)
     # THEN the answer says so in the standard form
-    assert found == problem["status"] == status
+    assert actual == problem["status"] == status
     assert headers["content-type"] == "application/problem+json"
     assert problem["title"]
     assert problem["detail"]
 
 
-def test_each_wrong_field_is_named(call: Call) -> None:
-    # GIVEN a list with two bad texts WHEN it is sent THEN both are named by their place
+def test_every_wrong_field_is_named(call: Call) -> None:
+    # GIVEN a list with two bad texts WHEN it is sent THEN both are named by their positions
     _, _, problem = call("POST", "/predict", {"inputs": ["good", "", 7]})
     assert [error["field"] for error in problem["errors"]] == ["inputs.1", "inputs.2"]
-    # AND so is each field that is unknown
+    # AND so is every unknown field
     _, _, problem = call("POST", "/predict", {"inputs": "good", "more": 1, "words": 2})
     assert [error["field"] for error in problem["errors"]] == ["more", "words"]
 
@@ -114,7 +114,7 @@ def test_each_wrong_field_is_named(call: Call) -> None:
     "media_type",
     ["APPLICATION/JSON", "application/json; charset=UTF-8", "application/vnd.api+json"],
 )
-def test_json_may_be_called_so_in_any_way(call: Call, media_type: str) -> None:
+def test_json_is_recognised_however_it_is_spelled(call: Call, media_type: str) -> None:
     assert call("POST", "/predict", {"inputs": "a"}, media_type)[0] == 200
 
 
@@ -127,7 +127,9 @@ def test_other_media_types_are_refused(call: Call, media_type: str) -> None:
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/predict"), ("DELETE", "/health")])
-def test_a_wrong_method_is_told_the_right_ones(call: Call, method: str, path: str) -> None:
+def test_the_answer_to_a_wrong_method_lists_the_right_ones(
+    call: Call, method: str, path: str
+) -> None:
     status, headers, problem = call(method, path)
     assert status == problem["status"] == 405
     assert headers["allow"] == ("POST, OPTIONS" if path == "/predict" else "GET, HEAD, OPTIONS")
@@ -142,7 +144,7 @@ def test_head_answers_like_get(call: Call) -> None:
     assert call("HEAD", "/health")[0] == 200
 
 
-def test_other_sites_may_not_ask_unless_a_setting_lets_them(
+def test_other_sites_may_not_call_the_api_unless_a_setting_allows_it(
     call: Call, start: Callable[..., Call], uri: str
 ) -> None:
     assert "access-control-allow-origin" not in call("POST", "/predict", {"inputs": "a"})[1]
@@ -152,7 +154,7 @@ def test_other_sites_may_not_ask_unless_a_setting_lets_them(
 
 
 @pytest.mark.parametrize("event", [{}, {"source": "aws.events"}, {"requestContext": None}])
-def test_an_event_that_is_no_request_gets_the_state_of_the_model(
+def test_an_event_that_is_not_a_request_gets_the_state_of_the_model(
     call: Call, event: dict[str, Any]
 ) -> None:
     handler = sys.modules["inference.api.handler"].handler
@@ -162,11 +164,11 @@ def test_an_event_that_is_no_request_gets_the_state_of_the_model(
 def test_the_openapi_document_shows_limits_and_statuses(
     start: Callable[..., Call], uri: str
 ) -> None:
-    # GIVEN a function with limits of its own
+    # GIVEN a function with other limits
     call = start(uri, MAX_TEXTS="7", MAX_CHARACTERS="77")
     # WHEN its document is read
     _, _, document = call("GET", "/openapi.json")
-    # THEN they are in it, and so is every status of a prediction
+    # THEN it has them, and every status that a prediction can have
     assert document["openapi"].startswith("3.1")
     request = json.dumps(document["components"]["schemas"]["Request"])
     assert '"maxItems": 7' in request
@@ -176,7 +178,7 @@ def test_the_openapi_document_shows_limits_and_statuses(
 
 
 @pytest.mark.parametrize("path", ["/", "/docs"])
-def test_a_page_runs_nothing_but_its_own_script(call: Call, path: str) -> None:
+def test_a_page_may_run_only_its_own_script(call: Call, path: str) -> None:
     status, headers, html = call("GET", path)
     assert status == 200
     assert headers["content-type"] == "text/html; charset=utf-8"
@@ -195,7 +197,7 @@ def test_limits_are_settings(start: Callable[..., Call], uri: str) -> None:
 
 
 def test_health_names_the_version(call: Call, tiny_model: TinyModel) -> None:
-    version = read_verified(tiny_model.bundle)[1]
+    version = read_verified(tiny_model.bundle).version
     assert call("GET", "/health") == (
         200,
         {"content-type": "application/json"},
@@ -204,9 +206,9 @@ def test_health_names_the_version(call: Call, tiny_model: TinyModel) -> None:
 
 
 def test_the_model_card_is_the_manifest(call: Call, tiny_model: TinyModel) -> None:
-    manifest, version = read_verified(tiny_model.bundle)
+    bundle = read_verified(tiny_model.bundle)
     _, _, card = call("GET", "/model")
-    assert card == {"model_version": version, **manifest.model_dump(mode="json")}
+    assert card == {"model_version": bundle.version, **bundle.manifest.model_dump(mode="json")}
 
 
 def test_an_unknown_route_is_not_found(call: Call) -> None:
@@ -215,7 +217,7 @@ def test_an_unknown_route_is_not_found(call: Call) -> None:
     assert headers["content-type"] == "application/problem+json"
 
 
-def test_a_fault_of_ours_is_logged_and_not_told(
+def test_a_fault_of_the_service_is_logged_but_not_shown(
     call: Call, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     # GIVEN a classifier that fails with a secret in its message
@@ -223,9 +225,9 @@ def test_a_fault_of_ours_is_logged_and_not_told(
         raise RuntimeError("the secret")
 
     monkeypatch.setattr("inference.model.classifier.Classifier.predict", fail)
-    # WHEN it is asked
+    # WHEN it is called
     status, _, problem = call("POST", "/predict", {"inputs": "Fed holds rates"})
-    # THEN the client gets the request's id, the log the cause
+    # THEN the client gets the id of the request, and the log the cause
     assert status == 500
     assert "the secret" not in json.dumps(problem)
     assert "the-request-id" in problem["detail"]
@@ -233,17 +235,15 @@ def test_a_fault_of_ours_is_logged_and_not_told(
 
 
 def test_no_text_is_logged(call: Call, caplog: pytest.LogCaptureFixture) -> None:
-    # GIVEN everything is logged
+    # GIVEN a log with every detail
     caplog.set_level("DEBUG")
-    # WHEN texts come in good requests and in bad ones
+    # WHEN texts arrive in valid and in invalid requests
     call("POST", "/predict", {"inputs": "zebra crossing"})
     call("POST", "/predict", {"inputs": ["zebra crossing", 1]})
     # THEN the log holds none of them
     assert "zebra" not in logged(caplog)
 
 
-def test_a_missing_setting_stops_the_function_with_its_name(
-    start: Callable[..., Call],
-) -> None:
+def test_a_wrong_setting_stops_the_function_and_is_named(start: Callable[..., Call]) -> None:
     with pytest.raises(Exception, match="MODEL_URI is ''"):
         start("")

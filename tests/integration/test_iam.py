@@ -1,6 +1,6 @@
-"""What the roles of the stack may do in S3, asked of an emulator that enforces IAM.
+"""What the roles of the stack may do in S3, tested with an emulator that enforces IAM.
 
-The emulator (moto) looks at the resource of a request in S3 alone; of the other services
+The emulator (moto) checks the resource of a request only for S3. For other services,
 tests/unit/test_template.py reads the policies.
 """
 
@@ -20,7 +20,7 @@ from tests.cloudformation import MODEL, RETRAINING, deployed
 
 BUCKET, _, PREFIX = MODEL["ModelStore"].removeprefix("s3://").partition("/")
 OWN = f"{PREFIX}/{MODEL['ModelVersion']}/model.onnx"
-BEFORE = f"{PREFIX}/fedcba9876543210/model.onnx"
+PREVIOUS = f"{PREFIX}/fedcba9876543210/model.onnx"
 OTHER = f"other-{PREFIX}/0123456789abcdef/model.onnx"
 ROLE = "ClassifierRole"
 TRUST = {
@@ -31,7 +31,7 @@ TRUST = {
 
 @pytest.fixture
 def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """An account in this process, with two versions of a model, and another model."""
+    """An account in this process with two versions of a model, and another model."""
     for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
@@ -40,23 +40,23 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with mock_aws():
         s3 = boto3.client("s3")
         s3.create_bucket(Bucket=BUCKET)
-        for key in (OWN, BEFORE, OTHER):
+        for key in (OWN, PREVIOUS, OTHER):
             s3.put_object(Bucket=BUCKET, Key=key, Body=b"content")
         yield
 
 
 @pytest.fixture
 def s3(account: None) -> S3Client:
-    """S3 for one who has the classifier's role."""
-    return s3_of(ROLE)
+    """S3 with the role of the classifier."""
+    return assume_role(ROLE)
 
 
-def s3_of(role: str, **values: str) -> S3Client:
-    """S3 for one who has a role of the stack."""
+def assume_role(role: str, **values: str) -> S3Client:
+    """Return a client of S3 with a role of the stack."""
     iam, trust = boto3.client("iam"), json.dumps(TRUST)
     arn = iam.create_role(RoleName=role, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
     (policy,) = deployed(**values)["Resources"][role]["Properties"]["Policies"]
-    document = re.sub(  # what the resolver leaves of another resource
+    document = re.sub(  # the resolver leaves the names of other resources
         r'"\w+\.Arn"|"AlarmTopic"',
         '"arn:aws:logs:us-east-1:123456789012:log-group:classifier:*"',
         json.dumps(policy["PolicyDocument"]),
@@ -71,15 +71,15 @@ def s3_of(role: str, **values: str) -> S3Client:
     )
 
 
-def enforced(call: Callable[..., Any], **arguments: Any) -> Any:
-    """The answer to a request for which IAM is enforced."""
+def call_with_iam(call: Callable[..., Any], **arguments: Any) -> Any:
+    """Make a request for which IAM is enforced."""
     return set_initial_no_auth_action_count(0)(call)(**arguments)
 
 
-@pytest.mark.parametrize("key", [OWN, BEFORE])
-def test_the_function_reads_its_model_and_the_version_before(s3: S3Client, key: str) -> None:
-    """Which serves on in a canary and again after a rollback, by the same role."""
-    assert enforced(s3.get_object, Bucket=BUCKET, Key=key)["Body"].read() == b"content"
+@pytest.mark.parametrize("key", [OWN, PREVIOUS])
+def test_the_function_reads_its_model_and_the_previous_version(s3: S3Client, key: str) -> None:
+    """The previous version serves with the same role during a canary and after a rollback."""
+    assert call_with_iam(s3.get_object, Bucket=BUCKET, Key=key)["Body"].read() == b"content"
 
 
 @pytest.mark.parametrize(
@@ -93,11 +93,11 @@ def test_the_function_reads_its_model_and_the_version_before(s3: S3Client, key: 
         ("delete_bucket", {}),
     ],
 )
-def test_the_function_touches_nothing_else(
+def test_the_function_has_access_to_nothing_else(
     s3: S3Client, operation: str, arguments: dict[str, Any]
 ) -> None:
     with pytest.raises(ClientError, match="AccessDenied"):
-        enforced(getattr(s3, operation), Bucket=BUCKET, **arguments)
+        call_with_iam(getattr(s3, operation), Bucket=BUCKET, **arguments)
 
 
 FILES = "files"
@@ -105,12 +105,12 @@ FILES = "files"
 
 @pytest.fixture
 def files(account: None) -> S3Client:
-    """S3 with a bucket of files, for one who has the role of the bulk function."""
+    """S3 with a bucket of files, and the role of the function that scores them."""
     s3 = boto3.client("s3")
     s3.create_bucket(Bucket=FILES)
     for key in ("in/a.csv", "out/runs/x/inputs.jsonl"):
         s3.put_object(Bucket=FILES, Key=key, Body=b"content")
-    return s3_of("BulkRole", BulkBucket=FILES)
+    return assume_role("BulkRole", BulkBucket=FILES)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def files(account: None) -> S3Client:
 def test_the_bulk_function_reads_files_and_writes_runs_and_parts(
     files: S3Client, operation: str, arguments: dict[str, Any]
 ) -> None:
-    enforced(getattr(files, operation), Bucket=FILES, **arguments)
+    call_with_iam(getattr(files, operation), Bucket=FILES, **arguments)
 
 
 @pytest.mark.parametrize(
@@ -137,11 +137,11 @@ def test_the_bulk_function_reads_files_and_writes_runs_and_parts(
         ("list_objects_v2", {"Bucket": BUCKET}),
     ],
 )
-def test_the_bulk_function_changes_no_file_and_no_model(
+def test_the_bulk_function_changes_neither_files_nor_models(
     files: S3Client, operation: str, arguments: dict[str, Any]
 ) -> None:
     with pytest.raises(ClientError, match="AccessDenied"):
-        enforced(getattr(files, operation), **arguments)
+        call_with_iam(getattr(files, operation), **arguments)
 
 
 JOBS = RETRAINING["RetrainingBucket"]
@@ -151,12 +151,12 @@ REQUEST = "stack/retraining/request.json"
 
 @pytest.fixture
 def jobs(account: None) -> S3Client:
-    """S3 with a bucket of training jobs, for one who has the role of the machine that retrains."""
+    """S3 with a bucket for retraining, and the role of the state machine that retrains."""
     s3 = boto3.client("s3")
     s3.create_bucket(Bucket=JOBS)
     for key in (VERDICT, REQUEST, f"other-{VERDICT}", f"other-{REQUEST}", "stack/new/a.csv"):
         s3.put_object(Bucket=JOBS, Key=key, Body=b"content")
-    return s3_of("RetrainingStateMachineRole", **RETRAINING)
+    return assume_role("RetrainingStateMachineRole", **RETRAINING)
 
 
 @pytest.mark.parametrize(
@@ -167,10 +167,10 @@ def jobs(account: None) -> S3Client:
         ("get_object", {"Key": VERDICT}),
     ],
 )
-def test_a_retraining_sees_new_rows_and_reads_request_and_verdict(
+def test_a_retraining_lists_new_rows_and_reads_request_and_verdict(
     jobs: S3Client, operation: str, arguments: dict[str, Any]
 ) -> None:
-    enforced(getattr(jobs, operation), Bucket=JOBS, **arguments)
+    call_with_iam(getattr(jobs, operation), Bucket=JOBS, **arguments)
 
 
 @pytest.mark.parametrize(
@@ -185,8 +185,8 @@ def test_a_retraining_sees_new_rows_and_reads_request_and_verdict(
         ("put_object", {"Bucket": BUCKET, "Key": OWN, "Body": b""}),
     ],
 )
-def test_a_retraining_reads_no_row_nor_model_nor_another_stack_and_changes_nothing(
+def test_a_retraining_has_access_to_nothing_else(
     jobs: S3Client, operation: str, arguments: dict[str, Any]
 ) -> None:
     with pytest.raises(ClientError, match="AccessDenied"):
-        enforced(getattr(jobs, operation), **arguments)
+        call_with_iam(getattr(jobs, operation), **arguments)

@@ -1,4 +1,4 @@
-"""Several processes train what one does; processes of the CPU stand in for GPUs."""
+"""Several processes train the same model as one; processes on CPUs stand in for GPUs."""
 
 import json
 import shutil
@@ -21,7 +21,7 @@ TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
 
 @pytest.fixture(scope="module")
 def steady_base(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny model without dropout, which every process would draw for itself."""
+    """The tiny base model without dropout, which each process would draw for itself."""
     folder = tmp_path_factory.mktemp("base") / "steady"
     shutil.copytree(tiny_base, folder)
     config = json.loads((folder / "config.json").read_text())
@@ -31,8 +31,8 @@ def steady_base(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 def start(base: Path, output: Path, *options: str, processes: int) -> subprocess.Popen[str]:
-    """Train by so many processes; batches of 23 divide by no two."""
-    command = [sys.executable, *TORCHRUN, str(processes), "-m", "training.fit.train"]
+    """Train in several processes; a batch of 23 does not divide evenly."""
+    command = [sys.executable, *TORCHRUN, str(processes), "-m", "textclf", "train"]
     command += ["--data", str(HEADLINES), "--base-model", str(base), "--output", str(output)]
     command += ["--precision", "fp32", "--learning-rate", "1e-3", "--batch-size", "23"]
     command += ["--epochs", "3", "--evaluations", "2"]
@@ -49,7 +49,7 @@ def finish(run: subprocess.Popen[str]) -> str:
 
 
 def assert_same_model(one: Path, other: Path) -> None:
-    """Weights and every validation on the way agree to rounding."""
+    """Weights, and every validation on the way, agree up to rounding."""
     weights, others = (load_file(folder / "model.safetensors") for folder in (one, other))
     for name, tensor in weights.items():
         torch.testing.assert_close(tensor, others[name], atol=1e-4, rtol=1e-3)
@@ -60,23 +60,25 @@ def assert_same_model(one: Path, other: Path) -> None:
 
 @pytest.fixture(scope="module")
 def alone(steady_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What one process trains."""
+    """The model that one process trains."""
     folder = tmp_path_factory.mktemp("alone")
     finish(start(steady_base, folder, processes=1))
     return folder
 
 
-def test_two_processes_train_the_model_that_one_does(
+def test_two_processes_train_the_same_model_as_one(
     alone: Path, steady_base: Path, tmp_path: Path
 ) -> None:
-    # WHEN two processes take half of each batch
-    said = finish(start(steady_base, tmp_path, processes=2))
-    # THEN the model is the one that a single process makes, and one of them spoke
+    # WHEN two processes each take half of a batch
+    printed = finish(start(steady_base, tmp_path, processes=2))
+    # THEN the model is the one that a single process makes, and only the leader prints
     assert_same_model(alone, tmp_path)
-    assert said.count("best validation macro-F1") == 1
+    validations = json.loads((tmp_path / "training.json").read_text())["validation_macro_f1"]
+    first_words = [line.split()[0] for line in printed.splitlines() if "macro-F1" in line]
+    assert first_words == ["step"] * len(validations) + ["best"]
 
 
-def test_two_processes_that_are_terminated_go_on_together(
+def test_two_processes_that_are_terminated_resume_together(
     alone: Path, steady_base: Path, tmp_path: Path
 ) -> None:
     # GIVEN two processes that got SIGTERM after their first validation
@@ -87,6 +89,6 @@ def test_two_processes_that_are_terminated_go_on_together(
     run.send_signal(signal.SIGTERM)
     run.communicate()
     assert (tmp_path / "checkpoint.safetensors").exists()
-    # WHEN two go on THEN they end where one process ends
+    # WHEN two processes resume THEN they end where one process ends
     finish(start(steady_base, tmp_path, "--resume", processes=2))
     assert_same_model(alone, tmp_path)

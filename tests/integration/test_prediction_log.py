@@ -1,4 +1,4 @@
-"""The prediction log on a local DynamoDB, whole and with faults."""
+"""The prediction log, on a local DynamoDB that works or fails."""
 
 import gc
 import hashlib
@@ -16,11 +16,11 @@ from typing import Any, Literal
 
 import pytest
 
-from inference.local.front_door import served
-from tests.integration.conftest import Call, Table, metrics_in
+from inference.local.front_door import serve_in_thread
+from tests.integration.conftest import Call, PredictionTable, metrics_in
 
 BOUND_MS = 200
-# Over the bound: what a loaded machine needs for the rest of a request.
+# For the rest of a request on a busy machine.
 SLACK_MS = 500
 
 Fault = Literal[
@@ -41,8 +41,8 @@ Fault = Literal[
 
 @contextmanager
 def faulty_dynamodb(target: str, fault: Fault) -> Iterator[str]:
-    """A URL that passes calls on to ``target``, with a fault."""
-    calls: list[float] = []  # when they came
+    """Give a URL that forwards calls to ``target``, with a fault."""
+    calls: list[float] = []  # when they arrived
     ended = Event()
 
     class Proxy(BaseHTTPRequestHandler):
@@ -82,8 +82,8 @@ def faulty_dynamodb(target: str, fault: Fault) -> Iterator[str]:
             names = ("Authorization", "Content-Type", "X-Amz-Target")
             headers = {name: self.headers[name] for name in names}
             try:
-                with urllib.request.urlopen(urllib.request.Request(target, body, headers)) as found:
-                    return found.status, json.load(found)
+                with urllib.request.urlopen(urllib.request.Request(target, body, headers)) as reply:
+                    return reply.status, json.load(reply)
             except urllib.error.HTTPError as error:
                 return error.code, json.load(error)
 
@@ -102,9 +102,9 @@ def faulty_dynamodb(target: str, fault: Fault) -> Iterator[str]:
                 self.wfile.write(bytes([byte]))
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
-    with served(ThreadingHTTPServer(("127.0.0.1", 0), Proxy)) as url:
+    with serve_in_thread(ThreadingHTTPServer(("127.0.0.1", 0), Proxy)) as url:
         try:
             yield url
         finally:
@@ -112,8 +112,8 @@ def faulty_dynamodb(target: str, fault: Fault) -> Iterator[str]:
 
 
 @pytest.fixture
-def logging_call(start: Callable[..., Call], uri: str, table: Table) -> Call:
-    """A function that logs its predictions, on a machine that may be slow."""
+def logging_call(start: Callable[..., Call], uri: str, table: PredictionTable) -> Call:
+    """A function that logs its predictions, with time enough for a slow machine."""
     return start(uri, PREDICTION_TABLE=table.name, PREDICTION_TIMEOUT_MS="5000")
 
 
@@ -121,7 +121,7 @@ def logging_call(start: Callable[..., Call], uri: str, table: Table) -> Call:
 def faulty_call(
     start: Callable[..., Call],
     uri: str,
-    table: Table,
+    table: PredictionTable,
     s3_endpoint: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Callable[..., Call]]:
@@ -133,14 +133,15 @@ def faulty_call(
             monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", url)
             return start(uri, PREDICTION_TABLE=table.name, PREDICTION_TIMEOUT_MS=str(timeout_ms))
 
-        # The tests' process holds torch: collecting all of that stops every thread for up to 2 s.
+        # The process of the tests may hold torch; collecting its garbage stops all threads for
+        # up to 2 s.
         gc.freeze()
         yield new
         gc.unfreeze()
 
 
 def predict(call: Call, count: int) -> tuple[Any, float]:
-    """The answers to a list, and the milliseconds they took."""
+    """Classify a list; returns the answer, and how many milliseconds it took."""
     started = time.monotonic()
     status, _, answer = call("POST", "/predict", {"inputs": ["Fed holds rates"] * count})
     milliseconds = 1000 * (time.monotonic() - started)
@@ -149,12 +150,12 @@ def predict(call: Call, count: int) -> tuple[Any, float]:
     return answer, milliseconds
 
 
-def test_a_prediction_is_an_item(logging_call: Call, table: Table) -> None:
+def test_a_prediction_is_an_item(logging_call: Call, table: PredictionTable) -> None:
     # GIVEN a function with a table
     before = datetime.now(UTC)
     # WHEN it predicts
     _, _, answer = logging_call("POST", "/predict", {"inputs": "zebra crossing"})
-    # THEN the table holds what it said, the text's digest and not the text
+    # THEN the table holds its answer, and a digest of the text instead of the text
     (item,) = table.items().values()
     moment = datetime.fromisoformat(item.pop("time"))
     assert before - timedelta(milliseconds=1) <= moment <= datetime.now(UTC)
@@ -173,31 +174,33 @@ def test_a_prediction_is_an_item(logging_call: Call, table: Table) -> None:
     }
 
 
-def test_the_item_of_a_cut_text_says_so(logging_call: Call, table: Table) -> None:
+def test_the_item_of_a_long_text_says_that_it_was_truncated(
+    logging_call: Call, table: PredictionTable
+) -> None:
     logging_call("POST", "/predict", {"inputs": "inflation " * 100})
     (item,) = table.items().values()
     assert item["truncated"] is True
 
 
-def test_a_list_is_an_item_each_in_several_calls(
-    logging_call: Call, table: Table, capsys: pytest.CaptureFixture[str]
+def test_a_long_list_is_written_in_several_calls(
+    logging_call: Call, table: PredictionTable, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    # GIVEN more texts than DynamoDB takes in one call, twice two of the same
+    # GIVEN more texts than DynamoDB takes in one call, each of them twice
     texts = [f"headline {number // 2}" for number in range(60)]
     # WHEN they are classified
     _, _, answer = logging_call("POST", "/predict", {"inputs": texts})
-    # THEN each has its item, in the order of the answers, and nothing is counted lost
+    # THEN each has an item, in the order of the answers, and none is counted as lost
     items = table.items()
     assert len(items) == 60
-    for index, (text, found) in enumerate(zip(texts, answer["predictions"], strict=True)):
+    for index, (text, prediction) in enumerate(zip(texts, answer["predictions"], strict=True)):
         item = items[f"the-request-id#{index}"]
         assert item["text_sha256"] == hashlib.sha256(text.encode()).hexdigest()
-        assert item["label"] == found["predicted_label"]
+        assert item["label"] == prediction["predicted_label"]
     assert "PredictionLogFailures" not in metrics_in(capsys)
 
 
-def test_the_text_is_kept_if_a_setting_says_so(
-    start: Callable[..., Call], uri: str, table: Table
+def test_texts_are_kept_if_a_setting_allows_it(
+    start: Callable[..., Call], uri: str, table: PredictionTable
 ) -> None:
     call = start(uri, PREDICTION_TABLE=table.name, PREDICTION_TIMEOUT_MS="5000", LOG_TEXT="true")
     call("POST", "/predict", {"inputs": "zebra crossing"})
@@ -205,19 +208,19 @@ def test_the_text_is_kept_if_a_setting_says_so(
     assert item["text"] == "zebra crossing"
 
 
-def test_a_bad_request_is_no_item(logging_call: Call, table: Table) -> None:
+def test_an_invalid_request_leaves_no_item(logging_call: Call, table: PredictionTable) -> None:
     assert logging_call("POST", "/predict", {"inputs": ["good", 1]})[0] == 422
     assert table.items() == {}
 
 
 @pytest.mark.parametrize("fault", ["500 once", "throttled once", "half unprocessed"])
-def test_a_fault_that_passes_loses_nothing(
+def test_a_passing_fault_loses_nothing(
     faulty_call: Callable[..., Call],
-    table: Table,
+    table: PredictionTable,
     capsys: pytest.CaptureFixture[str],
     fault: Fault,
 ) -> None:
-    # GIVEN a DynamoDB that refuses once, or takes only half of each call
+    # GIVEN a DynamoDB that refuses once, or accepts only half of each call
     call = faulty_call(fault, timeout_ms=5000)
     # WHEN predictions are made THEN all are logged
     predict(call, 30)
@@ -226,19 +229,19 @@ def test_a_fault_that_passes_loses_nothing(
 
 
 @pytest.mark.parametrize("fault", ["silent", "drip", "reset", "500", "throttled", "unprocessed"])
-def test_a_fault_that_stays_costs_the_log_and_not_the_answer(
+def test_a_lasting_fault_costs_the_log_but_not_the_answer(
     faulty_call: Callable[..., Call],
     capsys: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
     fault: Fault,
 ) -> None:
-    # GIVEN a DynamoDB that never takes an item
+    # GIVEN a DynamoDB that never accepts an item
     call = faulty_call(fault)
     for _ in range(3):
         caplog.clear()
-        # WHEN predictions are made, again and again
+        # WHEN predictions are made again and again
         _, milliseconds = predict(call, 30)
-        # THEN each answer comes in time, and the loss is logged once and counted in full
+        # THEN each answer is on time, and the loss is logged once and counted completely
         assert milliseconds < BOUND_MS + SLACK_MS
         lost = [record for record in caplog.records if record.message == "predictions not logged"]
         assert [record.__dict__["lost"] for record in lost] == [30]
@@ -246,28 +249,28 @@ def test_a_fault_that_stays_costs_the_log_and_not_the_answer(
         assert metrics_in(capsys)["PredictionLogFailures"] == [30]
 
 
-def test_what_a_slow_table_takes_in_time_is_not_counted_lost(
-    faulty_call: Callable[..., Call], table: Table, capsys: pytest.CaptureFixture[str]
+def test_items_that_a_slow_table_accepts_in_time_are_not_counted_as_lost(
+    faulty_call: Callable[..., Call], table: PredictionTable, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    # GIVEN a DynamoDB that needs more time for five calls than it gets
+    # GIVEN a DynamoDB that needs more time for five calls than it has
     call = faulty_call("slow", timeout_ms=1000)
     # WHEN a long list is classified
     _, milliseconds = predict(call, 125)
-    # THEN the answer waited no longer, and whole calls are lost, not all
+    # THEN the answer is on time, and some calls are lost but not all
     assert milliseconds < 1000 + SLACK_MS
     (lost,) = metrics_in(capsys)["PredictionLogFailures"]
     assert lost in (25, 50, 75, 100)
-    assert len(table.items()) >= 125 - lost  # a call under way at the end may still get there
+    assert len(table.items()) >= 125 - lost  # a call in progress may still succeed
 
 
 @pytest.mark.parametrize(
     ("endpoint", "cause"),
     [(None, "ResourceNotFoundException"), ("http://127.0.0.1:9", "Could not connect")],
 )
-def test_a_table_that_is_not_there_costs_no_answer(
+def test_a_missing_table_costs_no_answer(
     start: Callable[..., Call],
     uri: str,
-    table: Table,
+    table: PredictionTable,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
@@ -280,33 +283,33 @@ def test_a_table_that_is_not_there_costs_no_answer(
     call = start(uri, PREDICTION_TABLE="nowhere", PREDICTION_TIMEOUT_MS="1000")
     # WHEN it predicts
     predict(call, 2)
-    # THEN it answers, and the log says why nothing was kept
+    # THEN it answers, and the log says why nothing was written
     (record,) = (one for one in caplog.records if one.message == "predictions not logged")
     assert cause in record.__dict__["cause"]
     assert metrics_in(capsys)["PredictionLogFailures"] == [2]
 
 
-def test_a_call_that_was_given_up_does_not_stand_in_the_way(
-    faulty_call: Callable[..., Call], table: Table, capsys: pytest.CaptureFixture[str]
+def test_an_abandoned_call_does_not_block_the_next_one(
+    faulty_call: Callable[..., Call], table: PredictionTable, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    # GIVEN a DynamoDB that left one call without an answer
+    # GIVEN a DynamoDB that has left one call unanswered
     call = faulty_call("silent once", timeout_ms=500)
     predict(call, 1)
     assert metrics_in(capsys)["PredictionLogFailures"] == [1]
-    # WHEN more is predicted THEN it is logged
+    # WHEN more predictions are made THEN they are logged
     predict(call, 20)
     assert "PredictionLogFailures" not in metrics_in(capsys)
     assert len(table.items()) == 20
 
 
-def test_what_was_counted_lost_is_not_tried_for_ever(
-    faulty_call: Callable[..., Call], table: Table, capsys: pytest.CaptureFixture[str]
+def test_items_that_were_counted_as_lost_are_not_retried(
+    faulty_call: Callable[..., Call], table: PredictionTable, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    # GIVEN a DynamoDB that had no capacity for a request of two texts
+    # GIVEN a DynamoDB that has had no capacity for a request of two texts
     call = faulty_call("unprocessed for 1 s", timeout_ms=500)
     predict(call, 2)
     assert metrics_in(capsys)["PredictionLogFailures"] == [2]
-    # WHEN it has capacity again THEN it is not taken by what was given up
+    # WHEN it has capacity again THEN only new predictions use it
     time.sleep(1)
     predict(call, 1)
     assert "PredictionLogFailures" not in metrics_in(capsys)

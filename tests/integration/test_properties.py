@@ -1,4 +1,4 @@
-"""What holds of every text and every body, tried on those that hypothesis thinks of."""
+"""Properties of every text and every body, checked on those that hypothesis generates."""
 
 import json
 import math
@@ -12,7 +12,7 @@ from inference.model.classifier import Classifier
 from tests.conftest import TinyModel
 from tests.integration.conftest import Call
 
-# Any character but half a surrogate pair, which no UTF-8 carries.
+# Any character except half a surrogate pair, which UTF-8 cannot represent.
 characters = st.characters(exclude_categories=["Cs"])
 lists_of_texts = st.lists(st.text(characters, max_size=200), min_size=1, max_size=12)
 values = st.recursive(
@@ -28,7 +28,7 @@ many = settings(
 
 @pytest.fixture(scope="module")
 def classifier(tiny_model: TinyModel) -> Classifier:
-    return Classifier(tiny_model.bundle, read_verified(tiny_model.bundle)[0])
+    return Classifier.load(read_verified(tiny_model.bundle))
 
 
 @many
@@ -47,11 +47,11 @@ def test_every_text_gets_probabilities(classifier: Classifier, texts: list[str])
 
 @many
 @given(texts=lists_of_texts)
-def test_no_text_moves_the_answer_of_another(classifier: Classifier, texts: list[str]) -> None:
-    # GIVEN any texts WHEN they are classified together and each alone
+def test_no_text_changes_the_answer_to_another(classifier: Classifier, texts: list[str]) -> None:
+    # GIVEN any texts WHEN they are classified together and one by one
     together = classifier.predict(texts)
     alone = [classifier.predict([text])[0] for text in texts]
-    # THEN the answers are the same, but for the last digits of a float's sum
+    # THEN the answers are the same, except for the last digits of a sum of floats
     for one, other in zip(together, alone, strict=True):
         assert one.truncated == other.truncated
         assert one.probabilities == pytest.approx(other.probabilities, abs=1e-5)
@@ -65,7 +65,7 @@ def test_no_text_moves_the_answer_of_another(classifier: Classifier, texts: list
 def test_every_body_gets_a_clean_answer(call: Call, body: bytes) -> None:
     # GIVEN a running function WHEN any bytes are posted
     status, headers, answer = call("POST", "/predict", body)
-    # THEN it answers, or says what is wrong, and is never at fault
+    # THEN it answers or says what is wrong, and never fails
     assert status in (200, 400, 422)
     if status == 200:
         assert answer["model_version"]
@@ -75,7 +75,7 @@ def test_every_body_gets_a_clean_answer(call: Call, body: bytes) -> None:
 
 
 @pytest.mark.parametrize("blank", [" ", "\t\r\n", "\x85", "\u2003\u3000", "\ufeff"])
-def test_a_text_of_white_space_alone_is_refused_in_words(call: Call, blank: str) -> None:
+def test_a_text_of_white_space_is_refused_in_words(call: Call, blank: str) -> None:
     status, _, answer = call("POST", "/predict", {"review": blank})
     assert status == 422
     assert answer["errors"][0]["message"] == "String should have something besides white space"

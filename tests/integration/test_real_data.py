@@ -1,4 +1,4 @@
-"""Facts about the full data sets, and the shipped model on rows it never saw."""
+"""Facts about the full data sets, and the shipped model on rows it has never seen."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from inference.drift.stability import MIN_TEXTS, features
+from inference.drift.measure import MIN_TEXTS
+from inference.drift.reference import read_reference
+from inference.drift.stability import measure_features
 from inference.model.bundle import read_verified
 from inference.model.classifier import Classifier, Prediction
 from tests.conftest import SAMPLE_DATA, SAMPLE_MODEL
@@ -16,7 +18,8 @@ from training.data.examples import Dataset, normalise
 from training.data.read import read
 from training.data.split import Split, split
 from training.evaluate import baseline
-from training.evaluate.head_to_head import held_out
+from training.evaluate.head_to_head import load_held_out_rows
+from training.fit.record import TrainingRecord
 
 
 @pytest.fixture(scope="module")
@@ -27,25 +30,25 @@ def news(real_data: Path) -> Dataset:
 @pytest.fixture(scope="module")
 def news_split(real_data: Path) -> Split:
     """The split that the shipped model was trained on."""
-    training = read_verified(SAMPLE_MODEL)[0].training
+    record = TrainingRecord.model_validate(read_verified(SAMPLE_MODEL).manifest.training)
     news, other_years = real_data / "newsCorpora.csv.xz", SAMPLE_DATA / "other-years"
-    return held_out(training, str(news), str(other_years))
+    return load_held_out_rows(record, str(news), str(other_years))
 
 
-def drifted(window: Sequence[Prediction]) -> set[str]:
-    """The features that are not as in the shipped model's reference."""
-    reference = read_verified(SAMPLE_MODEL)[0].reference
-    return {feature.name for feature in features(reference, window) if feature.drifted}
+def find_drift(window: Sequence[Prediction]) -> set[str]:
+    """The features that have drifted from the shipped model's reference."""
+    reference = read_reference(read_verified(SAMPLE_MODEL).manifest)
+    return {feature.name for feature in measure_features(reference, window) if feature.drifted}
 
 
-def drawn(texts: Sequence[str]) -> list[str]:
-    """As many texts as drift is measured on, the same ones each time."""
+def draw(texts: Sequence[str]) -> list[str]:
+    """As many texts as drift is measured on; the same ones each time."""
     return [texts[row] for row in np.random.default_rng(0).permutation(len(texts))[:MIN_TEXTS]]
 
 
 @pytest.fixture(scope="module")
 def classifier() -> Classifier:
-    return Classifier(SAMPLE_MODEL, read_verified(SAMPLE_MODEL)[0])
+    return Classifier.load(read_verified(SAMPLE_MODEL))
 
 
 def test_every_row_of_the_news_is_read(news: Dataset) -> None:
@@ -60,7 +63,7 @@ def test_every_row_of_the_news_is_read(news: Dataset) -> None:
     assert len({example.group for example in news.examples}) == 7_231
 
 
-def test_the_news_are_the_known_file(news: Dataset) -> None:
+def test_the_news_file_is_the_one_that_the_model_was_trained_on(news: Dataset) -> None:
     assert news.sha256 == "d343d484bb7e97534acf25898b688547b8140a0cea64590456ba368983f28452"
 
 
@@ -78,32 +81,32 @@ def test_every_review_is_read(real_data: Path) -> None:
 
 
 def test_the_reviews_are_split_as_their_authors_did(real_data: Path) -> None:
-    # GIVEN the reviews WHEN they are split by the task's own default
+    # GIVEN the reviews WHEN they are split as the task does by default
     reviews = read(str(real_data / "imdb.csv.gz"), tasks.SENTIMENT)
     parts = split(reviews, reviews.task.default_split, seed=42)
-    # THEN the test rows are the official half but for what also stands in the other half
+    # THEN the test rows are the official half, except for texts that are also in the other half
     assert {row.part for row in parts.test} == {"test"}
     assert 25_000 - 123 <= len(parts.test) < 25_000
     assert {row.part for row in parts.train + parts.validation} == {"train"}
 
 
-def test_held_out_headlines_are_no_drift(news_split: Split, classifier: Classifier) -> None:
-    assert drifted(classifier.predict(drawn([row.text for row in news_split.test]))) == set()
+def test_held_out_headlines_have_not_drifted(news_split: Split, classifier: Classifier) -> None:
+    assert find_drift(classifier.predict(draw([row.text for row in news_split.test]))) == set()
 
 
-def test_held_out_headlines_of_one_label_are_drift(
+def test_held_out_headlines_of_one_label_have_drifted(
     news_split: Split, classifier: Classifier
 ) -> None:
-    health = [
-        row.text for row in news_split.test if classifier.manifest.labels[row.label] == "Health"
-    ]
-    assert "label" in drifted(classifier.predict(drawn(health)))
+    health = [row.text for row in news_split.test if classifier.labels[row.label] == "Health"]
+    assert "label" in find_drift(classifier.predict(draw(health)))
 
 
-def test_reviews_are_drift(real_data: Path, classifier: Classifier) -> None:
+def test_reviews_have_drifted(real_data: Path, classifier: Classifier) -> None:
     reviews = read(str(real_data / "imdb.csv.gz"), tasks.SENTIMENT).examples
-    found = drifted(classifier.predict(drawn([row.text for row in reviews])))
-    assert found >= {"label", "tokens"}
+    assert find_drift(classifier.predict(draw([row.text for row in reviews]))) >= {
+        "label",
+        "tokens",
+    }
 
 
 @pytest.mark.timeout(900)
@@ -112,12 +115,16 @@ def test_the_shipped_model_beats_the_baseline_on_held_out_stories(
 ) -> None:
     # GIVEN the test rows of the shipped model's own split
     texts, truth = [row.text for row in news_split.test], [row.label for row in news_split.test]
-    labels = classifier.manifest.labels
-    # WHEN the bundle as it is shipped and a linear model label them
+    labels = classifier.labels
+    # WHEN the shipped bundle and a linear model label them
     predictions = classifier.predict(texts)
-    right = [labels[label] == found.label for label, found in zip(truth, predictions, strict=True)]
+    right = [
+        labels[label] == prediction.label
+        for label, prediction in zip(truth, predictions, strict=True)
+    ]
     guesses = baseline.predict(tasks.NEWS, news_split.train, texts, seed=42)
-    # THEN the bundle is better by half a point, and as good as its manifest says
+    # THEN the bundle is better by half a point, and as accurate as its manifest says
     accuracy = sum(right) / len(right)
     assert accuracy - (guesses == truth).mean() >= 0.005
-    assert accuracy == pytest.approx(classifier.manifest.metrics["int8"]["accuracy"], abs=0.002)
+    published = read_verified(SAMPLE_MODEL).manifest.metrics["int8"]["accuracy"]
+    assert accuracy == pytest.approx(published, abs=0.002)

@@ -4,45 +4,57 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
-from botocore.validate import validate_parameters
 
+from inference.s3_uri import S3Uri
 from tests.cloudformation import MODEL, RETRAINING, deployed, parameters
 from tests.conftest import ROOT
+from tests.sagemaker import require_valid_request
 from tests.state_machine import StateError, StateMachine, assert_valid_asl
-from training.sagemaker import job as sagemaker_job
-from training.sagemaker.retraining import retraining_request
+from training.fit.settings import Settings
+from training.sagemaker import retraining
+from training.sagemaker.job import JobOptions, TrainingJob
 
 DEFINITION = ROOT / "training" / "sagemaker" / "retraining.asl.json"
 OLD, NEW = MODEL["ModelVersion"], "fedcba9876543210"
 STACK_ID = "arn:aws:cloudformation:us-east-1:123456789012:stack/stack/1"
-OPTIONS = ["--data", "s3://data/news.csv.xz", "--epochs", "2", "--tag", "team=news"]
+EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:machine:x"
+RESOURCES = {
+    "sfn:ListExecutions": "aws-sdk:sfn:listExecutions",
+    "cloudformation:DescribeStacks": "aws-sdk:cloudformation:describeStacks",
+    "cloudformation:UpdateStack": "aws-sdk:cloudformation:updateStack",
+    "s3:ListObjectsV2": "aws-sdk:s3:listObjectsV2",
+    "s3:GetObject": "aws-sdk:s3:getObject",
+    "sagemaker:CreateTrainingJob": "sagemaker:createTrainingJob.sync",
+    "sns:Publish": "sns:publish",
+}
 
 
 @cache
 def prepared() -> dict[str, Any]:
-    """The request that python -m training.sagemaker.retraining leaves for the state machine."""
-    place = ["--output", "s3://jobs/stack", "--role", RETRAINING["RetrainingRole"]]
-    place += ["--store", MODEL["ModelStore"]]
-    options = sagemaker_job.option_parser().parse_known_args([*OPTIONS, *place])
-    job, settings = sagemaker_job.plan(*options)
-    return retraining_request(replace(job, name="retraining"), settings)
-
-
-@pytest.fixture(autouse=True)
-def _region(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    """Describe a job as `textclf sagemaker prepare` leaves it for the state machine."""
+    job = TrainingJob(
+        name=retraining.NAME,
+        region="us-east-1",
+        role=RETRAINING["RetrainingRole"],
+        output=S3Uri("jobs", "stack"),
+        store=S3Uri.parse(MODEL["ModelStore"]),
+        settings=Settings(
+            data="s3://data/news.csv.xz", output="", epochs=2, new_rows="s3://jobs/stack/new"
+        ),
+        options=JobOptions(tag=("team=news",)),
+    )
+    return retraining.retraining_request(job)
 
 
 @cache
 def definition() -> str:
-    """The definition as CloudFormation substitutes it."""
+    """Return the definition as CloudFormation substitutes it."""
     machine = deployed(**RETRAINING)["Resources"]["RetrainingStateMachine"]["Properties"]
     text = DEFINITION.read_text()
     for name, value in machine["DefinitionSubstitutions"].items():
@@ -52,81 +64,74 @@ def definition() -> str:
     return text
 
 
-@cache
-def input_shape(service: str, operation: str) -> Any:
-    return (
-        boto3.session.Session()
-        ._session.get_service_model(service)
-        .operation_model(operation[0].upper() + operation[1:])
-    )
-
-
 @dataclass
 class Account:
-    """What the services answer; each call is checked against AWS's model of its input."""
+    """The answers of the services; each call is checked against AWS's model of its input."""
 
     verdict: dict[str, Any] = field(
         default_factory=lambda: {"deploy": True, "version": NEW, "summary": "one point better"}
     )
     version: str = OLD
-    # The states of the stack, one a look; the last stays.
+    # The status of the stack at each look; the last one stays.
     statuses: list[str] = field(default_factory=lambda: ["CREATE_COMPLETE"])
     after_update: tuple[str, ...] = ("UPDATE_IN_PROGRESS", "UPDATE_COMPLETE")
     new_files: int = 3
-    others_running: tuple[str, ...] = ()
+    earlier_executions: tuple[str, ...] = ()
     faults: dict[str, list[StateError]] = field(default_factory=dict)
     on_trained: Callable[["Account"], None] = lambda _: None
     calls: list[tuple[str, Any]] = field(default_factory=list)
     machine: StateMachine = field(init=False)
 
     def __post_init__(self) -> None:
-        names = {
-            "sfn:listExecutions": "aws-sdk:sfn:listExecutions",
-            "cloudformation:describeStacks": "aws-sdk:cloudformation:describeStacks",
-            "cloudformation:updateStack": "aws-sdk:cloudformation:updateStack",
-            "s3:listObjectsV2": "aws-sdk:s3:listObjectsV2",
-            "s3:getObject": "aws-sdk:s3:getObject",
-            "sagemaker:createTrainingJob": "sagemaker:createTrainingJob.sync",
-            "sns:publish": "sns:publish",
-        }
         self.machine = StateMachine(
             json.loads(definition()),
-            {f"arn:aws:states:::{arn}": partial(self._call, name) for name, arn in names.items()},
+            {
+                f"arn:aws:states:::{resource}": partial(self._call, name)
+                for name, resource in RESOURCES.items()
+            },
         )
 
     def run(self) -> Any:
-        return self.machine.run({"whatever": "starts it"})
+        """Execute the machine; return its output."""
+        return self.machine.run({"any": "input"})
 
-    def told(self) -> tuple[str, str]:
-        """Subject and message of the one notification."""
-        (message,) = self.of("sns:publish")
+    def notification(self) -> tuple[str, str]:
+        """Return subject and message of the one notification."""
+        (message,) = self.inputs("Publish")
         return message["Subject"], message["Message"]
 
-    def of(self, name: str) -> list[Any]:
-        """The inputs of the calls of an operation that were answered."""
-        return [given for called, given in self.calls if called == name]
+    def inputs(self, operation: str) -> list[Any]:
+        """Return the inputs of the calls of an operation that were answered."""
+        return [given for name, given in self.calls if name == operation]
 
     def _call(self, name: str, given: Any) -> Any:
         service, operation = name.split(":")
-        model = input_shape({"sfn": "stepfunctions"}.get(service, service), operation)
-        if service == "sfn":  # Step Functions writes all names like this, its own too
-            validate_parameters(
-                {k[0].lower() + k[1:]: v for k, v in given.items()}, model.input_shape
-            )
+        if service == "sfn":  # Step Functions capitalises all names, even those of its own API
+            lower = {key[0].lower() + key[1:]: value for key, value in given.items()}
+            require_valid_request("stepfunctions", operation, lower)
         else:
-            validate_parameters(given, model.input_shape)
+            require_valid_request(service, operation, given)
         if faults := self.faults.get(operation):
             raise faults.pop(0)
-        self.calls.append((name, given))
-        return getattr(self, f"_{operation}")(given)
+        self.calls.append((operation, given))
+        answers: dict[str, Callable[[Any], Any]] = {
+            "ListExecutions": self._list_executions,
+            "DescribeStacks": self._describe_stacks,
+            "UpdateStack": self._update_stack,
+            "ListObjectsV2": lambda given: {"KeyCount": min(self.new_files, given["MaxKeys"])},
+            "GetObject": self._get_object,
+            "CreateTrainingJob": self._train,
+            "Publish": lambda _: {"MessageId": "1"},
+        }
+        return answers[operation](given)
 
-    def _listExecutions(self, _given: Any) -> Any:  # noqa: N802
-        arns = [self.machine.execution, *self.others_running]  # the newest first
+    def _list_executions(self, _given: Any) -> Any:
+        arns = [self.machine.execution, *self.earlier_executions]  # the newest first
         return {"Executions": [{"ExecutionArn": arn, "Status": "RUNNING"} for arn in arns]}
 
-    def _describeStacks(self, _given: Any) -> Any:  # noqa: N802
+    def _describe_stacks(self, _given: Any) -> Any:
         status = self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
-        if status == "UPDATE_COMPLETE" and self.of("cloudformation:updateStack"):
+        if status == "UPDATE_COMPLETE" and self.inputs("UpdateStack"):
             self.version = NEW
         values = [
             {"ParameterKey": "ModelStore", "ParameterValue": MODEL["ModelStore"]},
@@ -134,39 +139,33 @@ class Account:
         ]
         return {"Stacks": [{"StackId": STACK_ID, "StackStatus": status, "Parameters": values}]}
 
-    def _listObjectsV2(self, given: Any) -> Any:  # noqa: N802
-        return {"KeyCount": min(self.new_files, given["MaxKeys"])}
-
-    def _getObject(self, given: Any) -> Any:  # noqa: N802
-        assert given["Bucket"] == "jobs"
-        if given["Key"] == "stack/retraining/request.json":
-            return {"Body": json.dumps(prepared())}
-        job = self.of("sagemaker:createTrainingJob")[0]["TrainingJobName"]
-        assert given["Key"] == f"stack/{job}/verdict.json"
-        return {"Body": json.dumps(self.verdict)}
-
-    def _createTrainingJob(self, given: Any) -> Any:  # noqa: N802
-        self.on_trained(self)
-        return given | {"TrainingJobStatus": "Completed"}
-
-    def _updateStack(self, _given: Any) -> Any:  # noqa: N802
+    def _update_stack(self, _given: Any) -> Any:
         self.statuses = list(self.after_update)
         return {"StackId": STACK_ID}
 
-    def _publish(self, _given: Any) -> Any:
-        return {"MessageId": "1"}
+    def _get_object(self, given: Any) -> Any:
+        assert given["Bucket"] == "jobs"
+        if given["Key"] == "stack/retraining/request.json":
+            return {"Body": json.dumps(prepared())}
+        job = self.inputs("CreateTrainingJob")[0]["TrainingJobName"]
+        assert given["Key"] == f"stack/{job}/verdict.json"
+        return {"Body": json.dumps(self.verdict)}
+
+    def _train(self, given: Any) -> Any:
+        self.on_trained(self)
+        return given | {"TrainingJobStatus": "Completed"}
 
 
 # What it does
 
 
-def test_a_better_model_is_trained_deployed_and_told_of() -> None:
+def test_a_better_model_is_trained_deployed_and_announced() -> None:
     # GIVEN new rows, and a job that makes a better model of them
     account = Account()
     # WHEN the machine runs
     output = account.run()
-    # THEN the job is the prepared one, by the stack's role, and knows what to do better than
-    (job,) = account.of("sagemaker:createTrainingJob")
+    # THEN the job is the prepared one with the stack's role, and knows the bundle to compare with
+    (job,) = account.inputs("CreateTrainingJob")
     name = job["TrainingJobName"]
     wanted = {name: value for name, value in prepared().items() if name != "HyperParameters"}
     own = {"TrainingJobName", "RoleArn", "CheckpointConfig", "HyperParameters"}
@@ -182,95 +181,95 @@ def test_a_better_model_is_trained_deployed_and_told_of() -> None:
         "verdict": f"s3://jobs/stack/{name}/verdict.json",
     }
     # THEN its model is deployed with the previous template, and nothing else is changed
-    (update,) = account.of("cloudformation:updateStack")
+    (update,) = account.inputs("UpdateStack")
     assert update["UsePreviousTemplate"] is True
     changed = [one for one in update["Parameters"] if not one.get("UsePreviousValue")]
     assert changed == [{"ParameterKey": "ModelVersion", "ParameterValue": NEW}]
-    # THEN that is told
-    assert account.told() == (
-        "Retraining: a new model serves",
-        "stack: a new model serves. one point better",
+    # THEN the topic is notified
+    assert account.notification() == (
+        "Retraining: a new model is live",
+        "stack: a new model is live. one point better",
     )
     assert output["failed"] is False
 
 
 def test_an_update_names_every_parameter() -> None:
-    """CloudFormation gives one that is not named its default, not its value."""
+    """CloudFormation resets a parameter that is left out to its default."""
     account = Account()
     account.run()
-    (update,) = account.of("cloudformation:updateStack")
+    (update,) = account.inputs("UpdateStack")
     named = Counter(one["ParameterKey"] for one in update["Parameters"])
     assert named == Counter(parameters().keys())
 
 
-def test_jobs_have_names_of_their_own() -> None:
+def test_each_execution_gives_its_job_another_name() -> None:
     first, second = Account(), Account()
     names = set()
     for account in (first, second):
         account.run()
-        names.add(account.of("sagemaker:createTrainingJob")[0]["TrainingJobName"])
+        names.add(account.inputs("CreateTrainingJob")[0]["TrainingJobName"])
     assert len(names) == 2
 
 
 def test_a_worse_model_is_not_deployed() -> None:
     account = Account(verdict={"deploy": False, "version": NEW, "summary": "a point worse"})
     assert account.run()["failed"] is False
-    assert account.of("cloudformation:updateStack") == []
-    assert account.told() == (
-        "Retraining: the model stays",
-        "stack: the model that serves stays. a point worse",
+    assert account.inputs("UpdateStack") == []
+    assert account.notification() == (
+        "Retraining: the current model stays",
+        "stack: the current model keeps serving. a point worse",
     )
 
 
 def test_without_new_rows_nothing_is_trained() -> None:
     account = Account(new_files=0)
     account.run()
-    assert account.of("sagemaker:createTrainingJob") == []
-    assert "no files in s3://jobs/stack/new/" in account.told()[1]
+    assert account.inputs("CreateTrainingJob") == []
+    assert "no files in s3://jobs/stack/new/" in account.notification()[1]
 
 
-def test_a_canary_is_waited_for() -> None:
+def test_the_machine_waits_for_the_canary() -> None:
     # GIVEN a deployment of ten minutes
     account = Account(after_update=("UPDATE_IN_PROGRESS",) * 10 + ("UPDATE_COMPLETE",))
-    # WHEN the machine runs THEN it looks every minute, and ends well
+    # WHEN the machine runs THEN it looks every minute until the end
     account.run()
     assert account.machine.waits.count(("WaitForStack", 60)) == 11
-    assert account.told()[0] == "Retraining: a new model serves"
+    assert account.notification()[0] == "Retraining: a new model is live"
 
 
 # Two at once
 
 
-def test_of_two_executions_the_one_that_came_first_goes_on() -> None:
-    # GIVEN one that came before
-    account = Account(others_running=("arn:aws:states:us-east-1:123456789012:execution:machine:x",))
-    # WHEN the machine runs THEN it ends, without having trained
+def test_of_two_executions_only_the_first_continues() -> None:
+    # GIVEN an execution that started before
+    account = Account(earlier_executions=(EXECUTION,))
+    # WHEN the machine runs THEN it ends without training
     account.run()
-    assert account.of("sagemaker:createTrainingJob") == []
-    assert account.told()[0] == "Retraining: another one is under way"
+    assert account.inputs("CreateTrainingJob") == []
+    assert account.notification()[0] == "Retraining: already in progress"
 
 
-def test_somebody_elses_deployment_is_waited_for_before_training() -> None:
+def test_training_waits_for_the_end_of_another_deployment() -> None:
     account = Account(statuses=["UPDATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "UPDATE_COMPLETE"])
     account.run()
     assert account.machine.visited.count("WaitForStack") >= 2
-    assert account.told()[0] == "Retraining: a new model serves"
+    assert account.notification()[0] == "Retraining: a new model is live"
 
 
-def test_a_model_that_somebody_deploys_meanwhile_is_not_replaced() -> None:
-    # GIVEN somebody who deploys another model while the job trains
+def test_a_model_that_is_deployed_meanwhile_is_not_replaced() -> None:
+    # GIVEN another model that is deployed while the job trains
     def deploy(account: Account) -> None:
         account.version = "00112233445566aa"
         account.statuses = ["UPDATE_IN_PROGRESS", "UPDATE_COMPLETE"]
 
     account = Account(on_trained=deploy)
-    # WHEN the job is done THEN its model, compared with one that serves no more, is not deployed
+    # WHEN the job is done THEN its model, which was compared with the old one, is not deployed
     account.run()
-    assert account.of("cloudformation:updateStack") == []
-    assert account.told()[0] == "Retraining: somebody else has deployed"
+    assert account.inputs("UpdateStack") == []
+    assert account.notification()[0] == "Retraining: another model was deployed meanwhile"
 
 
-# What can go wrong
+# Failures
 
 
 @pytest.mark.parametrize(
@@ -282,74 +281,72 @@ def test_a_model_that_somebody_deploys_meanwhile_is_not_replaced() -> None:
     ],
     ids=["failed", "interrupted", "late"],
 )
-def test_a_job_that_does_not_complete_is_told_of_and_not_paid_for_twice(
-    error: str, cause: str
-) -> None:
-    account = Account(faults={"createTrainingJob": [StateError(error, cause)] * 2})
+def test_a_job_that_does_not_complete_is_reported_and_not_repeated(error: str, cause: str) -> None:
+    account = Account(faults={"CreateTrainingJob": [StateError(error, cause)] * 2})
     with pytest.raises(StateError, match="RetrainingFailed"):
         account.run()
-    assert len(account.faults["createTrainingJob"]) == 1
-    assert account.of("cloudformation:updateStack") == []
-    assert account.told() == ("Retraining: failed", f"stack: {error}: {cause}")
+    assert len(account.faults["CreateTrainingJob"]) == 1
+    assert account.inputs("UpdateStack") == []
+    assert account.notification() == ("Retraining: failed", f"stack: {error}: {cause}")
 
 
-def test_instances_that_others_have_are_waited_for() -> None:
+def test_the_job_waits_until_the_quota_has_room() -> None:
     error = StateError("SageMaker.ResourceLimitExceededException", "quota")
-    account = Account(faults={"createTrainingJob": [error] * 5})
+    account = Account(faults={"CreateTrainingJob": [error] * 5})
     account.run()
     assert account.machine.waits.count(("Train", 600)) == 5
-    assert account.told()[0] == "Retraining: a new model serves"
+    assert account.notification()[0] == "Retraining: a new model is live"
 
 
 THROTTLED = {
-    "listExecutions": "Sfn.SfnException",
-    "describeStacks": "CloudFormation.CloudFormationException",
-    "updateStack": "CloudFormation.CloudFormationException",
-    "listObjectsV2": "S3.S3Exception",
-    "getObject": "S3.S3Exception",
-    "createTrainingJob": "SageMaker.AmazonSageMakerException",
-    "publish": "SNS.ThrottledException",
+    "ListExecutions": "Sfn.SfnException",
+    "DescribeStacks": "CloudFormation.CloudFormationException",
+    "UpdateStack": "CloudFormation.CloudFormationException",
+    "ListObjectsV2": "S3.S3Exception",
+    "GetObject": "S3.S3Exception",
+    "CreateTrainingJob": "SageMaker.AmazonSageMakerException",
+    "Publish": "SNS.ThrottledException",
 }
 
 
 @pytest.mark.parametrize("operation", THROTTLED)
-def test_throttling_is_tried_again_at_random_times(operation: str) -> None:
-    # GIVEN a service that refuses three times
+def test_throttled_calls_are_repeated_after_random_waits(operation: str) -> None:
+    # GIVEN a service that throttles three times
     faults = [StateError(THROTTLED[operation], "Rate exceeded") for _ in range(3)]
     account = Account(faults={operation: faults})
-    # WHEN the machine runs THEN it ends well
+    # WHEN the machine runs THEN it reaches its end
     account.run()
-    assert account.told()[0] == "Retraining: a new model serves"
+    assert account.notification()[0] == "Retraining: a new model is live"
     waits = [seconds for _, seconds in account.machine.waits if seconds not in (10, 60)]
     assert len(set(waits)) == 3
     assert all(isinstance(seconds, float) for seconds in waits)
 
 
-@pytest.mark.parametrize("operation", [name for name in THROTTLED if name != "publish"])
-def test_a_service_that_stays_away_is_told_of(operation: str) -> None:
+@pytest.mark.parametrize("operation", [name for name in THROTTLED if name != "Publish"])
+def test_an_outage_is_reported(operation: str) -> None:
     faults = [StateError(THROTTLED[operation], "Service unavailable") for _ in range(99)]
     account = Account(faults={operation: faults})
     with pytest.raises(StateError, match="RetrainingFailed"):
         account.run()
-    subject, message = account.told()
+    subject, message = account.notification()
     assert subject == "Retraining: failed"
     assert "Service unavailable" in message
 
 
-def test_a_deployment_that_an_alarm_takes_back_is_told_of() -> None:
+def test_a_deployment_that_an_alarm_rolls_back_is_reported() -> None:
     # GIVEN a canary that an alarm stops
     steps = ("UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE")
     account = Account(after_update=steps)
-    # WHEN the machine runs THEN it has failed, and the model is the old one
+    # WHEN the machine runs THEN it fails, and the old model serves
     with pytest.raises(StateError, match="RetrainingFailed"):
         account.run()
     assert account.version == OLD
-    assert account.told()[0] == "Retraining: the new model was taken back"
+    assert account.notification()[0] == "Retraining: the new model was rolled back"
 
 
 @pytest.mark.parametrize("status", ["UPDATE_ROLLBACK_FAILED", "ROLLBACK_COMPLETE"])
 @pytest.mark.parametrize("when", ["before", "meanwhile", "after"])
-def test_a_stack_that_cannot_be_updated_is_told_of(status: str, when: str) -> None:
+def test_a_stack_that_cannot_be_updated_is_reported(status: str, when: str) -> None:
     account = Account()
     if when == "before":
         account.statuses = [status]
@@ -359,34 +356,34 @@ def test_a_stack_that_cannot_be_updated_is_told_of(status: str, when: str) -> No
         account.after_update = ("UPDATE_IN_PROGRESS", status)
     with pytest.raises(StateError, match="RetrainingFailed"):
         account.run()
-    assert account.told()[0] == "Retraining: the stack cannot be updated"
-    assert status in account.told()[1]
-    assert bool(account.of("sagemaker:createTrainingJob")) is (when != "before")
+    assert account.notification()[0] == "Retraining: the stack cannot be updated"
+    assert status in account.notification()[1]
+    assert bool(account.inputs("CreateTrainingJob")) is (when != "before")
 
 
-def test_a_model_that_serves_already_is_no_failure() -> None:
+def test_a_model_that_is_already_live_counts_as_deployed() -> None:
     error = "CloudFormation.CloudFormationException"
     refusal = StateError(error, "No updates are to be performed. (Service: CloudFormation)")
-    account = Account(faults={"updateStack": [refusal] * 99})
+    account = Account(faults={"UpdateStack": [refusal] * 99})
     account.run()
-    assert account.told()[0] == "Retraining: a new model serves"
+    assert account.notification()[0] == "Retraining: a new model is live"
 
 
-def test_an_update_that_is_refused_is_told_of() -> None:
+def test_a_refused_update_is_reported() -> None:
     refusal = StateError("CloudFormation.InsufficientCapabilitiesException", "no capability")
-    account = Account(faults={"updateStack": [refusal] * 99})
+    account = Account(faults={"UpdateStack": [refusal] * 99})
     with pytest.raises(StateError, match="RetrainingFailed"):
         account.run()
-    assert "no capability" in account.told()[1]
+    assert "no capability" in account.notification()[1]
 
 
-def test_an_execution_that_cannot_tell_fails_for_the_alarm() -> None:
-    # GIVEN a topic that cannot be written to
-    account = Account(faults={"publish": [StateError("SNS.NotFoundException")] * 99})
-    # WHEN the machine runs THEN the execution fails, though the model serves
-    with pytest.raises(StateError, match=r"NobodyWasTold: stack: a new model serves"):
+def test_an_execution_that_cannot_notify_fails_and_sets_off_the_alarm() -> None:
+    # GIVEN a topic that does not exist
+    account = Account(faults={"Publish": [StateError("SNS.NotFoundException")] * 99})
+    # WHEN the machine runs THEN the execution fails, although the model is live
+    with pytest.raises(StateError, match=r"NotificationFailed: stack: a new model is live"):
         account.run()
-    # ... and an alarm watches for that
+    # THEN an alarm watches for failed executions
     alarm = deployed(**RETRAINING)["Resources"]["RetrainingFailures"]["Properties"]
     watched = {one["MetricStat"]["Metric"]["MetricName"] for one in alarm["Metrics"][1:]}
     assert watched == {"ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted"}
@@ -395,7 +392,7 @@ def test_an_execution_that_cannot_tell_fails_for_the_alarm() -> None:
 # The definition
 
 
-def test_every_task_is_tried_again_and_caught_and_every_execution_ends_in_time() -> None:
+def test_every_task_is_retried_and_caught_and_every_execution_is_limited() -> None:
     machine = json.loads(definition())
     assert machine["TimeoutSeconds"] <= 7 * 24 * 3600
     tasks = [one for one in machine["States"].values() if one["Type"] == "Task"]
@@ -404,18 +401,18 @@ def test_every_task_is_tried_again_and_caught_and_every_execution_ends_in_time()
         assert [one["ErrorEquals"] for one in task["Catch"]] == [["States.ALL"]]
 
 
-def test_every_state_is_tested() -> None:
-    """Which state is left by which test, over all the runs above."""
+def test_every_state_is_reached() -> None:
+    """The runs above leave out no state."""
     reached: set[str] = set()
     runs = [
         Account(),
         Account(new_files=0),
-        Account(others_running=("arn:aws:states:us-east-1:123456789012:execution:machine:x",)),
+        Account(earlier_executions=(EXECUTION,)),
         Account(verdict={"deploy": False, "version": NEW, "summary": ""}),
         Account(statuses=["ROLLBACK_COMPLETE"]),
         Account(after_update=("UPDATE_ROLLBACK_COMPLETE",)),
-        Account(faults={"updateStack": [StateError("X", "y")] * 99}),
-        Account(faults={"publish": [StateError("X")] * 99}),
+        Account(faults={"UpdateStack": [StateError("X", "y")] * 99}),
+        Account(faults={"Publish": [StateError("X")] * 99}),
         Account(on_trained=lambda account: setattr(account, "version", "0" * 16)),
     ]
     for account in runs:

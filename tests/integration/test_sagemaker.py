@@ -1,6 +1,6 @@
 """A training job without an account: what is sent to SageMaker, run as SageMaker runs it.
 
-The container's `train` command is the real one, of AWS's training toolkit, in the layout that the
+The container's `train` command is the real one, from AWS's training toolkit, in the layout that the
 platform prepares: channels, hyperparameters as JSON strings, resource configuration.
 """
 
@@ -16,6 +16,7 @@ import sysconfig
 import tarfile
 import time
 import venv
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -24,35 +25,36 @@ import torch
 from mypy_boto3_s3 import S3Client
 from safetensors.torch import load_file
 
+from inference.model.bundle import read_verified
 from inference.model.publish import publish
 from inference.model.store import fetch
+from operations.stack import Stack
 from tests.conftest import HEADLINES, ROOT, TRAINING, TinyModel
-from tests.integration.test_compare import altered
+from tests.integration.test_head_to_head import altered
+from tests.sagemaker import ROLE
+from textclf.app import main
 from training.data.examples import DataError
-from training.evaluate.evaluation import open_run
-from training.fit import train
-from training.sagemaker import entry as sagemaker_entry
-from training.sagemaker import job as sagemaker_job
-from training.sagemaker import retraining
+from training.fit.trained_model import open_trained_model
+from training.sagemaker.follow import collect
 from training.sagemaker.request import METRICS
 from training.sagemaker.verdict import judge
 
 pytestmark = pytest.mark.timeout(900)  # whole jobs, one process after the other
 
 TOOLKIT = "sagemaker-training==5.1.4"
-ROLE = "arn:aws:iam::123456789012:role/training"
+INTERRUPTED = 130
 
 
 @pytest.fixture(scope="session")
 def toolkit(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The commands of a virtual environment with AWS's toolkit, and with all that tests have."""
+    """The commands of a virtual environment with AWS's toolkit and all packages of the tests."""
     folder = tmp_path_factory.mktemp("toolkit")
     venv.create(folder, with_pip=True)
     where = {"base": str(folder), "platbase": str(folder)}
     packages = Path(sysconfig.get_path("purelib", vars=where))
     (packages / "tests.pth").write_text(sysconfig.get_path("purelib") + "\n")
     pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", TOOLKIT]
-    pip += ["setuptools>=77.0.3"]  # torch asks for it, and a new environment has an older one
+    pip += ["setuptools>=77.0.3"]  # torch requires it, and a new environment has an older one
     try:
         done = subprocess.run(pip, capture_output=True, text=True, timeout=200, check=False)
     except subprocess.TimeoutExpired:
@@ -63,32 +65,42 @@ def toolkit(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def upload(s3: S3Client, bucket: str, base: Path) -> None:
-    """The sample headlines and the model to start from."""
+    """Upload the sample headlines and the base model."""
     s3.upload_file(str(HEADLINES), bucket, "sets/headlines.csv")
     for file in base.iterdir():
         s3.upload_file(str(file), bucket, f"base/{file.name}")
 
 
-def asked_of_sagemaker(s3: S3Client, bucket: str, *options: str) -> dict[str, Any]:
-    """The arguments of CreateTrainingJob for a job on the sample headlines."""
-    arguments = ["--data", f"s3://{bucket}/sets/headlines.csv", "--output", f"s3://{bucket}/jobs"]
-    arguments += ["--role", ROLE, "--base-model", f"s3://{bucket}/base", *TRAINING, *options]
-    sent: list[dict[str, Any]] = []
+class SageMaker:
+    """Keeps the request of a job; then the user presses Ctrl-C."""
 
-    class SageMaker:
-        def create_training_job(self, **asked: Any) -> None:
-            sent.append(asked)
+    request: dict[str, Any]
 
-    parsed, others = sagemaker_job.option_parser().parse_known_args(arguments)
-    job, settings = sagemaker_job.plan(parsed, others)
-    sagemaker_job.start(SageMaker(), s3, job, settings)
-    return sent[0]
+    def create_training_job(self, **request: Any) -> None:
+        self.request = request
+
+    def describe_training_job(self, **_: Any) -> None:
+        raise KeyboardInterrupt
 
 
-def prepare(s3: S3Client, asked: dict[str, Any], root: Path) -> dict[str, str]:
-    """Do what the platform does before it starts a container; gives the variables it sets.
+def start_job(
+    monkeypatch: pytest.MonkeyPatch, s3: S3Client, bucket: str, *options: str
+) -> dict[str, Any]:
+    """Start a job on the sample headlines; return the arguments of CreateTrainingJob."""
+    sagemaker = SageMaker()
+    clients = {"sagemaker": sagemaker, "s3": s3, "logs": None}
+    monkeypatch.setattr("textclf.sagemaker._client", clients.__getitem__)
+    command = ["sagemaker", "train", "--data", f"s3://{bucket}/sets/headlines.csv"]
+    command += ["--output", f"s3://{bucket}/jobs", "--role", ROLE]
+    command += ["--base-model", f"s3://{bucket}/base", *TRAINING, *options]
+    assert main(command) == INTERRUPTED
+    return sagemaker.request
 
-    Of an instance before, only the checkpoints are there.
+
+def prepare_container(s3: S3Client, request: dict[str, Any], root: Path) -> dict[str, str]:
+    """Do what the platform does before it starts a container; return the environment.
+
+    Of an earlier instance, only the checkpoints are kept.
     """
     for name in ("input", "output", "model", "code"):
         shutil.rmtree(root / name, ignore_errors=True)
@@ -96,7 +108,7 @@ def prepare(s3: S3Client, asked: dict[str, Any], root: Path) -> dict[str, str]:
     for folder in (config, root / "output", root / "model", root / "checkpoints"):
         folder.mkdir(parents=True, exist_ok=True)
     names = []
-    for channel in asked["InputDataConfig"]:
+    for channel in request["InputDataConfig"]:
         names.append(channel["ChannelName"])
         uri = channel["DataSource"]["S3DataSource"]["S3Uri"]
         bucket, _, prefix = uri.removeprefix("s3://").partition("/")
@@ -104,23 +116,23 @@ def prepare(s3: S3Client, asked: dict[str, Any], root: Path) -> dict[str, str]:
         folder.mkdir(parents=True)
         for entry in s3.list_objects_v2(Bucket=bucket, Prefix=prefix)["Contents"]:
             s3.download_file(bucket, entry["Key"], str(folder / Path(entry["Key"]).name))
-    here = json.dumps(asked["HyperParameters"]).replace("/opt/ml", str(root))
-    (config / "hyperparameters.json").write_text(here)
+    hyperparameters = json.dumps(request["HyperParameters"]).replace("/opt/ml", str(root))
+    (config / "hyperparameters.json").write_text(hyperparameters)
     mode = {"TrainingInputMode": "File", "S3DistributionType": "FullyReplicated"}
     (config / "inputdataconfig.json").write_text(json.dumps(dict.fromkeys(names, mode)))
     hosts = {"current_host": "localhost", "hosts": ["localhost"], "network_interface_name": "lo"}
     (config / "resourceconfig.json").write_text(json.dumps(hosts))
-    return {**os.environ, **asked["Environment"], "SAGEMAKER_BASE_DIR": str(root)}
+    return {**os.environ, **request["Environment"], "SAGEMAKER_BASE_DIR": str(root)}
 
 
-def described(asked: dict[str, Any], bucket: str) -> dict[str, Any]:
-    """What DescribeTrainingJob then says of a job that has completed."""
+def describe(request: dict[str, Any], bucket: str) -> dict[str, Any]:
+    """Describe the completed job as DescribeTrainingJob does."""
     uploaded = {"S3ModelArtifacts": f"s3://{bucket}/jobs/model.tar.gz"}
-    return asked | {"TrainingJobStatus": "Completed", "ModelArtifacts": uploaded}
+    return request | {"TrainingJobStatus": "Completed", "ModelArtifacts": uploaded}
 
 
-def artifact(root: Path) -> bytes:
-    """The .tar.gz that the platform makes of the model folder."""
+def pack_artifact(root: Path) -> bytes:
+    """Pack the model folder into a .tar.gz as the platform does."""
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w:gz") as tar:
         tar.add(root / "model", arcname=".")
@@ -128,93 +140,116 @@ def artifact(root: Path) -> bytes:
 
 
 def test_the_toolkit_runs_the_source_from_s3_to_a_published_bundle(
-    toolkit: Path, tiny_base: Path, s3: S3Client, bucket: str, tmp_path: Path
+    toolkit: Path,
+    tiny_base: Path,
+    s3: S3Client,
+    bucket: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # GIVEN data, base model and the job's source in S3, and the container's layout
     upload(s3, bucket, tiny_base)
-    asked = asked_of_sagemaker(s3, bucket)
+    request = start_job(monkeypatch, s3, bucket)
     root = tmp_path / "ml"
-    variables = prepare(s3, asked, root) | {"PIP_NO_INDEX": "1"}
+    environment = prepare_container(s3, request, root) | {"PIP_NO_INDEX": "1"}
     # WHEN the container is started
     done = subprocess.run(
-        [toolkit / "train"], env=variables, capture_output=True, text=True, check=False
+        [toolkit / "train"], env=environment, capture_output=True, text=True, check=False
     )
-    # THEN the requirements were there, and the job says what it made
+    # THEN the requirements were met, and the job printed its metrics
     assert done.returncode == 0, done.stdout + done.stderr
     assert (root / "output" / "success").exists()
     assert "Installing dependencies from requirements.txt" in done.stderr + done.stdout
     assert all(re.search(pattern, done.stdout) for pattern in METRICS.values())
+    # THEN serving accepts its bundle, which was made by this very commit
     uri = done.stdout.split("model URI ")[1].split()[0]
-    # THEN it is what serving accepts, made by this very commit
     made = fetch(uri, tmp_path / "cache", 10).manifest.training
-    assert made["commit"] == asked["Environment"]["SOURCE_COMMIT"]
+    assert made["commit"] == request["Environment"]["SOURCE_COMMIT"]
     assert made["settings"]["epochs"] == 25
-    # THEN whoever follows the job gets the same URI out of its artifact
-    s3.put_object(Bucket=bucket, Key="jobs/model.tar.gz", Body=artifact(root))
-    assert sagemaker_job.collect(s3, described(asked, bucket)) == uri
+    # THEN following the job gives the same URI
+    s3.put_object(Bucket=bucket, Key="jobs/model.tar.gz", Body=pack_artifact(root))
+    assert collect(s3, describe(request, bucket)) == uri
 
 
 def test_the_toolkit_reports_the_reason_of_a_failure(
-    toolkit: Path, tiny_base: Path, s3: S3Client, bucket: str, tmp_path: Path
+    toolkit: Path,
+    tiny_base: Path,
+    s3: S3Client,
+    bucket: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # GIVEN a job on data with a category that the task does not have
     upload(s3, bucket, tiny_base)
     wrong = HEADLINES.read_bytes() + b"1\tA title\tu\tp\tz\ts\th\t1\n"
     s3.put_object(Bucket=bucket, Key="sets/headlines.csv", Body=wrong)
     root = tmp_path / "ml"
-    variables = prepare(s3, asked_of_sagemaker(s3, bucket), root) | {"PIP_NO_INDEX": "1"}
-    # WHEN the container is started THEN it fails, with what SageMaker shows as the reason
-    done = subprocess.run([toolkit / "train"], env=variables, capture_output=True, check=False)
+    request = start_job(monkeypatch, s3, bucket)
+    environment = prepare_container(s3, request, root) | {"PIP_NO_INDEX": "1"}
+    # WHEN the container is started
+    done = subprocess.run([toolkit / "train"], env=environment, capture_output=True, check=False)
+    # THEN it fails and leaves the reason that SageMaker shows
     assert done.returncode != 0
     reason = (root / "output" / "failure").read_text()
     assert reason.startswith("DataError: ")
     assert not (root / "output" / "success").exists()
 
 
-def enter(asked: dict[str, Any], variables: dict[str, str]) -> subprocess.Popen[str]:
-    """Start the entry point as the toolkit does, without waiting for it."""
-    given = {name: json.loads(value) for name, value in asked["HyperParameters"].items()}
-    command = [sys.executable, "-m", "training.sagemaker.entry"]
-    for name, value in given.items():
-        if not name.startswith("sagemaker_"):
-            command += [f"--{name}", str(value)]
-    return subprocess.Popen(command, cwd=ROOT, env=variables, stderr=subprocess.PIPE, text=True)
+def start_program(request: dict[str, Any], environment: dict[str, str]) -> subprocess.Popen[str]:
+    """Start the job's program as the toolkit does, without waiting for it."""
+    given = {
+        name: json.loads(value)
+        for name, value in request["HyperParameters"].items()
+        if not name.startswith("sagemaker_")
+    }
+    return subprocess.Popen(
+        [sys.executable, "-m", "training.sagemaker.entry"],
+        cwd=ROOT,
+        env=environment | {"SM_HPS": json.dumps(given)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
-def interrupt(run: subprocess.Popen[str], when: Path, number: signal.Signals) -> None:
-    """Send a signal as soon as a file is there, and wait for the end."""
+def interrupt(program: subprocess.Popen[str], when: Path, number: signal.Signals) -> None:
+    """Send a signal as soon as a file exists, and wait for the end."""
     while not when.exists():
-        assert run.poll() is None, run.communicate()[1]
+        assert program.poll() is None, program.communicate()[1]
         time.sleep(0.01)
-    run.send_signal(number)
-    run.communicate()
+    program.send_signal(number)
+    program.communicate()
 
 
-def test_a_job_that_was_taken_away_twice_ends_as_if_left_alone(
-    tiny_base: Path, tiny_model: TinyModel, s3: S3Client, bucket: str, tmp_path: Path
+def test_a_job_that_was_interrupted_twice_ends_as_if_it_had_not_been(
+    tiny_base: Path,
+    tiny_model: TinyModel,
+    s3: S3Client,
+    bucket: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # GIVEN a job that is cut off from S3, and saves after every step
+    # GIVEN a job that is isolated from the network, and saves after every step
     upload(s3, bucket, tiny_base)
     options = ["--network-isolation", "--wheels", f"s3://{bucket}/base"]
-    asked = asked_of_sagemaker(s3, bucket, *options, "--checkpoint-minutes", "0")
-    cut_off = {"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9"}
+    request = start_job(monkeypatch, s3, bucket, *options, "--checkpoint-minutes", "0")
+    isolated = {"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9"}
     root = tmp_path / "ml"
     best = root / "checkpoints" / "model.safetensors"
-    # GIVEN a spot instance that is taken away with notice, as it trains
-    run = enter(asked, prepare(s3, asked, root) | cut_off)
-    interrupt(run, best, signal.SIGTERM)
-    assert run.returncode == train.INTERRUPTED
+    # GIVEN a spot instance that is interrupted with notice while it trains
+    program = start_program(request, prepare_container(s3, request, root) | isolated)
+    interrupt(program, best, signal.SIGTERM)
+    assert program.returncode == INTERRUPTED
     assert not (root / "output" / "failure").exists()
-    # GIVEN another that goes on, and is taken away without notice
-    variables = prepare(s3, asked, root) | cut_off
+    # GIVEN another one that continues, and is interrupted without notice
+    environment = prepare_container(s3, request, root) | isolated
     best.unlink()
-    interrupt(enter(asked, variables), best, signal.SIGKILL)
+    interrupt(start_program(request, environment), best, signal.SIGKILL)
     assert not (root / "checkpoints" / "training.json").exists()
-    # WHEN a third goes on to the end
-    run = enter(asked, prepare(s3, asked, root) | cut_off)
-    _, errors = run.communicate()
-    assert run.returncode == 0, errors
-    # THEN its weights and its int8 model are those of the same training left alone on this machine
+    # WHEN a third one continues to the end
+    program = start_program(request, prepare_container(s3, request, root) | isolated)
+    _, errors = program.communicate()
+    assert program.returncode == 0, errors
+    # THEN weights and int8 model equal those of the same training on this machine
     alone = load_file(tiny_model.folder / "model.safetensors")
     weights = load_file(best)
     assert all(torch.equal(alone[name], weights[name]) for name in alone)
@@ -223,51 +258,92 @@ def test_a_job_that_was_taken_away_twice_ends_as_if_left_alone(
         assert int8.read_bytes() == (tiny_model.bundle / name).read_bytes()
 
 
-def test_the_bundle_of_an_isolated_job_is_published_by_who_follows(
+def test_an_instance_that_finds_a_trained_model_does_not_train_again(
+    tiny_base: Path,
+    tiny_model: TinyModel,
+    s3: S3Client,
+    bucket: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # GIVEN a job that was interrupted after its training
+    upload(s3, bucket, tiny_base)
+    request = start_job(monkeypatch, s3, bucket)
+    root = tmp_path / "ml"
+    environment = prepare_container(s3, request, root)
+    trained = ("training.json", "rows.npz", "model.safetensors", "config.json", "tokenizer.json")
+    for name in trained:
+        shutil.copy(tiny_model.folder / name, root / "checkpoints")
+    # WHEN the next instance starts
+    program = start_program(request, environment)
+    _, errors = program.communicate()
+    assert program.returncode == 0, errors
+    # THEN it exports and publishes the model that it found
+    for name in trained:
+        found = root / "checkpoints" / name
+        assert found.read_bytes() == (tiny_model.folder / name).read_bytes()
+    version = read_verified(root / "model" / "bundle").version
+    assert fetch(f"s3://{bucket}/jobs/models/{version}", tmp_path / "cache", 10)
+
+
+def test_following_an_isolated_job_publishes_its_bundle(
     tiny_model: TinyModel, s3: S3Client, bucket: str, tmp_path: Path
 ) -> None:
     # GIVEN the artifact of a job that could not publish
     shutil.copytree(tiny_model.bundle, tmp_path / "model" / "bundle")
-    s3.put_object(Bucket=bucket, Key="jobs/model.tar.gz", Body=artifact(tmp_path))
+    s3.put_object(Bucket=bucket, Key="jobs/model.tar.gz", Body=pack_artifact(tmp_path))
     store = {"store": json.dumps(f"s3://{bucket}/models")}
-    asked = {"HyperParameters": store, "EnableNetworkIsolation": True}
+    request = {"HyperParameters": store, "EnableNetworkIsolation": True}
     # WHEN its end is followed THEN its bundle is in the store
-    uri = sagemaker_job.collect(s3, described(asked, bucket))
+    uri = collect(s3, describe(request, bucket))
     assert fetch(uri, tmp_path / "cache", 10).manifest.task == "news"
 
 
 # Retraining
 
 
-# A model of seconds has ties, which int8 turns over: fewer after more of them.
-LONGER = ["--epochs", "60", "--patience", "60"]
+# A model that was trained for seconds has ties, which int8 can turn over: fewer after more epochs.
+LONGER = {"--epochs": "60", "--patience": "60"}
 
 
 def retrain(
-    s3: S3Client, bucket: str, root: Path, previous: str, *options: str
-) -> tuple[dict[str, Any], str]:
-    """Run the job that is prepared for the state machine; its verdict and what it printed."""
-    arguments = ["--data", f"s3://{bucket}/sets/headlines.csv", "--output", f"s3://{bucket}/stack"]
-    arguments += ["--role", ROLE, "--store", f"s3://{bucket}/models", *TRAINING, *options]
-    arguments += ["--base-model", f"s3://{bucket}/base"]
-    retraining.prepare(
-        s3, *sagemaker_job.plan(*sagemaker_job.option_parser().parse_known_args(arguments))
-    )
+    monkeypatch: pytest.MonkeyPatch,
+    s3: S3Client,
+    bucket: str,
+    root: Path,
+    previous: str,
+    options: dict[str, str],
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Run the job that is prepared for the state machine; return its verdict and record."""
+    parameters = {"RetrainingBucket": bucket, "RetrainingRole": ROLE}
+    parameters |= {"ModelStore": f"s3://{bucket}/models"}
+    stack = Stack("stack", "CREATE_COMPLETE", parameters, {})
+    monkeypatch.setattr(Stack, "find", lambda *_: stack)
+    monkeypatch.setattr("textclf.sagemaker._client", lambda _: s3)
+    command = ["sagemaker", "prepare", "stack", "--data", f"s3://{bucket}/sets/headlines.csv"]
+    command += ["--base-model", f"s3://{bucket}/base"]
+    options = dict(zip(TRAINING[::2], TRAINING[1::2], strict=True)) | options
+    assert main([*command, *chain.from_iterable(options.items())]) == 0
     body = s3.get_object(Bucket=bucket, Key="stack/retraining/request.json")["Body"].read()
-    asked = json.loads(body)
-    asked["HyperParameters"] |= {
+    request = json.loads(body)
+    request["HyperParameters"] |= {
         "previous": json.dumps(previous),
         "verdict": json.dumps(f"s3://{bucket}/stack/job/verdict.json"),
     }
-    run = enter(asked, prepare(s3, asked, root))
-    _, errors = run.communicate()
-    assert run.returncode == 0, errors
+    program = start_program(request, prepare_container(s3, request, root))
+    _, errors = program.communicate()
+    assert program.returncode == 0, errors
     body = s3.get_object(Bucket=bucket, Key="stack/job/verdict.json")["Body"].read()
-    return json.loads(body), (root / "checkpoints" / "training.json").read_text()
+    return json.loads(body), json.loads((root / "checkpoints" / "training.json").read_text())
 
 
-def test_a_retraining_learns_new_rows_and_publishes_what_is_better(
-    tiny_base: Path, tiny_model: TinyModel, s3: S3Client, bucket: str, tmp_path: Path
+def test_a_retraining_learns_new_rows_and_publishes_a_better_model(
+    tiny_base: Path,
+    tiny_model: TinyModel,
+    s3: S3Client,
+    bucket: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # GIVEN a model that serves, and stories in words that it never saw, a tenth of them held out
     upload(s3, bucket, tiny_base)
@@ -279,26 +355,32 @@ def test_a_retraining_learns_new_rows_and_publishes_what_is_better(
         for category, word in ((c, f"{w} {i}") for c, w in words.items())
     ]
     s3.put_object(Bucket=bucket, Key="stack/new/good.csv", Body="".join(rows).encode())
-    # GIVEN a file with a category that the task does not know
+    # GIVEN a file with a category that the task does not have
     wrong = b"1\tA title\tu\tp\tz\ts\th\t1\n"
     s3.put_object(Bucket=bucket, Key="stack/new/wrong.csv", Body=wrong)
     # WHEN the job runs
-    verdict, record = retrain(s3, bucket, tmp_path / "ml", previous, *LONGER)
+    verdict, record = retrain(monkeypatch, s3, bucket, tmp_path / "ml", previous, LONGER)
     # THEN the new model is to be deployed, and is in the store
     assert verdict["deploy"] is True
     uri = f"s3://{bucket}/models/{verdict['version']}"
     manifest = fetch(uri, tmp_path / "cache", 10).manifest
     # THEN it has learnt the new rows, and the verdict says which file was set aside and why
-    assert manifest.training["new_rows"] == 240 == json.loads(record)["new_rows"]
+    assert manifest.training["new_rows"] == 240 == record["new_rows"]
     assert "240 new rows in 1 files joined" in verdict["summary"]
     assert "set aside: wrong.csv, line 1: unknown category 'z'" in verdict["summary"]
-    # THEN it was tested on rows that the other one had held out too
+    # THEN it was compared with the model that serves
     assert f"against {previous[-16:]}" in verdict["summary"]
+    # THEN nothing that is published names a folder of this machine
     assert str(tmp_path) not in json.dumps([verdict, manifest.training])
 
 
 def test_a_retrained_model_that_is_worse_is_not_published(
-    tiny_base: Path, tiny_model: TinyModel, s3: S3Client, bucket: str, tmp_path: Path
+    tiny_base: Path,
+    tiny_model: TinyModel,
+    s3: S3Client,
+    bucket: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # GIVEN a good model that serves, and a job that hardly learns
     upload(s3, bucket, tiny_base)
@@ -306,7 +388,7 @@ def test_a_retrained_model_that_is_worse_is_not_published(
     rows = b"1\tA new title\tu\tp\tt\tnew\th\t1\n"
     s3.put_object(Bucket=bucket, Key="stack/new/rows.csv", Body=rows)
     # WHEN it runs
-    verdict, _ = retrain(s3, bucket, tmp_path / "ml", previous, "--epochs", "1")
+    verdict, _ = retrain(monkeypatch, s3, bucket, tmp_path / "ml", previous, {"--epochs": "1"})
     # THEN its model stays out of the store
     assert verdict["deploy"] is False
     assert "difference -" in verdict["summary"]
@@ -314,34 +396,12 @@ def test_a_retrained_model_that_is_worse_is_not_published(
     assert listed["KeyCount"] == 0
 
 
-def test_a_model_that_held_out_other_stories_is_not_compared_with(
+def test_a_model_that_held_out_other_stories_is_no_yardstick(
     tiny_model: TinyModel, tmp_path: Path
 ) -> None:
     # GIVEN a model that may have learnt the test rows
     other = altered(tiny_model.bundle, tmp_path / "other", training={"split": "random"})
-    # WHEN it is judged by them THEN that is an error, which fails the job with its reason
+    bundle = read_verified(tiny_model.bundle)
+    # WHEN it is compared on them THEN that is an error, which fails the job with its reason
     with pytest.raises(DataError, match="did not hold out the same stories: split"):
-        judge(open_run(tiny_model.folder), tiny_model.bundle, other.as_uri())
-
-
-def test_another_instance_goes_on_with_the_new_rows_of_the_first(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    # GIVEN a job whose rows were kept, and that has a checkpoint
-    channels, checkpoints = tmp_path / "data", tmp_path / "checkpoints"
-    monkeypatch.setattr(sagemaker_entry, "CHANNELS", channels)
-    monkeypatch.setattr(sagemaker_entry, "CHECKPOINTS", checkpoints)
-    monkeypatch.setattr(sagemaker_entry, "NEW_ROWS", checkpoints / "new")
-    (channels / "new").mkdir(parents=True)
-    (channels / "new" / "first.csv").write_text("first")
-    sagemaker_entry.keep_new_rows()
-    (checkpoints / "checkpoint.safetensors").touch()
-    # WHEN another instance starts, after more was dropped
-    (channels / "new" / "second.csv").write_text("second")
-    sagemaker_entry.keep_new_rows()
-    # THEN it has the rows that the checkpoint was made with
-    assert [path.name for path in (checkpoints / "new").iterdir()] == ["first.csv"]
-    # ... but a job that has not begun takes all that is there
-    (checkpoints / "checkpoint.safetensors").unlink()
-    sagemaker_entry.keep_new_rows()
-    assert {path.name for path in (checkpoints / "new").iterdir()} == {"first.csv", "second.csv"}
+        judge(open_trained_model(tiny_model.folder), bundle, other.as_uri())

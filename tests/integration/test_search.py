@@ -5,31 +5,43 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import optuna
 import pytest
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
 
 from tests.conftest import HEADLINES, REVIEWS
-from training.fit import settings, train
+from textclf.app import INTERRUPTED, main
+from training.fit import train as training
+from training.fit.settings import Settings
 from training.recipes import search
+from training.recipes.ranges import RANGES, Range
 
 pytestmark = pytest.mark.timeout(300)
 
 Steps = Callable[[int], "itertools.count[int]"]
+Options = dict[str, object]
 
 
 @pytest.fixture
-def options(tiny_base: Path, tmp_path: Path) -> list[str]:
+def options(tiny_base: Path, tmp_path: Path) -> Options:
     """Trials of one short epoch."""
-    options = ["--data", str(HEADLINES), "--base-model", str(tiny_base), "--output", str(tmp_path)]
-    return [*options, "--epochs", "1", "--precision", "fp32"]
+    return {
+        "data": HEADLINES,
+        "base-model": tiny_base,
+        "output": tmp_path,
+        "epochs": 1,
+        "precision": "fp32",
+    }
+
+
+def run(options: Options, **changes: object) -> int:
+    """Run the command; returns its exit code."""
+    words = [f"--{name}={value}" for name, value in {**options, **changes}.items()]
+    return main(["search", *words])
 
 
 @pytest.fixture
 def interrupt_at(monkeypatch: pytest.MonkeyPatch) -> Steps:
-    """A function that has this process get SIGTERM once, and returns what counts its steps."""
-    take_step = train.take_step
+    """A function that sends this process SIGTERM once, and returns a count of its steps."""
+    take_step = training.take_step
 
     def arrange(step: int) -> "itertools.count[int]":
         steps = itertools.count(1)
@@ -39,7 +51,7 @@ def interrupt_at(monkeypatch: pytest.MonkeyPatch) -> Steps:
                 signal.raise_signal(signal.SIGTERM)
             return take_step(*arguments)
 
-        monkeypatch.setattr(train, "take_step", interrupted)
+        monkeypatch.setattr(training, "take_step", interrupted)
         return steps
 
     return arrange
@@ -51,21 +63,13 @@ def rows(folder: Path) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
 
 
-def journal(folder: Path) -> optuna.Study:
-    """The trials as they are stored, of which there may be none yet."""
-    storage = JournalStorage(JournalFileBackend(str(folder / "trials.journal")))
-    return optuna.create_study(
-        study_name="search", storage=storage, direction="maximize", load_if_exists=True
-    )
-
-
-def test_a_search_goes_on_where_it_ended(options: list[str], tmp_path: Path) -> None:
+def test_a_search_continues_where_it_ended(options: Options, tmp_path: Path) -> None:
     # GIVEN a search of two trials
-    assert search.main([*options, "--trials", "2"]) == 0
+    assert run(options, trials=2) == 0
     before = rows(tmp_path)
     # WHEN a third is asked for
-    assert search.main([*options, "--trials", "3"]) == 0
-    # THEN the two are kept, and no trial is like another
+    assert run(options, trials=3) == 0
+    # THEN the two are kept, and all three differ
     after = rows(tmp_path)
     assert len(before) == 2
     assert all(row in after for row in before)
@@ -73,48 +77,49 @@ def test_a_search_goes_on_where_it_ended(options: list[str], tmp_path: Path) -> 
 
 
 def test_only_the_best_model_is_kept_and_the_command_that_makes_it(
-    options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    options: Options, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    # GIVEN a search whose first trial learnt next to nothing
-    study = journal(tmp_path)
-    study.set_user_attr("identity", search.identity_of(settings.parse("", options)))
-    trial = study.ask(search.SPACE)
+    # GIVEN a search whose first trial learnt almost nothing
+    settings = Settings(
+        data=str(options["data"]),
+        output=str(tmp_path),
+        base_model=str(options["base-model"]),
+        epochs=1,
+        precision="fp32",
+    )
+    study = search.open_study(tmp_path)
+    study.set_user_attr("identity", search.identify(settings))
+    trial = study.ask(search.make_space(settings))
     study.tell(trial, 0.001)
     (tmp_path / "trial-0").mkdir()
-    # WHEN a second is run
-    assert search.main([*options, "--trials", "2"]) == 0
-    # THEN it stands first, and of the folders only its own is there
+    # WHEN a second one is run
+    assert run(options, trials=2) == 0
+    # THEN it is first in the table, and only its folder is left
     assert [row[0] for row in rows(tmp_path)] == ["1", "0"]
     assert [folder.name for folder in tmp_path.glob("trial-*")] == ["trial-1"]
     # WHEN the command that was printed is run
-    words = shlex.split(capsys.readouterr().out.splitlines()[-1])
-    assert words[:3] == ["python", "-m", "training.fit.train"]
-    assert train.main(words[3:]) == 0
+    program, *words = shlex.split(capsys.readouterr().out.splitlines()[-1])
+    assert (program, main(words)) == ("textclf", 0)
     # THEN the model is the same to the last bit
-    again = Path(settings.parse("", words[3:]).output)
-    models = [folder / "model.safetensors" for folder in (tmp_path / "trial-1", again)]
+    models = [tmp_path / name / "model.safetensors" for name in ("trial-1", "best")]
     assert models[0].read_bytes() == models[1].read_bytes()
 
 
-def test_an_interrupted_trial_goes_on_to_the_same_result(
-    options: list[str],
-    interrupt_at: Steps,
-    tmp_path: Path,
-    capfd: pytest.CaptureFixture[str],
+def test_an_interrupted_trial_is_resumed_to_the_same_result(
+    options: Options, interrupt_at: Steps, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    # GIVEN a search that was left alone, and how many steps it took
+    # GIVEN a search that was not interrupted, and how many steps it took
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     steps = interrupt_at(0)
-    assert search.main([*options, "--trials", "3", "--output", str(whole)]) == 0
+    assert run(options, trials=3, output=whole) == 0
     total = next(steps) - 1
     # WHEN another gets SIGTERM in the middle of its second trial
-    again = [*options, "--trials", "3", "--output", str(broken)]
     steps = interrupt_at(total // 2)
-    assert search.main(again) == train.INTERRUPTED
-    assert "Traceback" not in capfd.readouterr().err
+    assert run(options, trials=3, output=broken) == INTERRUPTED
+    assert "interrupted; the same command continues the search" in capfd.readouterr().err
     assert (broken / "trial-1" / "checkpoint.safetensors").exists()
-    # THEN the same command takes only the steps that are missing, to the same table
-    assert search.main(again) == 0
+    # THEN the same command takes only the missing steps, to the same table and model
+    assert run(options, trials=3, output=broken) == 0
     assert next(steps) - 1 == total
     assert rows(broken) == rows(whole)
     kept = [
@@ -123,118 +128,104 @@ def test_an_interrupted_trial_goes_on_to_the_same_result(
     assert kept[0].read_bytes() == kept[1].read_bytes()
 
 
-def test_a_trial_without_a_checkpoint_begins_again(options: list[str], tmp_path: Path) -> None:
-    # GIVEN a search that ended when a trial was chosen, and one that ended while it was
-    study = journal(tmp_path)
+def test_a_trial_without_a_checkpoint_starts_again(options: Options, tmp_path: Path) -> None:
+    # GIVEN a search that ended after a trial was chosen, and one that ended while it was
+    study = search.open_study(tmp_path)
     study.ask()
-    chosen = study.ask(search.SPACE).params
-    # WHEN it goes on
-    assert search.main([*options, "--trials", "1"]) == 0
-    # THEN the chosen one is run, and the other counts for nothing
-    (trial,) = search.finished(journal(tmp_path))
+    chosen = study.ask(search.make_space(Settings(data="d", output="o"))).params
+    # WHEN it continues
+    assert run(options, trials=1) == 0
+    # THEN the chosen one is run, and the other does not count
+    (trial,) = search.list_finished(search.open_study(tmp_path))
     assert (trial.number, trial.params) == (1, chosen)
 
 
 def test_trials_of_other_settings_or_data_are_not_mixed(
-    options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    options: Options, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # GIVEN a search
-    assert search.main([*options, "--trials", "1"]) == 0
-    # WHEN it is to go on with other settings and a row less
+    assert run(options, trials=1) == 0
+    # WHEN it is to continue with other settings and one row less
     lines = HEADLINES.read_text().splitlines(keepends=True)
     (tmp_path / "fewer.csv").write_text("".join(lines[:-1]))
-    other = [*options, "--trials", "2", "--data", str(tmp_path / "fewer.csv"), "--epochs", "2"]
-    assert search.main([*other, "--seed", "1"]) == 1
+    assert run(options, trials=2, data=tmp_path / "fewer.csv", epochs=2, seed=1) == 1
     # THEN it says what differs, and runs nothing
     error = capsys.readouterr().err
     assert "was made with epochs 1.0, not 2.0; seed 42, not 1; dataset-sha256" in error
-    assert len(journal(tmp_path).trials) == 1
+    assert len(search.open_study(tmp_path).trials) == 1
 
 
-def test_trials_of_another_space_are_not_mixed(
-    options: list[str],
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+def test_a_search_of_a_version_that_lacks_a_setting_continues(
+    options: Options, tmp_path: Path
 ) -> None:
-    assert search.main([*options, "--trials", "1"]) == 0
-    monkeypatch.setitem(search.SPACE, "masking", optuna.distributions.FloatDistribution(0.0, 0.5))
-    assert search.main([*options, "--trials", "2"]) == 1
+    # GIVEN a search of an older version, which lists all settings it has, but lacks layers
+    assert run(options, trials=1) == 0
+    study = search.open_study(tmp_path)
+    identity = study.user_attrs["identity"]
+    settings = Settings(data="d", output="o").model_dump(exclude={*search.FREE, "layers"})
+    study.set_user_attr("identity", {**settings, **identity})
+    # WHEN it continues with layers at their default THEN it goes on; otherwise it is refused
+    assert run(options, trials=2) == 0
+    assert run(options, trials=3, layers="0") == 1
+
+
+def test_trials_within_other_ranges_are_not_mixed(
+    options: Options, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # GIVEN a search WHEN one of its ranges is wider
+    assert run(options, trials=1) == 0
+    monkeypatch.setitem(RANGES, "masking", Range(0.0, 0.5))
+    # THEN it does not continue
+    assert run(options, trials=2) == 1
     assert "was made with masking FloatDistribution(high=0.3" in capsys.readouterr().err
 
 
-def test_a_missing_base_model_can_be_mended(
-    options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_a_missing_base_model_can_be_corrected(
+    options: Options, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # GIVEN a search whose first trial found no model to start from
-    assert search.main([*options, "--trials", "1", "--base-model", str(tmp_path / "no")]) == 1
+    assert run(options, trials=1, **{"base-model": tmp_path / "no"}) == 1
     assert str(tmp_path / "no") in capsys.readouterr().err
-    # WHEN the model is named right THEN the search goes on
-    assert search.main([*options, "--trials", "1"]) == 0
+    # WHEN the model is named correctly THEN the search continues
+    assert run(options, trials=1) == 0
 
 
 def test_a_damaged_checkpoint_is_an_error(
-    options: list[str], interrupt_at: Steps, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    options: Options, interrupt_at: Steps, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    # GIVEN an interrupted trial WHEN its checkpoint is damaged THEN the search says so
     interrupt_at(2)
-    assert search.main(options) == train.INTERRUPTED
+    assert run(options) == INTERRUPTED
     (tmp_path / "trial-0" / "checkpoint.safetensors").write_bytes(b"half a file")
-    assert search.main(options) == 1
+    assert run(options) == 1
     assert "is damaged" in capsys.readouterr().err
 
 
-def test_a_search_without_data_says_so(
-    options: list[str], capsys: pytest.CaptureFixture[str]
+def test_a_search_without_data_is_an_error(
+    options: Options, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert search.main([*options, "--data", "nowhere.csv"]) == 1
+    assert run(options, data="nowhere.csv") == 1
     assert "nowhere.csv" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("option", "message"),
-    [
-        *((f"--{name.replace('_', '-')}=0.1", "unrecognized arguments") for name in search.SPACE),
-        ("--resume", "unrecognized arguments"),
-        ("--trials=0", "argument --trials: invalid positive_int value: '0'"),
-        ("--trials=many", "argument --trials: invalid positive_int value: 'many'"),
-    ],
-)
-def test_an_option_that_would_be_ignored_is_an_error(
-    options: list[str], option: str, message: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit):
-        search.main([*options, option])
-    assert message in capsys.readouterr().err
-
-
-def test_help_shows_the_command_and_its_own_option(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        search.main(["--help"])
-    shown = capsys.readouterr().out
-    assert "usage: python -m training.recipes.search" in shown
-    assert "--trials" in shown
-    assert "--learning-rate" not in shown
-
-
 def test_several_processes_are_refused(
-    options: list[str],
+    options: Options,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    # GIVEN what torchrun says to each of two processes
+    # GIVEN what torchrun tells each of two processes
     monkeypatch.setenv("WORLD_SIZE", "2")
-    # WHEN a search is started THEN it says so, and writes nothing
-    assert search.main(options) == 1
-    assert capsys.readouterr().err == "error: a search is one process; start it without torchrun\n"
+    # WHEN a search is started THEN it is refused, and writes nothing
+    assert run(options) == 1
+    assert capsys.readouterr().err == "error: a search is one process: start it without torchrun\n"
     assert not list(tmp_path.iterdir())
 
 
-def test_settings_that_a_task_does_not_have_are_not_searched(
-    tiny_base: Path, tmp_path: Path
-) -> None:
-    # GIVEN reviews, which have no groups WHEN one trial is run
-    options = ["--task", "sentiment", "--data", str(REVIEWS), "--base-model", str(tiny_base)]
-    options += ["--output", str(tmp_path), "--epochs", "1", "--precision", "fp32"]
-    assert search.main([*options, "--max-length", "64", "--trials", "1"]) == 0
-    # THEN the table has nothing of groups
+def test_a_task_without_groups_has_no_group_loss(options: Options, tmp_path: Path) -> None:
+    # GIVEN reviews, which have no groups
+    reviews = {"task": "sentiment", "data": REVIEWS, "max-length": 64}
+    # WHEN one trial is run
+    assert run(options, trials=1, **reviews) == 0
+    # THEN the table has no group loss
     assert "group_loss" not in (tmp_path / "trials.md").read_text()

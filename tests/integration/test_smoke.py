@@ -1,4 +1,4 @@
-"""The smoke test against an API that works, and ones that do not."""
+"""Checking an API that works, and some that do not."""
 
 import json
 from collections.abc import Iterator
@@ -10,8 +10,9 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from inference.local.front_door import served
-from operations.smoke import SmokeError, main, smoke
+from inference.local.front_door import serve_in_thread
+from operations.smoke import SmokeError, check_api
+from textclf.app import main
 
 VERSION = "0123456789abcdef"
 HEALTH = {"status": "ok", "model_version": VERSION}
@@ -25,12 +26,12 @@ ANSWER = {
 
 @contextmanager
 def api(*answers: tuple[int, Any], key: str = "") -> Iterator[str]:
-    """An API that gives these answers, the last one for ever, to those who have the key."""
-    waiting = list(answers)
+    """Serve these answers in turn, then the last one again, to requests with the key."""
+    remaining = list(answers)
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            status, content = waiting.pop(0) if len(waiting) > 1 else waiting[0]
+            status, content = remaining.pop(0) if len(remaining) > 1 else remaining[0]
             if self.headers.get("x-api-key", "") != key:
                 status, content = 403, {"message": "Forbidden"}
             body = json.dumps(content).encode()
@@ -39,30 +40,42 @@ def api(*answers: tuple[int, Any], key: str = "") -> Iterator[str]:
             self.end_headers()
             self.wfile.write(body)
 
-        do_POST = do_GET  # noqa: N815 - http.server names it
+        do_POST = do_GET  # noqa: N815 - the name comes from http.server
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Keep the output of the tests clean."""
 
-    with served(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as url:
+    with serve_in_thread(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as url:
         yield url
 
 
-def test_an_api_that_answers_passes(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_working_api_passes(capsys: pytest.CaptureFixture[str]) -> None:
     with api((200, HEALTH), (200, ANSWER)) as url:
-        assert main([f"{url}/"]) == 0
+        assert main(["smoke", f"{url}/"]) == 0
     assert capsys.readouterr().out == f"Science (90%), {VERSION}\n"
 
 
-def test_the_header_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_header_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HEADER", "x-api-key: secret")
     with api((200, HEALTH), (200, ANSWER), key="secret") as url:
-        assert main([url]) == 0
+        assert main(["smoke", url]) == 0
 
 
-def test_an_api_that_is_not_there_yet_is_asked_again() -> None:
+def test_the_header_comes_from_the_option(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEADER", "x-api-key: wrong")
+    with api((200, HEALTH), (200, ANSWER), key="secret") as url:
+        assert main(["smoke", url, "--header", "x-api-key: secret"]) == 0
+
+
+def test_an_empty_header_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEADER", "")  # as `make smoke` sets it
+    with api((200, HEALTH), (200, ANSWER)) as url:
+        assert main(["smoke", url]) == 0
+
+
+def test_an_api_that_is_not_ready_yet_is_asked_again() -> None:
     with api((503, {}), (200, HEALTH), (200, ANSWER)) as url:
-        assert smoke(url, {}, pause=0)["predicted_label"] == "Science"
+        assert check_api(url, {}, pause=0).predicted_label == "Science"
 
 
 @pytest.mark.parametrize(
@@ -70,59 +83,57 @@ def test_an_api_that_is_not_there_yet_is_asked_again() -> None:
     [
         ([(500, {"title": "Internal Server Error"})], "answered 500"),
         ([(200, HEALTH), (200, {"predictions": []})], "answered no label"),
+        ([(200, HEALTH), (200, {**ANSWER, "predicted_label": "Sport"})], "answered no label"),
         ([(200, HEALTH), (200, ["Science"])], "no JSON object"),
         ([(200, {**HEALTH, "model_version": "f" * 16}), (200, ANSWER)], "two versions"),
     ],
 )
-def test_an_api_that_does_not_answer_fails(answers: list[tuple[int, Any]], message: str) -> None:
+def test_an_api_with_wrong_answers_fails(answers: list[tuple[int, Any]], message: str) -> None:
     with api(*answers) as url, pytest.raises(SmokeError, match=message):
-        smoke(url, {}, pause=0)
+        check_api(url, {}, pause=0)
 
 
-def test_an_api_that_cannot_be_reached_fails() -> None:
+def test_an_unreachable_api_fails() -> None:
     with pytest.raises(SmokeError, match="refused"):
-        smoke("http://127.0.0.1:9", {}, pause=0)
+        check_api("http://127.0.0.1:9", {}, pause=0)
 
 
 @pytest.fixture
 def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """An AWS account of moto's, in this process."""
+    """An AWS account simulated by moto in this process."""
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     with mock_aws():
         yield
 
 
-def test_a_stack_says_where_its_api_is(account: None, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_name_of_a_stack_stands_for_its_api(
+    account: None, capsys: pytest.CaptureFixture[str]
+) -> None:
     with api((200, HEALTH), (200, ANSWER)) as url:
-        # GIVEN a stack whose output is the URL
+        # GIVEN a stack that outputs the URL
         template = {
             "Resources": {"Topic": {"Type": "AWS::SNS::Topic"}},
             "Outputs": {"Url": {"Value": url}},
         }
         client = boto3.client("cloudformation")
         client.create_stack(StackName="stack", TemplateBody=json.dumps(template))
-        # WHEN the stack is named THEN its API is asked
-        assert main(["stack"]) == 0
+        # WHEN the stack is checked THEN its API answers
+        assert main(["smoke", "stack"]) == 0
     assert capsys.readouterr().out == f"Science (90%), {VERSION}\n"
 
 
-def test_a_stack_without_an_api_is_one_clear_sentence(
+def test_a_stack_without_an_api_is_an_error_of_one_line(
     account: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     template = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
     client = boto3.client("cloudformation")
     client.create_stack(StackName="stack", TemplateBody=json.dumps(template))
-    assert main(["stack"]) == 1
+    assert main(["smoke", "stack"]) == 1
     assert "error: stack has no API" in capsys.readouterr().err
 
 
-def test_a_stack_that_is_not_there_is_one_clear_sentence(
+def test_a_missing_stack_is_an_error_of_one_line(
     account: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["stack"]) == 1
+    assert main(["smoke", "stack"]) == 1
     assert "stack does not exist" in capsys.readouterr().err
-
-
-def test_somebody_must_be_asked(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([]) == 2
-    assert "URL or STACK" in capsys.readouterr().err

@@ -5,4 +5,4 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def _no_network(socket_disabled: None) -> None:
-    """Any socket is an error."""
+    """Make opening a socket an error."""

@@ -1,4 +1,4 @@
-"""Imports point one way, and what a fresh `make demo` runs needs no torch."""
+"""Imports point one way, and slow libraries are imported only where they are needed."""
 
 import ast
 import json
@@ -11,49 +11,100 @@ import pytest
 
 from tests.conftest import ROOT
 
-HEAVY = {"torch", "transformers", "optimum", "sklearn", "matplotlib", "scipy"}
+# What the modules of each package may import, besides their own package.
+PACKAGES = {
+    "authorizer": set[str](),
+    "inference": set[str](),
+    "operations": {"inference"},
+    "training": {"inference"},
+    "textclf": {"inference", "operations", "training"},
+}
+OURS = {*PACKAGES, "benchmarks", "tests"}
+# The layers of inference/, lowest first. A part may import every layer below its own. The parts
+# of the topmost layer do not import each other.
+LAYERS = (
+    {"errors", "s3_uri"},
+    {"model", "predictions", "runtime", "tables"},
+    {"api", "bulk", "drift", "local"},
+)
+HEAVY = {"matplotlib", "optimum", "scipy", "sklearn", "torch", "transformers"}
+FILES = [file for package in PACKAGES for file in sorted((ROOT / package).rglob("*.py"))]
 
 
-def imported(file: Path) -> Iterator[str]:
-    """The top-level packages that a file imports anywhere."""
+def name_of(file: Path) -> str:
+    return str(file.relative_to(ROOT))
+
+
+def imported_modules(file: Path) -> Iterator[str]:
+    """Yield what a file imports anywhere: modules, and names that may be modules."""
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):
-            yield from (alias.name.partition(".")[0] for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module.partition(".")[0]
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name_of(file)} has a relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-@pytest.mark.parametrize("file", sorted((ROOT / "inference").rglob("*.py")), ids=lambda f: f.stem)
-def test_inference_imports_neither_training_nor_torch(file: Path) -> None:
-    # A plot is drawn where there is matplotlib: not in the image.
+def modules_after(code: str) -> set[str]:
+    """Return the modules that a fresh interpreter has loaded after it ran some code."""
+    report = "import json, sys; print(json.dumps(list(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\n{report}"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+@pytest.mark.parametrize("file", FILES, ids=name_of)
+def test_no_package_imports_upward(file: Path) -> None:
+    package = file.relative_to(ROOT).parts[0]
+    imported = {module.partition(".")[0] for module in imported_modules(file)}
+    assert imported & OURS <= PACKAGES[package] | {package}
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "inference").rglob("*.py")), ids=name_of)
+def test_no_layer_of_inference_imports_upward(file: Path) -> None:
+    # GIVEN the part of inference/ that a file belongs to, such as api
+    part = file.relative_to(ROOT / "inference").parts[0].removesuffix(".py")
+    if part == "__init__":
+        return
+    (level,) = (level for level, parts in enumerate(LAYERS) if part in parts)
+    # WHEN it imports other parts THEN they are in lower layers, or in its own
+    own = {part} if LAYERS[level] is LAYERS[-1] else LAYERS[level]
+    allowed = own.union(*LAYERS[:level])
+    modules = [module.split(".") for module in imported_modules(file)]
+    assert {names[1] for names in modules if names[0] == "inference"} <= allowed
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "inference").rglob("*.py")), ids=name_of)
+def test_inference_needs_nothing_of_what_trains(file: Path) -> None:
+    # Plots are drawn where matplotlib is installed, which the image does not do.
     heavy = HEAVY - {"matplotlib"} if file.name == "plot.py" else HEAVY
-    assert not set(imported(file)) & (heavy | {"training", "tests"})
+    assert not {module.partition(".")[0] for module in imported_modules(file)} & heavy
 
 
-def test_publishing_needs_no_torch() -> None:
-    # GIVEN a fresh interpreter WHEN it imports what publishes THEN nothing heavy came along
-    code = "import json, sys, inference.model.publish; print(json.dumps(list(sys.modules)))"
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True
-    )
-    assert not HEAVY & set(json.loads(done.stdout))
+def test_no_module_is_a_drawer_for_all_sorts() -> None:
+    drawers = {"common", "helper", "helpers", "misc", "util", "utils"}
+    assert not [name_of(file) for file in FILES if drawers & set(file.with_suffix("").parts)]
 
 
-def test_scoring_files_in_the_image_needs_nothing_that_it_lacks() -> None:
-    code = (
-        "import json, sys, inference.bulk.distributed.steps; print(json.dumps(list(sys.modules)))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True
-    )
-    kept_out = {
-        line.removesuffix(".py").replace("/", ".")
-        for line in (ROOT / ".dockerignore").read_text().splitlines()
-    }
-    assert "inference.bulk.outputs" in kept_out
-    assert not (kept_out | {"pyarrow", "tqdm"}) & set(json.loads(done.stdout))
+def test_no_module_but_those_of_training_loads_torch() -> None:
+    # GIVEN every module that serves a model or operates a stack
+    names = [
+        name_of(file).removesuffix(".py").replace("/", ".")
+        for package in ("inference", "operations")
+        for file in sorted((ROOT / package).rglob("*.py"))
+        # These two read the environment variables of Lambda when they are imported.
+        if name_of(file) not in {"inference/api/handler.py", "inference/drift/function.py"}
+        and file.name not in {"__init__.py", "plot.py"}
+    ]
+    # WHEN all of them are imported THEN nothing heavy came along
+    assert not modules_after(f"import {', '.join(names)}") & HEAVY
 
 
-@pytest.mark.parametrize("file", sorted((ROOT / "inference").glob("*.py")), ids=lambda f: f.stem)
-def test_what_is_in_the_image_does_not_import_the_local_runtime(file: Path) -> None:
-    assert "inference.local" not in file.read_text()
+def test_scoring_in_the_image_loads_only_what_the_image_has() -> None:
+    modules = modules_after("import inference.bulk.distributed.steps")
+    assert not {"pyarrow", "tqdm", "inference.local"} & modules

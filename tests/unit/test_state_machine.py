@@ -1,4 +1,4 @@
-"""The harness that executes state machines, held to what AWS documents."""
+"""The simulation of state machines, compared with what AWS documents."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,7 +9,7 @@ from tests.state_machine import StateError, StateMachine, UnsupportedError
 
 
 def run(*states: dict[str, Any], given: Any = None, **tasks: Any) -> tuple[Any, StateMachine]:
-    """Execute states one after the other."""
+    """Run states one after the other; return the output and the machine."""
     names = [f"S{number}" for number in range(len(states))]
     flow = {
         name: state if {"Next", "End", "Choices"} & set(state) else {**state, "Next": following}
@@ -20,11 +20,11 @@ def run(*states: dict[str, Any], given: Any = None, **tasks: Any) -> tuple[Any, 
 
 
 def failing(*errors: str) -> Any:
-    """A task that fails in these ways and then answers."""
-    left: Iterator[str] = iter(errors)
+    """Make a task that fails with these errors and then succeeds."""
+    remaining: Iterator[str] = iter(errors)
 
     def task(given: Any) -> Any:
-        for error in left:
+        for error in remaining:
             raise StateError(error)
         return "done"
 
@@ -41,7 +41,7 @@ def test_templates_paths_and_intrinsics_are_filled_in() -> None:
     assert output == {"a": None, "b": [{"c": "execution"}], "d": "7-3"}
 
 
-def test_a_result_goes_where_its_path_says() -> None:
+def test_a_result_is_placed_at_its_path() -> None:
     state = {"Type": "Pass", "Result": 1, "ResultPath": "$.a.b"}
     assert run(state, given={"c": 2})[0] == {"c": 2, "a": {"b": 1}}
     assert run({**state, "ResultPath": None}, given={"c": 2})[0] == {"c": 2}
@@ -70,7 +70,7 @@ def test_retries_wait_longer_each_time_up_to_a_limit() -> None:
         ("States.Runtime", ["States.ALL"], False),
     ],
 )
-def test_errors_are_caught_as_the_language_says(
+def test_errors_are_caught_as_the_language_specifies(
     error: str, caught: list[str], *, expected: bool
 ) -> None:
     catch = [{"ErrorEquals": caught, "ResultPath": "$.error", "Next": "S1"}]
@@ -102,18 +102,18 @@ def test_a_choice_takes_the_first_rule_that_holds(count: int, reached: str) -> N
     assert machine.visited == ["S0", reached]
 
 
-def test_time_is_told_and_not_spent() -> None:
+def test_waits_are_recorded_and_take_no_time() -> None:
     _, machine = run({"Type": "Wait", "SecondsPath": "$.s", "End": True}, given={"s": 10**6})
     assert machine.waits == [("S0", 10**6)]
 
 
-def test_branches_run_and_their_outputs_are_a_list() -> None:
+def test_the_outputs_of_parallel_branches_are_a_list() -> None:
     branch = {"StartAt": "B", "States": {"B": {"Type": "Task", "Resource": "task", "End": True}}}
     state = {"Type": "Parallel", "Branches": [branch, branch], "End": True}
     assert run(state, given=4, task=lambda given: given + 1)[0] == [5, 5]
 
 
-def test_too_much_between_states_is_an_error() -> None:
+def test_more_data_than_states_may_pass_on_is_an_error() -> None:
     with pytest.raises(StateError, match=r"States\.DataLimitExceeded"):
         run({"Type": "Task", "Resource": "task", "End": True}, task="x".__mul__, given=300_000)
 
@@ -127,6 +127,6 @@ def test_too_much_between_states_is_an_error() -> None:
         {"Type": "Task", "Resource": "another", "End": True},
     ],
 )
-def test_what_is_not_simulated_is_refused(state: dict[str, Any]) -> None:
+def test_whatever_is_not_simulated_is_refused(state: dict[str, Any]) -> None:
     with pytest.raises(UnsupportedError):
         run(state, given={})

@@ -1,4 +1,4 @@
-"""template.yaml as CloudFormation sees it, with each access mode and each option."""
+"""template.yaml as CloudFormation deploys it, with each access mode and each option."""
 
 import json
 import re
@@ -8,41 +8,31 @@ from typing import Any
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 
-from inference.predictions.log import INDEX
-from operations import prices
-from tests.cloudformation import MODEL, RETRAINING, TEMPLATE, deployed, parameters, transformed
+from inference.predictions.table import INDEX
+from operations import cost
+from tests.cloudformation import (
+    API_KEY,
+    DRIFT,
+    EVERYTHING,
+    JWT,
+    KMS,
+    MODEL,
+    RETRAINING,
+    TEMPLATE,
+    VPC,
+    deployed,
+    parameters,
+    resources,
+    statements,
+    transformed,
+)
 from tests.conftest import ROOT
 
-KMS = "arn:aws:kms:us-east-1:123456789012:key/01234567-89ab-cdef-0123-456789abcdef"
-VPC = {"SubnetIds": "subnet-1,subnet-2", "SecurityGroupIds": "sg-1"}
-JWT = {"Access": "jwt", "JwtIssuer": "https://issuer/", "JwtAudience": "app,cli"}
-API_KEY = {"Access": "api-key"}
-DRIFT = {"PredictionLog": "on", "DriftSchedule": "daily"}
-EVERYTHING = {
-    **API_KEY,
-    **VPC,
-    "KmsKeyArn": KMS,
-    "BulkBucket": "files",
-    **DRIFT,
-    "ProvisionedConcurrency": "2",
-    "ReservedConcurrency": "10",
-    "CorsOrigin": "https://example.com",
-    "AlarmEmail": "ops@example.com",
-    "Architecture": "arm64",
-}
 ROUTES = {"POST /predict", "GET /", "GET /{page+}"}
 
 
-def resources(kind: str, **values: str) -> dict[str, Any]:
-    """The properties of the resources of a type, by name."""
-    return {
-        name: one["Properties"]
-        for name, one in deployed(**values)["Resources"].items()
-        if one["Type"] == f"AWS::{kind}"
-    }
-
-
 def classifier(**values: str) -> dict[str, Any]:
+    """Return the properties of the function that classifies."""
     properties: dict[str, Any] = resources("Lambda::Function", **values)["Classifier"]
     return properties
 
@@ -60,7 +50,7 @@ def classifier(**values: str) -> dict[str, Any]:
     ],
     ids=lambda value: value.get("Access") if isinstance(value, dict) else None,
 )
-def test_the_access_mode_is_that_of_every_route(
+def test_every_route_has_the_access_mode(
     values: dict[str, str], kind: str, authorizer: str | None
 ) -> None:
     routes = resources("ApiGatewayV2::Route", **values).values()
@@ -71,7 +61,7 @@ def test_the_access_mode_is_that_of_every_route(
     assert set(authorizers) == ({authorizer} if authorizer else set())
 
 
-def test_a_token_is_checked_for_issuer_and_audience() -> None:
+def test_tokens_are_checked_for_issuer_and_audience() -> None:
     authorizer = resources("ApiGatewayV2::Authorizer", **JWT)["JwtAuthorizer"]
     assert authorizer["AuthorizerType"] == "JWT"
     assert authorizer["JwtConfiguration"] == {
@@ -80,14 +70,14 @@ def test_a_token_is_checked_for_issuer_and_audience() -> None:
     }
 
 
-def test_tokens_without_issuer_or_audience_are_not_deployed() -> None:
+def test_access_by_token_needs_issuer_and_audience() -> None:
     rule = transformed()["Rules"]["JwtNeedsIssuerAndAudience"]
-    asserted = json.dumps([one["Assert"] for one in rule["Assertions"]])
-    assert "JwtIssuer" in asserted
-    assert "JwtAudience" in asserted
+    assertions = json.dumps([one["Assert"] for one in rule["Assertions"]])
+    assert "JwtIssuer" in assertions
+    assert "JwtAudience" in assertions
 
 
-def test_an_api_key_is_checked_by_the_authorizer_in_this_repository() -> None:
+def test_api_keys_are_checked_by_the_authorizer_in_this_repository() -> None:
     authorizer = resources("ApiGatewayV2::Authorizer", **API_KEY)["ApiKeyAuthorizer"]
     assert authorizer["IdentitySource"] == ["$request.header.x-api-key"]
     assert "ApiKeyFunction.Arn" in authorizer["AuthorizerUri"]
@@ -99,13 +89,13 @@ def test_an_api_key_is_checked_by_the_authorizer_in_this_repository() -> None:
     assert f"def {name}(" in (ROOT / "authorizer" / f"{module}.py").read_text()
 
 
-def test_other_access_modes_have_no_key() -> None:
+def test_only_access_by_key_has_a_key() -> None:
     names = deployed(Access="public")["Resources"]
     assert not [name for name in names if "ApiKey" in name or name == "ApiMayAskForTheKey"]
 
 
 @pytest.mark.parametrize("values", [{}, API_KEY])
-def test_only_this_api_may_invoke(values: dict[str, str]) -> None:
+def test_only_this_api_may_invoke_the_functions(values: dict[str, str]) -> None:
     permissions = resources("Lambda::Permission", **values).values()
     assert len(permissions) == 1 + bool(values)
     for permission in permissions:
@@ -113,13 +103,13 @@ def test_only_this_api_may_invoke(values: dict[str, str]) -> None:
         assert ":Api/" in permission["SourceArn"]
 
 
-def test_requests_go_to_the_alias() -> None:
+def test_requests_go_to_the_alias_live() -> None:
     uri = resources("ApiGatewayV2::Integration")["Integration"]["IntegrationUri"]
     assert uri.endswith("/functions/Classifier.Arn:live/invocations")
     assert resources("Lambda::Permission")["ApiMayInvoke"]["FunctionName"] == "ClassifierAliaslive"
 
 
-def test_the_api_throttles_and_logs() -> None:
+def test_the_api_throttles_and_logs_requests() -> None:
     stage = resources("ApiGatewayV2::Stage", ThrottleRate="7", ThrottleBurst="9")["ApiStage"]
     assert stage["DefaultRouteSettings"]["ThrottlingRateLimit"] == "7"
     assert stage["DefaultRouteSettings"]["ThrottlingBurstLimit"] == "9"
@@ -128,13 +118,13 @@ def test_the_api_throttles_and_logs() -> None:
     assert {"request_id", "route", "status", "latency_ms"} <= set(line)
 
 
-def test_other_sites_may_ask_only_if_told() -> None:
+def test_other_sites_may_call_the_api_only_if_allowed() -> None:
     assert "CorsConfiguration" not in resources("ApiGatewayV2::Api")["Api"]
     api = resources("ApiGatewayV2::Api", CorsOrigin="https://example.com")["Api"]
     assert api["CorsConfiguration"]["AllowOrigins"] == ["https://example.com"]
 
 
-def test_the_function_gives_up_before_the_api_and_the_api_before_its_limit() -> None:
+def test_the_function_times_out_before_the_api_and_the_api_before_its_limit() -> None:
     milliseconds = resources("ApiGatewayV2::Integration")["Integration"]["TimeoutInMillis"]
     assert 1000 * classifier()["Timeout"] < milliseconds < 30_000
 
@@ -142,23 +132,23 @@ def test_the_function_gives_up_before_the_api_and_the_api_before_its_limit() -> 
 # Versions
 
 
-def test_a_changed_parameter_of_the_function_is_a_new_version() -> None:
-    """CloudFormation replaces a version when, and only when, its description changes."""
+def test_changing_a_parameter_of_the_function_publishes_a_version() -> None:
+    """CloudFormation replaces a version if, and only if, its description changes."""
     version = next(
         one for one in transformed()["Resources"].values() if one["Type"] == "AWS::Lambda::Version"
     )
-    told = json.dumps(version["Properties"]["Description"])
+    description = json.dumps(version["Properties"]["Description"])
     function = json.dumps(transformed()["Resources"]["Classifier"]["Properties"])
     used = set(re.findall(r'(?:"Ref": "|\$\{)(\w+)', function)) & set(parameters())
     assert {"ModelStore", "ModelVersion"} <= used
-    untold = {name for name in used if f'"{name}"' not in told}
-    # The first is no part of a version; of the others it is told whether there are any.
-    assert untold == {"ReservedConcurrency", "SubnetIds", "SecurityGroupIds", "KmsKeyArn"}
-    assert '"HasVpc"' in told
-    assert '"HasKms"' in told
+    missing = {name for name in used if f'"{name}"' not in description}
+    # The first is not part of a version; for the others, the description says if there are any.
+    assert missing == {"ReservedConcurrency", "SubnetIds", "SecurityGroupIds", "KmsKeyArn"}
+    assert '"HasVpc"' in description
+    assert '"HasKms"' in description
 
 
-def test_the_longest_version_description_is_short_enough_for_lambda() -> None:
+def test_lambda_accepts_even_the_longest_version_description() -> None:
     section = parameters()
     values = {
         "ModelStore": "s3://".ljust(section["ModelStore"]["MaxLength"], "m"),
@@ -176,7 +166,7 @@ def test_the_longest_version_description_is_short_enough_for_lambda() -> None:
     assert len(version["Description"]) <= 256
 
 
-def test_old_versions_stay_to_go_back_to() -> None:
+def test_old_versions_are_kept_for_rollbacks() -> None:
     (version,) = (
         one for one in deployed()["Resources"].values() if one["Type"] == "AWS::Lambda::Version"
     )
@@ -184,7 +174,7 @@ def test_old_versions_stay_to_go_back_to() -> None:
     assert version["DeletionPolicy"] == "Retain"
 
 
-def test_a_deployment_is_taken_back_by_alarms() -> None:
+def test_alarms_roll_back_a_deployment() -> None:
     group = resources("CodeDeploy::DeploymentGroup", Deployment="Canary10Percent10Minutes")
     properties = group["ClassifierDeploymentGroup"]
     assert properties["DeploymentConfigName"] == "CodeDeployDefault.LambdaCanary10Percent10Minutes"
@@ -197,7 +187,7 @@ def test_a_deployment_is_taken_back_by_alarms() -> None:
 # Options
 
 
-def test_nothing_is_paid_for_by_the_hour_unless_told() -> None:
+def test_by_default_nothing_costs_by_the_hour() -> None:
     function, alias = classifier(), resources("Lambda::Alias")["ClassifierAliaslive"]
     assert "ReservedConcurrentExecutions" not in function
     assert "ProvisionedConcurrencyConfig" not in alias
@@ -206,13 +196,13 @@ def test_nothing_is_paid_for_by_the_hour_unless_told() -> None:
     assert resources("SecretsManager::Secret") == {}
 
 
-def test_concurrency_is_set_if_told() -> None:
+def test_concurrency_can_be_limited_and_provisioned() -> None:
     assert classifier(ReservedConcurrency="0")["ReservedConcurrentExecutions"] == "0"
     alias = resources("Lambda::Alias", ProvisionedConcurrency="3")["ClassifierAliaslive"]
     assert alias["ProvisionedConcurrencyConfig"] == {"ProvisionedConcurrentExecutions": "3"}
 
 
-def test_the_function_is_told_its_model_and_little_else() -> None:
+def test_the_function_knows_its_model_and_little_else() -> None:
     assert classifier()["Environment"]["Variables"] == {
         "MODEL_URI": "s3://models/news/0123456789abcdef",
         "AWS_ENDPOINT_URL_S3": "",
@@ -223,7 +213,7 @@ def test_the_function_is_told_its_model_and_little_else() -> None:
     }
 
 
-def test_the_prediction_log_is_a_table_that_forgets() -> None:
+def test_the_prediction_log_is_a_table_that_expires_its_items() -> None:
     table = resources("DynamoDB::Table", PredictionLog="on")["PredictionTable"]
     assert table["BillingMode"] == "PAY_PER_REQUEST"
     assert table["KeySchema"] == [{"AttributeName": "id", "KeyType": "HASH"}]
@@ -234,7 +224,7 @@ def test_the_prediction_log_is_a_table_that_forgets() -> None:
     assert variables["PREDICTION_TABLE"] == "PredictionTable"
 
 
-def test_a_window_of_the_prediction_log_is_read_by_an_index_without_texts() -> None:
+def test_the_index_of_the_prediction_log_holds_no_texts() -> None:
     table = resources("DynamoDB::Table", PredictionLog="on")["PredictionTable"]
     (index,) = table["GlobalSecondaryIndexes"]
     assert index["IndexName"] == INDEX
@@ -243,7 +233,7 @@ def test_a_window_of_the_prediction_log_is_read_by_an_index_without_texts() -> N
     assert not [name for name in index["Projection"]["NonKeyAttributes"] if "text" in name]
 
 
-def test_drift_is_measured_if_there_is_a_log_and_a_schedule() -> None:
+def test_drift_is_measured_if_there_are_a_log_and_a_schedule() -> None:
     for values in ({}, {"PredictionLog": "on"}, {"DriftSchedule": "daily"}):
         assert not [name for name in deployed(**values)["Resources"] if "Drift" in name]
     (rule,) = resources("Events::Rule", **DRIFT).values()
@@ -259,26 +249,26 @@ def test_drift_is_measured_if_there_is_a_log_and_a_schedule() -> None:
     }
 
 
-def test_a_schedule_without_a_log_is_not_deployed() -> None:
+def test_a_drift_schedule_needs_a_prediction_log() -> None:
     rule = transformed()["Rules"]["DriftNeedsPredictionLog"]
     assert "PredictionLog" in json.dumps(rule["Assertions"])
 
 
 @pytest.mark.parametrize("function", ["BulkFunction", "DriftFunction"])
-def test_all_functions_are_one_image(function: str) -> None:
+def test_all_functions_share_one_image(function: str) -> None:
     functions = yaml_parse(TEMPLATE.read_text())["Resources"]
-    # sam builds once what has the same metadata, all of it
+    # sam builds functions together only if all of their metadata are the same.
     assert functions[function]["Metadata"] == functions["Classifier"]["Metadata"]
 
 
-def test_the_network_is_the_users_own() -> None:
+def test_the_function_can_run_in_a_vpc() -> None:
     assert classifier(**VPC)["VpcConfig"] == {
         "SubnetIds": ["subnet-1", "subnet-2"],
         "SecurityGroupIds": ["sg-1"],
     }
 
 
-def test_one_key_encrypts_all_that_is_kept() -> None:
+def test_one_key_encrypts_everything_that_is_stored() -> None:
     keys = {
         "Logs::LogGroup": "KmsKeyId",
         "SecretsManager::Secret": "KmsKeyId",
@@ -294,7 +284,7 @@ def test_one_key_encrypts_all_that_is_kept() -> None:
     assert table["SSESpecification"]["KMSMasterKeyId"] == KMS
 
 
-def test_everything_is_traced_and_every_log_is_dropped_in_time() -> None:
+def test_every_function_is_traced_and_every_log_expires() -> None:
     for function in resources("Lambda::Function", **EVERYTHING).values():
         assert function["TracingConfig"] == {"Mode": "Active"}
         assert function["LoggingConfig"]["LogGroup"] in resources("Logs::LogGroup", **EVERYTHING)
@@ -302,7 +292,7 @@ def test_everything_is_traced_and_every_log_is_dropped_in_time() -> None:
         assert group["RetentionInDays"] == "7"
 
 
-def test_both_architectures_can_be_had() -> None:
+def test_the_functions_run_on_both_architectures() -> None:
     for architecture in ("x86_64", "arm64"):
         functions = resources("Lambda::Function", Architecture=architecture, **API_KEY)
         assert {tuple(one["Architectures"]) for one in functions.values()} == {(architecture,)}
@@ -310,8 +300,8 @@ def test_both_architectures_can_be_had() -> None:
 
 # Permissions
 
-# AWS grants these for all resources or not at all.
-UNBOUND = {
+# AWS cannot restrict these to single resources.
+UNRESTRICTED = {
     "xray:GetSamplingRules",
     "xray:GetSamplingTargets",
     "xray:PutTraceSegments",
@@ -334,32 +324,19 @@ UNBOUND = {
 }
 
 
-def statements(role: str, **values: str) -> dict[str, dict[str, Any]]:
-    """The statements of a role, by their Sid, actions and resources as sets."""
-    (policy,) = resources("IAM::Role", **values)[role]["Policies"]
-    found = {}
-    for one in policy["PolicyDocument"]["Statement"]:
-        sets = {
-            key: {one[key]} if isinstance(one[key], str) else set(one[key])
-            for key in ("Action", "Resource")
-        }
-        found[one["Sid"]] = one | sets
-    return found
-
-
 @pytest.mark.parametrize(
     "values", [{}, EVERYTHING, RETRAINING], ids=["nothing", "everything", "retraining"]
 )
-def test_every_statement_names_its_resource_and_its_actions(values: dict[str, str]) -> None:
+def test_every_statement_names_its_actions_and_resources(values: dict[str, str]) -> None:
     for role, properties in resources("IAM::Role", **values).items():
         assert "ManagedPolicyArns" not in properties
         for statement in statements(role, **values).values():
             assert not [action for action in statement["Action"] if "*" in action]
             if statement["Effect"] == "Allow" and "*" in statement["Resource"]:
-                assert statement["Action"] <= UNBOUND
+                assert statement["Action"] <= UNRESTRICTED
 
 
-def test_no_role_goes_beyond_a_boundary_that_is_given() -> None:
+def test_a_boundary_applies_to_every_role() -> None:
     arn = "arn:aws:iam::123456789012:policy/boundary"
     for role in resources("IAM::Role", **EVERYTHING).values():
         assert "PermissionsBoundary" not in role
@@ -368,12 +345,12 @@ def test_no_role_goes_beyond_a_boundary_that_is_given() -> None:
 
 
 @pytest.mark.parametrize("values", [{}, EVERYTHING], ids=["nothing", "everything"])
-def test_every_function_has_a_role_of_its_own(values: dict[str, str]) -> None:
+def test_no_two_functions_share_a_role(values: dict[str, str]) -> None:
     roles = [one["Role"] for one in resources("Lambda::Function", **values).values()]
     assert len(set(roles)) == len(roles)
 
 
-def test_the_function_reads_the_versions_of_one_model() -> None:
+def test_the_function_reads_only_the_versions_of_its_model() -> None:
     allowed = statements("ClassifierRole", ModelStore="s3://a-bucket/deep/er")
     assert set(allowed) == {"PullTheModel", "WriteTheLog", "SendTraces"}
     assert allowed["PullTheModel"]["Action"] == {"s3:GetObject"}
@@ -381,19 +358,19 @@ def test_the_function_reads_the_versions_of_one_model() -> None:
     assert allowed["PullTheModel"]["Resource"] == {arn}
 
 
-def test_the_function_writes_predictions_and_cannot_read_them() -> None:
+def test_the_function_writes_predictions_but_cannot_read_them() -> None:
     allowed = statements("ClassifierRole", PredictionLog="on")["WritePredictions"]
     assert allowed["Action"] == {"dynamodb:BatchWriteItem"}
     assert allowed["Resource"] == {"PredictionTable.Arn"}
 
 
-def test_in_a_vpc_the_code_itself_may_touch_no_interface() -> None:
+def test_in_a_vpc_only_the_service_manages_network_interfaces() -> None:
     found = statements("ClassifierRole", **VPC)
-    assert found["AndNotTheCode"]["Effect"] == "Deny"
-    assert found["AndNotTheCode"]["Action"] == found["LetLambdaMakeInterfaces"]["Action"]
+    assert found["DenyTheCode"]["Effect"] == "Deny"
+    assert found["DenyTheCode"]["Action"] == found["CreateNetworkInterfaces"]["Action"]
 
 
-def test_the_drift_function_reads_one_manifest_and_the_index() -> None:
+def test_the_drift_function_reads_only_its_manifest_and_the_index() -> None:
     allowed = statements("DriftRole", **DRIFT)
     assert set(allowed) == {"ReadTheReference", "ReadThePredictions", "WriteTheLog", "SendTraces"}
     assert allowed["ReadTheReference"]["Action"] == {"s3:GetObject"}
@@ -403,7 +380,7 @@ def test_the_drift_function_reads_one_manifest_and_the_index() -> None:
     assert allowed["ReadThePredictions"]["Resource"] == {f"PredictionTable.Arn/index/{INDEX}"}
 
 
-def test_the_authorizer_reads_the_key_and_nothing_else() -> None:
+def test_the_authorizer_reads_only_the_key() -> None:
     allowed = statements("ApiKeyRole", **API_KEY)
     assert set(allowed) == {"ReadTheKey", "WriteTheLog", "SendTraces"}
     assert allowed["ReadTheKey"]["Action"] == {"secretsmanager:GetSecretValue"}
@@ -415,13 +392,13 @@ def test_the_authorizer_reads_the_key_and_nothing_else() -> None:
 FILES = {"BulkBucket": "files", "BulkConcurrency": "9"}
 
 
-def test_nothing_scores_files_unless_there_is_a_bucket_for_them() -> None:
+def test_files_are_scored_only_if_there_is_a_bucket() -> None:
     assert not [name for name in deployed()["Resources"] if "Bulk" in name]
     assert "BulkStateMachine" not in deployed()["Outputs"]
     assert {"BulkBucket", "BulkStateMachine"} <= set(deployed(**FILES)["Outputs"])
 
 
-def test_files_are_scored_by_the_same_image_with_another_command() -> None:
+def test_the_same_image_scores_files_with_another_command() -> None:
     functions = resources("Lambda::Function", **FILES)
     assert functions["BulkFunction"]["Code"] == functions["Classifier"]["Code"]
     (command,) = functions["BulkFunction"]["ImageConfig"]["Command"]
@@ -431,20 +408,20 @@ def test_files_are_scored_by_the_same_image_with_another_command() -> None:
     assert functions["BulkFunction"]["Timeout"] == 900
 
 
-def test_the_state_machine_waits_longer_for_its_function_than_that_runs() -> None:
+def test_the_state_machine_waits_until_its_function_has_timed_out() -> None:
     definition = (ROOT / "inference" / "bulk" / "distributed" / "states.asl.json").read_text()
     waits = {int(seconds) for seconds in re.findall(r'"TimeoutSeconds": (\d+)', definition)}
     assert min(waits) > resources("Lambda::Function", **FILES)["BulkFunction"]["Timeout"]
 
 
-def test_the_state_machine_logs_errors_without_data_and_is_traced() -> None:
+def test_the_state_machine_is_traced_and_logs_errors_without_data() -> None:
     machine = resources("StepFunctions::StateMachine", **FILES)["BulkStateMachine"]
     assert machine["LoggingConfiguration"]["Level"] == "ERROR"
     assert machine["LoggingConfiguration"]["IncludeExecutionData"] is False
     assert machine["TracingConfiguration"] == {"Enabled": True}
 
 
-def test_the_state_machine_starts_and_follows_itself_alone() -> None:
+def test_the_state_machine_starts_and_follows_only_itself() -> None:
     allowed = statements("BulkStateMachineRole", **FILES)
     name = resources("StepFunctions::StateMachine", **FILES)["BulkStateMachine"]["StateMachineName"]
     place = "arn:aws:states:us-east-1:123456789012"
@@ -453,7 +430,7 @@ def test_the_state_machine_starts_and_follows_itself_alone() -> None:
     assert allowed["InvokeTheFunction"]["Resource"] == {"BulkFunction.Arn"}
 
 
-def test_scoring_files_writes_runs_and_parts_and_nothing_else() -> None:
+def test_scoring_files_writes_only_runs_and_parts() -> None:
     for role in ("BulkRole", "BulkStateMachineRole"):
         written = {
             place
@@ -467,19 +444,19 @@ def test_scoring_files_writes_runs_and_parts_and_nothing_else() -> None:
 # Retraining
 
 
-def test_nothing_is_retrained_unless_told() -> None:
+def test_by_default_there_is_no_retraining() -> None:
     assert not [name for name in deployed()["Resources"] if name.startswith("Retraining")]
     assert not [name for name in deployed()["Outputs"] if name.startswith("Retraining")]
 
 
-def test_retraining_without_roles_is_not_deployed() -> None:
+def test_retraining_needs_its_roles() -> None:
     rule = transformed()["Rules"]["RetrainingNeedsRoles"]
-    asserted = json.dumps([one["Assert"] for one in rule["Assertions"]])
-    assert "RetrainingRole" in asserted
-    assert "RetrainingDeployRole" in asserted
+    assertions = json.dumps([one["Assert"] for one in rule["Assertions"]])
+    assert "RetrainingRole" in assertions
+    assert "RetrainingDeployRole" in assertions
 
 
-def test_retraining_starts_by_hand_by_schedule_or_by_alarm() -> None:
+def test_a_retraining_starts_by_hand_on_schedule_or_by_alarm() -> None:
     assert resources("Events::Rule", **RETRAINING) == {}
     when = {"RetrainingSchedule": "rate(7 days)", "RetrainingAlarm": "drift"}
     rules = resources("Events::Rule", **RETRAINING, **when)
@@ -493,34 +470,34 @@ def test_retraining_starts_by_hand_by_schedule_or_by_alarm() -> None:
     assert allowed["Resource"] == {"RetrainingStateMachine"}
 
 
-def test_retraining_hands_each_role_to_one_service() -> None:
+def test_a_retraining_passes_each_role_to_one_service() -> None:
     allowed = statements("RetrainingStateMachineRole", **RETRAINING)
-    handed = {
+    passed = {
         role: one["Condition"]["StringEquals"]["iam:PassedToService"]
         for one in allowed.values()
         if one["Action"] == {"iam:PassRole"}
         for role in one["Resource"]
     }
-    assert handed == {
+    assert passed == {
         RETRAINING["RetrainingRole"]: "sagemaker.amazonaws.com",
         RETRAINING["RetrainingDeployRole"]: "cloudformation.amazonaws.com",
     }
 
 
-def test_retraining_may_update_only_its_own_stack_and_reads_only_its_own_folder() -> None:
+def test_a_retraining_updates_only_its_stack_and_reads_only_its_folder() -> None:
     allowed = statements("RetrainingStateMachineRole", **RETRAINING)
     (stack,) = allowed["Deploy"]["Resource"]
     assert stack.endswith(":stack/stack/*")
     read = allowed["ReadRequestAndVerdict"]["Resource"]
     assert all(arn.startswith("arn:aws:s3:::jobs/stack/retraining") for arn in read)
-    listed = allowed["SeeWhetherThereAreNewRows"]["Condition"]
+    listed = allowed["ListNewRows"]["Condition"]
     assert listed == {"StringEquals": {"s3:prefix": "stack/new/"}}
 
 
-# Watching
+# Alarms and dashboard
 
 
-def test_every_alarm_tells_the_topic() -> None:
+def test_every_alarm_notifies_the_topic() -> None:
     alarms = resources("CloudWatch::Alarm", **DRIFT)
     assert set(alarms) >= {
         "Drift",
@@ -533,19 +510,19 @@ def test_every_alarm_tells_the_topic() -> None:
     }
     for name, alarm in alarms.items():
         assert alarm["AlarmActions"] == ["AlarmTopic"]
-        # Nobody asking is no fault; between two measurements of drift, the last one holds.
+        # No requests are no fault. Drift holds until it is measured again.
         missing = "ignore" if name == "Drift" else "notBreaching"
         assert alarm["TreatMissingData"] == missing
 
 
-def test_somebody_is_told_if_there_is_an_address() -> None:
+def test_alarms_are_mailed_to_an_address() -> None:
     assert resources("SNS::Subscription") == {}
     (subscription,) = resources("SNS::Subscription", AlarmEmail="ops@example.com").values()
     assert subscription["Endpoint"] == "ops@example.com"
 
 
 @pytest.mark.parametrize("architecture", ["x86_64", "arm64"])
-def test_the_dashboard_shows_what_runs_and_what_it_costs(architecture: str) -> None:
+def test_the_dashboard_shows_traffic_and_costs(architecture: cost.Architecture) -> None:
     values = {"Architecture": architecture, "MemorySize": "1024"}
     body = resources("CloudWatch::Dashboard", **values)["Dashboard"]["DashboardBody"]
     shown = json.dumps(json.loads(body)["widgets"])
@@ -556,14 +533,14 @@ def test_the_dashboard_shows_what_runs_and_what_it_costs(architecture: str) -> N
     drift = resources("CloudWatch::Dashboard", **DRIFT)["Dashboard"]["DashboardBody"]
     assert "${PROP('Dim.feature')}" in json.dumps(json.loads(drift)["widgets"])
     assert "${PROP('Dim.label')}" in shown
-    # Prices are in delivery/prices.py; CloudFormation cannot read them there.
-    lambda_, api = 1e6 * prices.LAMBDA_REQUEST, 1e6 * prices.HTTP_API_REQUEST
-    cost = f"ms / 1000 * 1024 / 1024 * {prices.LAMBDA_GB_SECOND[architecture]:.10f}"
-    cost += f" + requests * ({lambda_:.2f} + {api:.2f}) / 1000000"
-    assert f"1000 * ({cost}) / predictions" in shown
+    # CloudFormation cannot read operations/cost.py, so the template repeats its prices.
+    lambda_, api = 1e6 * cost.LAMBDA_REQUEST, 1e6 * cost.HTTP_API_REQUEST
+    formula = f"ms / 1000 * 1024 / 1024 * {cost.LAMBDA_GB_SECOND[architecture]:.10f}"
+    formula += f" + requests * ({lambda_:.2f} + {api:.2f}) / 1000000"
+    assert f"1000 * ({formula}) / predictions" in shown
 
 
-def test_no_metric_is_watched_that_the_function_does_not_write() -> None:
+def test_alarms_and_dashboard_watch_metrics_that_the_function_writes() -> None:
     alarms = resources("CloudWatch::Alarm", **DRIFT).values()
     own = [one for one in alarms if one["Namespace"].startswith("TextClassifier/")]
     assert [(one["MetricName"], one["Dimensions"]) for one in own] == [
@@ -586,17 +563,17 @@ def test_no_metric_is_watched_that_the_function_does_not_write() -> None:
     }
 
 
-# What a user types
+# Parameters
 
 
-def test_every_parameter_is_described_and_bounded() -> None:
+def test_every_parameter_is_described_and_limited() -> None:
     for name, parameter in parameters().items():
         assert parameter["Description"], name
-        bounds = {"AllowedValues", "AllowedPattern", "MinValue"} & set(parameter)
-        assert bounds or parameter["Type"] == "CommaDelimitedList", name
+        limits = {"AllowedValues", "AllowedPattern", "MinValue"} & set(parameter)
+        assert limits or parameter["Type"] == "CommaDelimitedList", name
 
 
-def test_only_the_model_must_be_named() -> None:
+def test_only_the_model_is_required() -> None:
     assert [name for name, one in parameters().items() if "Default" not in one] == [*MODEL]
 
 
@@ -613,7 +590,7 @@ def test_only_the_model_must_be_named() -> None:
         ("file:///models", False),
     ],
 )
-def test_a_store_that_is_no_prefix_of_one_bucket_is_refused(store: str, *, valid: bool) -> None:
+def test_a_store_is_a_prefix_in_one_bucket(store: str, *, valid: bool) -> None:
     assert bool(re.match(parameters()["ModelStore"]["AllowedPattern"], store)) is valid
 
 
@@ -626,5 +603,5 @@ def test_dev_and_prod_are_different_stacks() -> None:
         assert name == f"text-classifier-{environment}"
 
 
-def test_the_template_uses_no_yaml_that_cloudformation_does_not_read() -> None:
+def test_the_template_avoids_yaml_that_cloudformation_cannot_read() -> None:
     assert not re.search(r"[:-] [&*]\w|<<:", TEMPLATE.read_text())

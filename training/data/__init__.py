@@ -1,1 +1,1 @@
-"""Read labelled texts and split them without leakage."""
+"""Read labelled texts, and split them without leakage."""

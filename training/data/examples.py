@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.errors import TextClassifierError
 from training.tasks import Task
 
 
-class DataError(Exception):
+class DataError(TextClassifierError):
     """The data cannot be used; the message names the file and the line."""
 
 
@@ -44,34 +45,25 @@ class Dataset:
     task: Task
     examples: list[Example]
     sha256: str
-    new_files: tuple[NewFile, ...] = ()  # whose rows were joined
+    new_files: tuple[NewFile, ...] = ()  # files whose rows were joined or set aside
 
 
 def normalise(text: str) -> str:
-    """The text without case, punctuation or width: equal for texts that read the same."""
+    """Drop case, punctuation and character width: texts that read the same become equal."""
     return " ".join(re.findall(r"\w+", unicodedata.normalize("NFKC", text).casefold()))
 
 
 def labels_of(examples: Sequence[Example]) -> NDArray[np.int64]:
-    """The right labels of rows, shape (rows,)."""
+    """Return the labels of rows, shape (rows,)."""
     return np.array([example.label for example in examples], np.int64)
 
 
 def cluster_of(example: Example) -> str:
-    """What a row is held out with: its group, or the rows of the same text."""
+    """Return the key of the rows that are held out together: a group, or rows of equal text."""
     return example.group or normalise(example.text)
 
 
 def clusters_of(examples: Sequence[Example]) -> NDArray[np.int64]:
-    """A number for the group of each row, equal texts where it has none; shape (rows,)."""
+    """Number the clusters of rows in order of appearance, shape (rows,)."""
     numbers: dict[str, int] = {}
     return np.array([numbers.setdefault(cluster_of(e), len(numbers)) for e in examples], np.int64)
-
-
-def labels_of_clusters(examples: Sequence[Example]) -> NDArray[np.int64]:
-    """The label that most rows of each group have, shape (groups,), as ``clusters_of`` counts."""
-    clusters, labels = clusters_of(examples), labels_of(examples)
-    votes = np.zeros((clusters.max() + 1, labels.max() + 1))
-    np.add.at(votes, (clusters, labels), 1)
-    found: NDArray[np.int64] = votes.argmax(axis=1)
-    return found

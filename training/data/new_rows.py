@@ -1,7 +1,7 @@
-"""Labelled rows that came after the data set, joined to it for the next training.
+"""Join labelled rows that came after the data set to it, for the next training.
 
-A file with a row that is wrong is set aside as a whole, with the reason, and the others are joined:
-one bad delivery must not keep a model from learning the rest, nor be learnt by halves.
+A file with an invalid row is set aside as a whole, with the reason, and the other files are joined:
+one bad delivery must neither keep a model from learning the rest nor be learnt by halves.
 """
 
 import hashlib
@@ -15,15 +15,17 @@ from training.tasks import Task
 
 
 def join(dataset: Dataset, folder: Path, seed: int) -> Dataset:
-    """The data set with the rows of all files under a folder after its own.
+    """Append the rows of all files in a folder to a data set.
 
-    What the seed holds out stays held out: a story is on the same side whatever is joined, and a
-    new row to learn from is left out if the data set holds out its text, and adds nothing if the
-    data set has it already. The digest is that of the data set and of each joined file;
-    ``new_files`` says what became of each.
+    Rows that the seed holds out stay held out, because a story is on the same side of the split
+    whatever is joined. A new training row is left out if the data set holds out its text, and adds
+    nothing if the data set already has it.
+
+    The digest covers the data set and each file that was joined; ``new_files`` says what became of
+    each file.
 
     Raises:
-        DataError: the folder is not there.
+        DataError: the folder does not exist.
     """
     if not folder.is_dir():
         raise DataError(f"no such folder: {folder}")
@@ -50,5 +52,5 @@ def join(dataset: Dataset, folder: Path, seed: int) -> Dataset:
 def _read(path: Path, name: str, task: Task) -> Dataset:
     try:
         return read(str(path), task)
-    except DataError as error:  # its readers know the file by its name in S3
+    except DataError as error:  # whoever dropped the file knows it by its name in S3
         raise DataError(str(error).replace(str(path), name)) from None

@@ -8,6 +8,7 @@ same words. A random split puts one story on both sides, so its test score rewar
 import hashlib
 from collections import Counter
 from dataclasses import dataclass, replace
+from typing import Self
 
 from training.data.examples import DataError, Dataset, Example, cluster_of, normalise
 
@@ -17,77 +18,115 @@ VALIDATION_SHARE = 0.05
 
 
 @dataclass(frozen=True)
+class RowNumbers:
+    """Which rows of a data set are in each part of a split."""
+
+    train: list[int]
+    validation: list[int]
+    test: list[int]
+
+
+@dataclass(frozen=True)
 class Split:
     """Rows to fit on, to tune on, and to report on."""
 
     train: list[Example]
     validation: list[Example]
     test: list[Example]
+    numbers: RowNumbers
+
+    @classmethod
+    def select(cls, dataset: Dataset, numbers: RowNumbers) -> Self:
+        """Take the rows of a data set by their numbers."""
+        train, validation, test = (
+            [dataset.examples[number] for number in part]
+            for part in (numbers.train, numbers.validation, numbers.test)
+        )
+        return cls(train, validation, test, numbers)
 
 
 def sample(dataset: Dataset, rows: int, seed: int) -> Dataset:
-    """At most ``rows`` rows, drawn by seed, in file order."""
+    """Draw up to ``rows`` rows at random; they stay in file order."""
     order = sorted(range(len(dataset.examples)), key=lambda index: _unit(f"{seed}:{index}"))
     chosen = sorted(order[:rows])
     return replace(dataset, examples=[dataset.examples[i] for i in chosen])
 
 
 def is_held_out(example: Example, seed: int) -> bool:
-    """Whether a ``story`` split by this seed holds the row out, whatever else is in the data."""
+    """Whether a split by story holds the row out; the other rows do not matter."""
     return _part(_unit(f"{seed}:{cluster_of(example)}")) != "train"
 
 
 def split(dataset: Dataset, how: str, seed: int) -> Split:
-    """Split into 85 % train, 5 % validation and 10 % test; the same seed, the same split.
+    """Split into 85 % train, 5 % validation and 10 % test; the same seed gives the same split.
 
-    ``story`` holds out whole groups (equal texts are one group where the task has none),
-    ``random`` single rows, ``time`` the newest rows. ``official`` tests on the rows that the
-    file says are for testing, and holds out 1 in 18 of the others for validation. All but
-    ``random`` then drop the held-out rows whose normalised text stands in train. Repeats
-    within train are dropped.
+    - ``story`` holds out whole groups; rows without a group form one with the rows of equal text.
+    - ``random`` holds out single rows.
+    - ``time`` holds out the newest rows.
+    - ``official`` tests on the rows that the file marks as test, and validates on 1 in 18 others.
+
+    Rows that repeat in train are dropped. So are held-out rows whose normalised text is in train,
+    except in a random split.
 
     Raises:
-        DataError: a part is empty, no training row has a label that others have, or rows lack
-            the time or the part that a split goes by.
+        DataError: a part is empty, train lacks a label, or rows lack the time or the part that
+            the split needs.
     """
-    places = _places(dataset.examples, how, seed)
-    parts: dict[str, list[Example]] = {"train": [], "validation": [], "test": []}
-    for example, place in zip(dataset.examples, places, strict=True):
-        parts[_part(place)].append(example)
-    distinct = {(normalise(e.text), e.label): e for e in reversed(parts["train"])}
-    parts["train"] = list(distinct.values())[::-1]  # the first of each, in file order
+    parts = _assign(dataset.examples, how, seed)
+    texts = [normalise(example.text) for example in dataset.examples]
+    # Keeps the first row of each text and label, in the place of the last: models that were
+    # trained on this order can be trained again to the same weights.
+    distinct = {(texts[n], dataset.examples[n].label): n for n in reversed(parts["train"])}
+    parts["train"] = list(distinct.values())[::-1]
     if how != "random":
-        seen = {text for text, _ in distinct}
+        learnt = {text for text, _ in distinct}
         for name in ("validation", "test"):
-            parts[name] = [e for e in parts[name] if normalise(e.text) not in seen]
+            parts[name] = [number for number in parts[name] if texts[number] not in learnt]
     if not all(parts.values()):
         raise DataError(f"{len(dataset.examples)} rows are too few for a {how} split")
+    _require_every_label(dataset, parts["train"], how)
+    return Split.select(dataset, RowNumbers(**parts))
+
+
+def _assign(examples: list[Example], how: str, seed: int) -> dict[str, list[int]]:
+    """Return the numbers of the rows in each part, in file order."""
+    parts: dict[str, list[int]] = {"train": [], "validation": [], "test": []}
+    for number, place in enumerate(_places(examples, how, seed)):
+        parts[_part(place)].append(number)
+    return parts
+
+
+def _require_every_label(dataset: Dataset, train: list[int], how: str) -> None:
     counts = Counter(example.label for example in dataset.examples)
-    for label in sorted(counts.keys() - {example.label for example in parts["train"]}):
+    learnt = {dataset.examples[number].label for number in train}
+    for label in sorted(counts.keys() - learnt):
         raise DataError(
             f"a {how} split holds out every row of {dataset.task.labels[label]!r}: "
-            f"{counts[label]}; give more of them, or none"
+            f"{counts[label]}; add more of them, or remove them"
         )
-    return Split(**parts)
 
 
 def _places(examples: list[Example], how: str, seed: int) -> list[float]:
-    """A number in [0, 1) for each row; the lowest tenth is the test part."""
+    """Return a number in [0, 1) for each row; the lowest tenth becomes the test part."""
     if how == "story":
-        return [_unit(f"{seed}:{cluster_of(e)}") for e in examples]
+        return [_unit(f"{seed}:{cluster_of(example)}") for example in examples]
     if how == "random":
-        return [_unit(f"{seed}:{index}") for index in range(len(examples))]
+        return [_unit(f"{seed}:{number}") for number in range(len(examples))]
     if how == "time":
-        if not all(example.time for example in examples):
-            raise DataError("--split time needs a time in every row")
-        newest_first = sorted(range(len(examples)), key=lambda i: -examples[i].time)
-        rank = {index: place for place, index in enumerate(newest_first)}
-        return [rank[index] / len(examples) for index in range(len(examples))]
+        return _places_by_time(examples)
     if how == "official":
         if not all(example.part for example in examples):
             raise DataError("--split official needs train or test in the split column of every row")
         return [_official_place(example, seed) for example in examples]
     raise DataError(f"unknown split {how!r}: choose one of {', '.join(SPLITS)}")
+
+
+def _places_by_time(examples: list[Example]) -> list[float]:
+    if not all(example.time for example in examples):
+        raise DataError("--split time needs a time in every row")
+    newest_first = sorted(range(len(examples)), key=lambda number: -examples[number].time)
+    rank = {number: place for place, number in enumerate(newest_first)}
+    return [rank[number] / len(examples) for number in range(len(examples))]
 
 
 def _official_place(example: Example, seed: int) -> float:
@@ -103,5 +142,5 @@ def _part(place: float) -> str:
 
 
 def _unit(key: str) -> float:
-    """A number in [0, 1) that depends on nothing but the key."""
+    """Return a number in [0, 1) that depends on nothing but the key."""
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:6]) / 2**48

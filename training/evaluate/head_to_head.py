@@ -1,99 +1,130 @@
-"""Two bundles, or a bundle and a model, on the very rows that both of them held out."""
+"""Two published bundles, head to head on test rows that both held out."""
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from tqdm import tqdm
+from pydantic import ValidationError
 
-from inference.model.classifier import Classifier, Prediction
-from inference.model.store import Bundle, fetch
-from training.data.examples import DataError, Example, clusters_of, labels_of
+from inference.model.store import fetch
+from training.data.examples import DataError, clusters_of, labels_of
 from training.data.split import Split
-from training.evaluate import metrics, report, slices
-from training.fit.record import ROW_SETTINGS, require_same_rows
-from training.fit.settings import Settings, rows_of
+from training.evaluate import metrics, tables
+from training.evaluate.intervals import measure_difference
+from training.evaluate.predictions import FETCH_SECONDS, predict_rows
+from training.evaluate.results import PairedComparison, Slice, Summary
+from training.evaluate.slices import measure_slices
+from training.fit.record import ROW_SETTINGS, TrainingRecord, require_same_rows
+from training.fit.rows import load_rows
+from training.fit.settings import Settings
 
-PULL_SECONDS = 600.0
+
+@dataclass(frozen=True)
+class HeadToHead:
+    """How a new bundle does next to an old one."""
+
+    data: str  # name of the data file
+    texts: int
+    groups: int  # of the texts: stories, or equal texts
+    agreement: float  # share of texts that both give the same label
+    new: Summary
+    old: Summary
+    new_name: str  # task and version
+    old_name: str
+    difference: PairedComparison
+    slices: list[Slice]
+
+    def to_markdown(self) -> str:
+        """Return the result as Markdown."""
+        return "\n\n".join(
+            [
+                f"{self.texts:,} test rows of {self.data} in {self.groups:,} groups; the bundles "
+                f"give {self.agreement:.2%} of them the same label.",
+                tables.format_models([(self.new_name, self.new), (self.old_name, self.old)]),
+                tables.format_differences(
+                    [(f"{self.new_name} against {self.old_name}", self.difference)]
+                ),
+                tables.format_slices(self.slices, self.new_name, self.old_name),
+            ]
+        )
 
 
-def compare(uri: str, other_uri: str, location: str, new_rows: str = "") -> str:
-    """How the first bundle does next to the other one on the test rows of a data file.
+def measure_head_to_head(new_uri: str, old_uri: str, data: str, new_rows: str = "") -> HeadToHead:
+    """Measure a new and an old bundle on the test rows of the file they were trained on.
 
-    ``new_rows`` is the folder of those that were joined to it for training.
+    Args:
+        new_uri: the new bundle's model URI.
+        old_uri: the old bundle's model URI.
+        data: the data file.
+        new_rows: the folder of the new rows that were joined to it for training.
 
     Raises:
-        StoreError: a bundle cannot be had.
-        DataError: the file is not the one they were trained on, or each held out other rows.
+        StoreError: a bundle cannot be fetched.
+        DataError: the bundles were trained on another file, or held out different rows.
     """
     with tempfile.TemporaryDirectory() as cache:
-        bundle, other = (fetch(each, Path(cache), PULL_SECONDS) for each in (uri, other_uri))
-        require_same_rows(bundle.manifest.training, other.manifest.training)
-        rows = held_out(bundle.manifest.training, location, new_rows)
-        names = [f"{each.manifest.task} {each.version}" for each in (bundle, other)]
-        found, other_found = (predict(each, rows.test) for each in (bundle, other))
-    truth, clusters = labels_of(rows.test), clusters_of(rows.test)
-    labels = bundle.manifest.labels
-    right = found.argmax(axis=1) == truth
-    other_right = other_found.argmax(axis=1) == truth
-    agreement = (found.argmax(axis=1) == other_found.argmax(axis=1)).mean()
-    return "\n\n".join(
-        [
-            f"{len(truth):,} test rows of {Path(location).name} in {len(set(clusters)):,} groups; "
-            f"the two give {agreement:.2%} of them the same label.",
-            report.models_table(
-                [
-                    (name, metrics.summary(probabilities, truth, labels, clusters))
-                    for name, probabilities in zip(names, (found, other_found), strict=True)
-                ]
-            ),
-            report.differences_table(
-                [(" against ".join(names), metrics.paired(right, other_right, clusters))]
-            ),
-            report.slices_table(
-                slices.by_slice(rows.test, rows.train, right, other_right), names[0], names[1]
-            ),
-        ]
+        new, old = (fetch(uri, Path(cache), FETCH_SECONDS) for uri in (new_uri, old_uri))
+        record, old_record = (
+            TrainingRecord.model_validate(bundle.manifest.training) for bundle in (new, old)
+        )
+        require_same_rows(record, old_record)
+        rows = load_held_out_rows(record, data, new_rows)
+        new_probabilities, old_probabilities = (
+            predict_rows(bundle, rows.test) for bundle in (new, old)
+        )
+    labels, clusters = labels_of(rows.test), clusters_of(rows.test)
+    new_predicted, old_predicted = (
+        new_probabilities.argmax(axis=1),
+        old_probabilities.argmax(axis=1),
+    )
+    new_right, old_right = new_predicted == labels, old_predicted == labels
+    names = new.manifest.labels
+    return HeadToHead(
+        data=Path(data).name,
+        texts=len(labels),
+        groups=len(np.unique(clusters)),
+        agreement=float((new_predicted == old_predicted).mean()),
+        new=metrics.summarise(new_probabilities, labels, names, clusters),
+        old=metrics.summarise(old_probabilities, labels, names, clusters),
+        new_name=f"{new.manifest.task} {new.version}",
+        old_name=f"{old.manifest.task} {old.version}",
+        difference=measure_difference(new_right, old_right, clusters),
+        slices=measure_slices(rows.test, rows.train, new_right, old_right),
     )
 
 
-def held_out(training: Mapping[str, Any], location: str, new_rows: str = "") -> Split:
-    """The rows of a data file, split as they were for the model with this training record.
+def load_held_out_rows(record: TrainingRecord, data: str, new_rows: str = "") -> Split:
+    """Split a data file as it was split for the model with this record.
 
-    ``new_rows`` is the folder of those that were joined to it for training.
+    Args:
+        record: how the model was trained.
+        data: the data file.
+        new_rows: the folder of the new rows that were joined to it for training.
 
     Raises:
-        DataError: it is another file, or its labels or split are others now.
+        DataError: it is another file, or this version of the code splits it differently.
     """
-    settings = {name: training["settings"][name] for name in ROW_SETTINGS}
-    settings |= {"data": location, "new_rows": new_rows, "split": training["split"]}
-    dataset, rows = rows_of(Settings(output="", **settings))
-    if dataset.sha256 != training["dataset_sha256"]:
-        joined = training.get("new_rows", 0)
-        others = f", or --new-rows not the {joined:,} joined to it" if joined or new_rows else ""
-        raise DataError(f"{location} is not the file the model was trained on{others}")
-    labels, texts = list(dataset.task.labels), len(rows.test)
-    if labels != training["labels"] or texts != training["rows"]["test"]:
-        raise DataError(f"{location} is read otherwise than when the model was trained")
+    dataset, rows = load_rows(_choose_settings(record, data, new_rows))
+    if dataset.sha256 != record.dataset_sha256:
+        joined = record.new_rows or new_rows
+        hint = f", or --new-rows does not hold the {record.new_rows:,} rows that were joined to it"
+        raise DataError(
+            f"{data} is not the file the bundles were trained on{hint if joined else ''}"
+        )
+    if dataset.task.labels != record.labels or len(rows.test) != record.rows.test:
+        raise DataError(
+            f"{data} is split differently than it was for the bundles: use the version of this "
+            "code that trained them"
+        )
     return rows
 
 
-def predict(bundle: Bundle, rows: Sequence[Example]) -> metrics.Probabilities:
-    """A bundle's probabilities for rows, shape (rows, labels)."""
-    classifier = Classifier(bundle.folder, bundle.manifest)
-    return probabilities_of(classify(classifier, [row.text for row in rows], bundle.version))
-
-
-def classify(
-    classifier: Classifier, texts: Sequence[str], name: str, chunk: int = 1000
-) -> list[Prediction]:
-    """The answers of the classifier that serves, under a progress bar of this name."""
-    starts = tqdm(range(0, len(texts), chunk), name, unit_scale=chunk, leave=False)
-    return [p for start in starts for p in classifier.predict(texts[start : start + chunk])]
-
-
-def probabilities_of(predictions: Sequence[Prediction]) -> metrics.Probabilities:
-    """The probabilities of predictions, shape (texts, labels)."""
-    return np.array([list(prediction.probabilities.values()) for prediction in predictions])
+def _choose_settings(record: TrainingRecord, data: str, new_rows: str) -> Settings:
+    """Return settings that select the same rows."""
+    recorded = {name: getattr(record.settings, name) for name in ROW_SETTINGS}
+    given = {"data": data, "new_rows": new_rows, "split": record.split, "output": ""}
+    try:
+        return Settings.model_validate(recorded | given)
+    except ValidationError as error:
+        raise DataError(error.errors()[0]["msg"].removeprefix("Value error, ")) from error

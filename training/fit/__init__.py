@@ -1,1 +1,1 @@
-"""One training run: settings, encoder, objective, batches, checkpoint, loop."""
+"""One training run: settings, base model, targets, batches, loop, checkpoint, record."""

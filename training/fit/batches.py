@@ -1,4 +1,4 @@
-"""Batches of texts of like length: little padding, the same for the same seed."""
+"""Batches of texts of similar length: little padding, and the same for the same seed."""
 
 from collections.abc import Sequence
 
@@ -7,33 +7,32 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-BUCKET_BATCHES = 100  # batches sorted by length together; more pads less and mixes less
+BUCKET_BATCHES = 100  # batches that are sorted by length together; more pads less and mixes less
 
 
-def by_length(lengths: Sequence[int], batch_size: int) -> list[NDArray[np.intp]]:
-    """Row numbers in batches, shortest texts first."""
+def batch_by_length(lengths: Sequence[int], batch_size: int) -> list[NDArray[np.intp]]:
+    """Return row numbers in batches, shortest texts first."""
     order = np.argsort(np.asarray(lengths), kind="stable")
     return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
 
 
-def shuffled(
+def shuffle(
     lengths: Sequence[int], batch_size: int, seed: int, epoch: int
 ) -> list[NDArray[np.intp]]:
-    """Row numbers of one epoch in random batches, each of nearly one length."""
+    """Return the row numbers of one epoch in random batches, each of nearly one length."""
     random = np.random.default_rng((seed, epoch))
     order = random.permutation(len(lengths))
     size = batch_size * BUCKET_BATCHES
     batches: list[NDArray[np.intp]] = []
     for start in range(0, len(order), size):
         bucket = order[start : start + size]
-        batches += [
-            bucket[rows] for rows in by_length([lengths[row] for row in bucket], batch_size)
-        ]
+        in_bucket = batch_by_length([lengths[row] for row in bucket], batch_size)
+        batches += [bucket[rows] for rows in in_bucket]
     return [batches[index] for index in random.permutation(len(batches))]
 
 
-def padded(token_ids: Sequence[Sequence[int]], pad_id: int) -> tuple[Tensor, Tensor]:
-    """Input ids and attention mask, each int64 of shape (texts, longest text)."""
+def pad(token_ids: Sequence[Sequence[int]], pad_id: int) -> tuple[Tensor, Tensor]:
+    """Return input ids and attention mask, each int64 of shape (texts, longest text)."""
     width = max(len(ids) for ids in token_ids)
     inputs = np.full((len(token_ids), width), pad_id, np.int64)
     mask = np.zeros_like(inputs)
@@ -43,12 +42,12 @@ def padded(token_ids: Sequence[Sequence[int]], pad_id: int) -> tuple[Tensor, Ten
     return torch.from_numpy(inputs), torch.from_numpy(mask)
 
 
-def masked(inputs: Tensor, mask: Tensor, mask_id: int, share: float) -> Tensor:
-    """The inputs with a random share of their wordpieces replaced by [MASK].
+def mask_words(inputs: Tensor, mask: Tensor, mask_id: int, share: float) -> Tensor:
+    """Replace a random share of the wordpieces with [MASK].
 
-    The first and last token of a text, [CLS] and [SEP], stay. A model that cannot rely on any
-    one word learns a story's names less and its subject more (word dropout, Iyyer et al. 2015,
-    https://aclanthology.org/P15-1162).
+    The first and the last token of a text, [CLS] and [SEP], are kept. A model that cannot rely on
+    any one word learns less of a story's names and more of its subject (word dropout, Iyyer et al.
+    2015, https://aclanthology.org/P15-1162).
     """
     words = mask.bool() & mask.roll(-1, dims=1).bool()
     words[:, 0] = False

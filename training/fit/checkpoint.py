@@ -1,9 +1,10 @@
-"""The state of a training run in one file, so that a run can end and go on.
+"""The state of a training run in one file, so that the run can be interrupted and resumed.
 
-Safetensors for all tensors and JSON in its header for the rest: nothing is pickled.
+Safetensors holds the tensors, and JSON in its header the rest: nothing is pickled.
 """
 
 import json
+import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -11,132 +12,112 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel
 
+from inference.errors import TextClassifierError
 from training.atomic import replacing
-from training.fit.objective import Objective
-from training.fit.settings import Settings
+from training.fit.settings import Settings, list_differences
+from training.fit.training_state import Progress, TrainingState
 
-# Settings that may change between two runs of one training.
-_FREE = {"data", "new_rows", "output", "teachers", "resume", "threads", "checkpoint_minutes"}
+CHECKPOINT = "checkpoint.safetensors"
+# Settings that may change when a run is resumed. The digests of data and teachers may not.
+FREE = {"data", "new_rows", "output", "teachers", "resume", "threads", "checkpoint_minutes"}
 
 
-class CheckpointError(Exception):
+class CheckpointError(TextClassifierError):
     """The checkpoint cannot be resumed; the message says why."""
 
 
 @dataclass
-class Progress:
-    """How far a run has come."""
-
-    step: int = 0
-    best: float = 0.0  # validation macro-F1
-    stale: int = 0  # validations since the best one
-    seconds: float = 0.0
-    history: list[tuple[int, float]] = field(default_factory=list)  # step, macro-F1
-
-    def record(self) -> dict[str, object]:
-        """What the training record says of it."""
-        seconds = round(self.seconds)
-        return {"steps": self.step, "seconds": seconds, "validation_macro_f1": self.history}
-
-
-@dataclass(frozen=True)
-class Training:
-    """What changes as a run goes on: weights, their running mean, moments, loss scale."""
-
-    objective: Objective
-    replica: torch.nn.Module  # the objective as a step calls it; the same weights
-    average: AveragedModel
-    optimizer: torch.optim.Optimizer
-    scaler: torch.amp.GradScaler
-
-    @property
-    def averaged(self) -> Objective:
-        """The objective with the mean of its weights."""
-        objective: Objective = self.average.get_submodule("module")  # type: ignore[assignment]
-        return objective
-
-
-@dataclass(frozen=True)
 class Checkpoint:
-    """The file that holds a run's state, and what a run must share with it to go on from it."""
+    """The file that holds the state of a run, and what a run must share with it to resume it."""
 
     path: Path
     settings: Settings
     dataset_sha256: str
     teachers: dict[str, str]  # SHA-256 of their weights
+    saved_at: float = field(default_factory=time.monotonic)
 
-    def save(self, training: Training, progress: Progress) -> None:
-        """Write the state, in the place of the last one."""
+    def is_due(self) -> bool:
+        """Whether the last checkpoint is older than the settings allow."""
+        return time.monotonic() - self.saved_at > self.settings.checkpoint_minutes * 60
+
+    def save(self, state: TrainingState, progress: Progress) -> None:
+        """Write the state, replacing the last one."""
         tensors = {
-            f"objective.{name}": value for name, value in training.objective.state_dict().items()
+            **_prefix("objective.", state.objective.state_dict()),
+            **_prefix("average.", state.average.state_dict()),
         }
-        tensors |= {
-            f"average.{name}": value for name, value in training.average.state_dict().items()
-        }
-        for index, state in training.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{index}.{name}": value for name, value in state.items()}
+        for index, moments in state.optimizer.state_dict()["state"].items():
+            tensors |= _prefix(f"optimizer.{index}.", moments)
         tensors["random.cpu"] = torch.get_rng_state()
         if torch.cuda.is_available():
             tensors["random.cuda"] = torch.cuda.get_rng_state()
         header = {
-            "identity": json.dumps(self._identity()),
+            "identity": json.dumps(self._identify()),
             "progress": json.dumps(asdict(progress)),
-            "scaler": json.dumps(training.scaler.state_dict()),
+            "scaler": json.dumps(state.scaler.state_dict()),
         }
-        whole = {name: value.contiguous() for name, value in tensors.items()}
+        contiguous = {name: value.contiguous() for name, value in tensors.items()}
         with replacing(self.path) as temporary:
-            save_file(whole, temporary, header)
+            save_file(contiguous, temporary, header)
+        self.saved_at = time.monotonic()
 
-    def load(self, training: Training) -> Progress:
-        """Put the state into the model, optimizer, scaler and random generators.
+    def load(self, state: TrainingState) -> Progress:
+        """Restore the model, optimizer, scaler and random generators.
 
         Raises:
-            CheckpointError: there is no whole checkpoint, or other settings or data made it.
+            CheckpointError: there is no intact checkpoint, or it has other settings or data.
         """
-        if not self.path.is_file():
-            raise CheckpointError(f"no checkpoint to resume: {self.path}")
-        try:
-            with safe_open(self.path, "pt") as file:
-                header = file.metadata()
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except SafetensorError as error:
-            raise CheckpointError(f"{self.path} is damaged: {error}") from error
-        self._check(json.loads(header["identity"]))
-        training.objective.load_state_dict(_under("objective.", tensors))
-        training.average.load_state_dict(_under("average.", tensors))
-        state: dict[int, dict[str, Tensor]] = {}
-        for name, value in _under("optimizer.", tensors).items():
+        header, tensors = self._read()
+        self._require_same_run(json.loads(header["identity"]))
+        state.objective.load_state_dict(_select("objective.", tensors))
+        state.average.load_state_dict(_select("average.", tensors))
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, value in _select("optimizer.", tensors).items():
             index, _, key = name.partition(".")
-            state.setdefault(int(index), {})[key] = value
-        groups = training.optimizer.state_dict()["param_groups"]
-        training.optimizer.load_state_dict({"state": state, "param_groups": groups})
-        training.scaler.load_state_dict(json.loads(header["scaler"]))
+            moments.setdefault(int(index), {})[key] = value
+        groups = state.optimizer.state_dict()["param_groups"]
+        state.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+        state.scaler.load_state_dict(json.loads(header["scaler"]))
         torch.set_rng_state(tensors["random.cpu"])
         if "random.cuda" in tensors and torch.cuda.is_available():
             torch.cuda.set_rng_state(tensors["random.cuda"])
         progress = json.loads(header["progress"])
-        progress["history"] = [(step, score) for step, score in progress["history"]]
+        progress["history"] = [(step, f1) for step, f1 in progress["history"]]
         return Progress(**progress)
 
-    def _identity(self) -> dict[str, object]:
-        fixed = {name: value for name, value in asdict(self.settings).items() if name not in _FREE}
-        digests = {"teachers": sorted(self.teachers.values())}
-        return fixed | digests | {"dataset_sha256": self.dataset_sha256}
+    def delete(self) -> None:
+        """Delete the file, which a finished run no longer needs."""
+        self.path.unlink(missing_ok=True)
 
-    def _check(self, saved: dict[str, object]) -> None:
-        for name, value in self._identity().items():
-            if saved.get(name) != value:
-                what = name.replace("_", "-")
-                raise CheckpointError(
-                    f"{self.path} was made with {what} {saved.get(name)}, not {value}"
-                )
+    def _read(self) -> tuple[dict[str, str], dict[str, Tensor]]:
+        if not self.path.is_file():
+            raise CheckpointError(f"no checkpoint to resume: {self.path}")
+        try:
+            with safe_open(self.path, "pt") as file:
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+                return file.metadata(), tensors
+        except SafetensorError as error:
+            raise CheckpointError(f"{self.path} is damaged: {error}") from error
+
+    def _identify(self) -> dict[str, object]:
+        fixed = self.settings.model_dump(exclude=FREE, exclude_defaults=True)
+        teachers = sorted(self.teachers.values())
+        return {**fixed, "teachers": teachers, "dataset_sha256": self.dataset_sha256}
+
+    def _require_same_run(self, saved: dict[str, object]) -> None:
+        differences = list_differences(saved, self._identify())
+        if differences:
+            raise CheckpointError(f"{self.path} was made with {'; '.join(differences)}")
 
 
-def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def _prefix(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {f"{prefix}{name}": tensor for name, tensor in tensors.items()}
+
+
+def _select(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {
-        name.removeprefix(prefix): value
-        for name, value in tensors.items()
+        name.removeprefix(prefix): tensor
+        for name, tensor in tensors.items()
         if name.startswith(prefix)
     }

@@ -1,24 +1,18 @@
-"""What a training step makes smaller: the label's loss and, beside it, the group's."""
+"""The training loss: that of the labels and, if asked for, that of the groups."""
 
-import copy
-import math
-from collections.abc import Iterator, Sequence
-
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 from transformers import DistilBertForSequenceClassification
 
 
 class Objective(torch.nn.Module):
-    """A classifier and, beside its own head, one that tells a text's group.
+    """A classifier with, during training, a second head that tells the groups apart.
 
-    Texts of one group (the headlines of one story) share a label. To tell their story apart from
-    thousands of others takes far more of a text than to tell its label from a few, so each text
+    Texts of one group (the headlines of one story) share a label. To tell their story from
+    thousands of others takes far more of a text than to choose one of a few labels, so each text
     teaches the encoder more (multi-task learning, Caruana 1997,
-    https://doi.org/10.1023/A:1007379606734).
+    https://doi.org/10.1023/A:1007379606734). The second head is dropped after training.
     """
 
     def __init__(
@@ -35,7 +29,7 @@ class Objective(torch.nn.Module):
         self.label_smoothing = label_smoothing
 
     def forward(self, inputs: Tensor, mask: Tensor, targets: Tensor, groups: Tensor) -> Tensor:
-        """The mean loss of a batch.
+        """Return the mean loss of a batch.
 
         Args:
             inputs: token ids, shape (texts, tokens).
@@ -49,42 +43,3 @@ class Objective(torch.nn.Module):
             scores = self.group_head(output.hidden_states[-1][:, 0])
             loss = loss + self.group_loss * cross_entropy(scores.float(), groups)
         return loss
-
-    def classifiers(
-        self, labels_of_groups: NDArray[np.int64], labels: Sequence[str]
-    ) -> Iterator[DistilBertForSequenceClassification]:
-        """What was learnt, as one classifier for each head.
-
-        The second has an output a group, named by the group's label, and a label is as probable
-        as all of its groups. It knows the stories it was trained on, which is worth much where
-        the texts to come are of the same ones, and nothing where they are not.
-        """
-        yield self.model
-        if self.group_head is not None and set(labels_of_groups) == set(range(len(labels))):
-            names = [labels[label] for label in labels_of_groups]
-            yield _grouped(self.model, self.group_head, names)
-
-
-def _grouped(
-    model: DistilBertForSequenceClassification, head: torch.nn.Linear, names: Sequence[str]
-) -> DistilBertForSequenceClassification:
-    """A classifier of a head on the first token's state, each output named by a label.
-
-    DistilBERT's head has a layer with a ReLU before it. Here that layer passes the state
-    through, lifted above the least value that can come out of a layer norm; the head's bias
-    takes the lift off again.
-    """
-    grouped, outputs = copy.deepcopy(model), copy.deepcopy(head)
-    norm = grouped.distilbert.transformer.layer[-1].output_layer_norm
-    lift = (norm.weight.abs() * math.sqrt(norm.weight.numel()) + norm.bias.abs()).max().data
-    torch.nn.init.eye_(grouped.pre_classifier.weight)
-    torch.nn.init.constant_(grouped.pre_classifier.bias, lift)
-    ranks = model.config.label2id
-    order = sorted(range(len(names)), key=lambda group: ranks[names[group]])  # as labels are
-    outputs.weight.data = outputs.weight.data[order]
-    outputs.bias.data = outputs.bias.data[order] - lift * outputs.weight.data.sum(dim=1)
-    grouped.classifier = outputs
-    grouped.num_labels = len(names)
-    grouped.config.id2label = {index: names[group] for index, group in enumerate(order)}
-    grouped.config.label2id = {name: index for index, name in grouped.config.id2label.items()}
-    return grouped

@@ -1,7 +1,7 @@
-"""One training run by several processes of one machine, as ``torchrun`` starts them.
+"""Train in several processes on one machine, as `torchrun` starts them.
 
-Every process holds the whole model and takes its share of each batch, gradients are averaged
-over all, and so every process makes the same step. One of them, the leader, validates and saves.
+Every process holds the whole model and takes its share of each batch. Gradients are averaged over
+all processes, so they all make the same step. One of them, the leader, validates and saves.
 """
 
 import os
@@ -18,7 +18,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 @dataclass(frozen=True)
 class Group:
-    """The processes of a run and the place of this one among them."""
+    """The processes of a run, and which of them this one is."""
 
     rank: int
     size: int
@@ -26,44 +26,51 @@ class Group:
 
     @property
     def leads(self) -> bool:
-        """Whether this process is the one that validates and saves."""
+        """Whether this is the process that validates and saves."""
         return self.rank == 0
 
-    def replica(self, model: torch.nn.Module) -> torch.nn.Module:
-        """The model, its gradients averaged over the group in each backward pass."""
+    def replicate(self, model: torch.nn.Module) -> torch.nn.Module:
+        """Return a model whose gradients are averaged over the group in each backward pass."""
         if self.size == 1:
             return model
         return DistributedDataParallel(model, broadcast_buffers=False)
 
-    def share(self, batch: NDArray[np.intp]) -> tuple[NDArray[np.intp], float]:
-        """This process's rows of a batch, and what to multiply their mean loss by.
+    def take_share(self, batch: NDArray[np.intp]) -> tuple[NDArray[np.intp], float]:
+        """Return this process's rows of a batch, and the weight of their mean loss.
 
-        The mean of the group's weighted losses is the mean loss of the batch, though the rows
-        may not divide evenly. Without a row, it takes another's, for nothing: all must join in.
+        The mean of the weighted losses over the group is the mean loss of the batch, even if the
+        rows do not divide evenly. A process without rows takes one of another process at weight 0,
+        because all of them must join in the backward pass.
         """
         rows = batch[self.rank :: self.size]
         return (rows if rows.size else batch[:1]), rows.size * self.size / batch.size
 
-    def any(self, flag: bool) -> bool:
-        """Whether the flag is set in any process; all must ask."""
+    def reduce_any(self, flag: bool) -> bool:
+        """Return whether the flag is set in any process; all processes must call this."""
         if self.size == 1:
             return flag
         flags = torch.tensor(int(flag), device=self.device)
         distributed.all_reduce(flags, distributed.ReduceOp.MAX)
         return bool(flags.item())
 
-    def of_leader(self, value: float) -> float:
-        """The leader's value; all must ask."""
+    def broadcast(self, value: float) -> float:
+        """Return the leader's value; all processes must call this."""
         if self.size == 1:
             return value
         values = torch.tensor(value, dtype=torch.float64, device=self.device)
         distributed.broadcast(values, src=0)
         return float(values.item())
 
+    def barrier(self) -> None:
+        """Wait until every process has called this."""
+        if self.size > 1:
+            on_gpu = self.device.type == "cuda"
+            distributed.barrier(device_ids=[torch.cuda.current_device()] if on_gpu else None)
+
 
 @contextmanager
 def process_group() -> Iterator[Group]:
-    """This process's group: what torchrun's variables say, or this process alone."""
+    """Join the processes that `torchrun` has started, or train in this process alone."""
     rank, size = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
     has_gpu = torch.cuda.is_available()
     device = torch.device("cuda" if has_gpu else "cpu")

@@ -1,26 +1,158 @@
-"""How a model was made: by which code, on which rows."""
+"""How a model was made: by which code, with which settings, on which rows.
+
+`train` writes it to `training.json`; a bundle's manifest holds it as `training`.
+"""
 
 import hashlib
 import json
 import os
 import subprocess
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from training.data.examples import DataError, Dataset
-from training.data.split import Split
+from training.data.split import RowNumbers, Split
 from training.fit.settings import Settings
 
-# The settings that decide which rows are held out; with the data's digest they name the rows.
+RECORD, WEIGHTS = "training.json", "model.safetensors"
+# The settings that decide which rows are held out; with the data's digest they identify the rows.
 ROW_SETTINGS = ("task", "text_column", "label_column", "group_column", "max_rows", "seed")
 
 
-def source_commit() -> str | None:
-    """The commit of this code, with a mark if it was changed since.
+class RowCounts(BaseModel):
+    """The sizes of a split."""
 
-    Outside git, as in a training job, what SOURCE_COMMIT says, or none.
+    model_config = ConfigDict(frozen=True)
+
+    train: int
+    validation: int
+    test: int
+
+    @classmethod
+    def count(cls, numbers: RowNumbers) -> Self:
+        """Count the rows of each part."""
+        return cls(
+            train=len(numbers.train), validation=len(numbers.validation), test=len(numbers.test)
+        )
+
+
+class TrainingRecord(BaseModel):
+    """Everything that is known about how a model was made.
+
+    Fields that are None were not recorded: by an older version, or because they mean nothing for
+    this model (a soup takes no steps). An invalid record raises DataError.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    settings: Settings
+    labels: tuple[str, ...]  # in output order
+    dataset_sha256: str  # of the data file, and of new rows that were joined to it
+    split: str
+    new_rows: int = 0
+    rows: RowCounts
+    base_sha256: str | None = None  # None for a base model from a hub
+    teachers: dict[str, str] = {}  # SHA-256 of the weights by folder name
+    commit: str | None = None
+    steps: int | None = None
+    seconds: int | None = None
+    # Of every validation, as (step, macro-F1); a soup is validated once.
+    validation_macro_f1: float | list[tuple[int, float]] | None = None
+    time: str | None = None  # ISO 8601, when the model was finished
+    soup: tuple["SoupIngredient", ...] | None = None
+    base_share: float | None = None
+
+    @classmethod
+    def begin(cls, settings: Settings, dataset: Dataset, rows: Split) -> Self:
+        """Record what is known before the first step."""
+        return cls(
+            settings=settings,
+            labels=dataset.task.labels,
+            dataset_sha256=dataset.sha256,
+            split=settings.split or dataset.task.default_split,
+            new_rows=sum(file.rows for file in dataset.new_files),
+            rows=RowCounts.count(rows.numbers),
+        )
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read the record of a trained model.
+
+        Raises:
+            DataError: the folder holds no finished model.
+        """
+        file = folder / RECORD
+        if not file.is_file() or not (folder / WEIGHTS).is_file():
+            raise DataError(f"no trained model in {folder}: run `textclf train` first")
+        return cls.model_validate(json.loads(file.read_text()))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the record as JSON types, without what is unknown."""
+        no_output = {"soup": {"__all__": {"settings": {"output"}}}}  # ingredients are published
+        return self.model_dump(mode="json", exclude_none=True, exclude=no_output)
+
+    def for_publication(self) -> dict[str, Any]:
+        """Return the record as JSON types, with file names in place of this machine's paths."""
+        return {**self.to_json(), "settings": public_settings(self.settings)}
+
+    @property
+    def is_split_by_story(self) -> bool:
+        """Whether the seed alone decides which stories are held out."""
+        return self.split == "story" and not self.settings.max_rows
+
+    @property
+    def best_validation(self) -> float:
+        """The best macro-F1 on the validation rows."""
+        found = self.validation_macro_f1
+        if isinstance(found, list):
+            return max(f1 for _, f1 in found)
+        return found or 0.0
+
+    @field_validator("settings", mode="before")
+    @classmethod
+    def _accept_published_settings(cls, value: object) -> object:
+        """Accept settings without an output folder, and with options that no longer exist."""
+        if not isinstance(value, Mapping):
+            return value
+        known = {name: value[name] for name in Settings.model_fields if name in value}
+        return {"output": "", **known}
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _explain(cls, value: object, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Turn a validation error into one that `textclf` prints."""
+        try:
+            return handler(value)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            name = ".".join(str(part) for part in first["loc"])
+            raise DataError(f"a training record is invalid: {name}: {first['msg']}") from error
+
+
+class SoupIngredient(TrainingRecord):
+    """The published record of a model that went into a soup."""
+
+    model: str  # the folder's name
+    weights_sha256: str
+
+
+TrainingRecord.model_rebuild()
+
+
+def find_source_commit() -> str | None:
+    """Return the commit of this code, marked if files have changed since.
+
+    Outside git, as in a training job, SOURCE_COMMIT says it.
     """
     try:
         command = ["git", "describe", "--always", "--abbrev=40", "--dirty", "--match="]
@@ -32,120 +164,79 @@ def source_commit() -> str | None:
     return done.stdout.strip()
 
 
-def record(settings: Settings, dataset: Dataset, rows: Split) -> dict[str, Any]:
-    """The part of a training record that is known before the first step."""
-    return {
-        "settings": asdict(settings),
-        "labels": list(dataset.task.labels),
-        "dataset_sha256": dataset.sha256,
-        "split": settings.split or dataset.task.default_split,
-        "new_rows": sum(file.rows for file in dataset.new_files),
-        "rows": {
-            "train": len(rows.train),
-            "validation": len(rows.validation),
-            "test": len(rows.test),
-        },
-    }
+def hash_weights(folder: Path) -> str:
+    """Return the SHA-256 of a model's weights."""
+    with (folder / WEIGHTS).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def base_sha256(base_model: str) -> str | None:
-    """The digest of a base model's weights; none of one on a hub, or in another format."""
+def hash_base(base_model: str) -> str | None:
+    """Return the SHA-256 of a base model's weights, unless it comes from a hub."""
     try:
-        return weights_sha256(Path(base_model))
+        return hash_weights(Path(base_model))
     except OSError:
         return None
 
 
-def public_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings with names in the place of the paths of this machine."""
-    found = {**settings, "data": Path(settings["data"]).name}
-    if Path(settings["base_model"]).is_dir():
-        found["base_model"] = Path(settings["base_model"]).name
-    if settings.get("new_rows"):
-        found["new_rows"] = Path(settings["new_rows"]).name
-    teachers = settings.get("teachers", "").split(",")
-    found["teachers"] = ",".join(Path(teacher).name for teacher in teachers)
-    del found["output"]
+def public_settings(settings: Settings) -> dict[str, Any]:
+    """Return settings with file names in place of this machine's paths."""
+    found = settings.model_dump(mode="json", exclude={"output"})
+    found["data"] = Path(settings.data).name
+    if Path(settings.base_model).is_dir():
+        found["base_model"] = Path(settings.base_model).name
+    found["new_rows"] = Path(settings.new_rows).name
+    found["teachers"] = ",".join(Path(teacher).name for teacher in settings.teachers.split(","))
     return found
 
 
-def read_record(folder: Path) -> dict[str, Any]:
-    """The training record of a model folder.
+def require_same_rows(record: TrainingRecord, other: TrainingRecord) -> None:
+    """Refuse two models if one may have learnt what the other is tested on.
 
     Raises:
-        DataError: the folder holds no finished model.
+        DataError: they held out different rows; the message says by which settings.
     """
-    file = folder / "training.json"
-    if not file.is_file() or not (folder / "model.safetensors").is_file():
-        raise DataError(f"no trained model in {folder}: run training.fit.train first")
-    found: dict[str, Any] = json.loads(file.read_text())
-    return found
+    _require_equal(record, other, (*ROW_SETTINGS, "dataset_sha256", "labels", "split", "rows"))
 
 
-def require_same_stories(training: Mapping[str, Any], other: Mapping[str, Any]) -> None:
-    """Refuse two models that held out other stories, whatever rows each was trained on.
+def require_same_stories(record: TrainingRecord, other: TrainingRecord) -> None:
+    """Refuse two models that held out different stories, whatever rows they were trained on.
 
-    By its seed alone is a story held out, so a model trained on more rows held out the same ones.
+    The seed alone decides whether a story is held out, so a model that was trained on more rows
+    still held out the same stories.
 
     Raises:
-        DataError: they did not, or one of the training records does not say.
+        DataError: they held out different stories, or were not split by story.
     """
-    known = ("dataset_sha256", "rows")
-    named, other_named = (
-        {name: value for name, value in _rows_named(each).items() if name not in known}
-        for each in (training, other)
-    )
-    _require_equal(named, other_named, "stories")
-    if not _by_story(named):
+    _require_equal(record, other, (*ROW_SETTINGS, "labels", "split"), what="stories")
+    if not record.is_split_by_story:
         raise DataError("only a story split of all rows holds out the same stories again")
 
 
-def require_same_rows(training: Mapping[str, Any], other: Mapping[str, Any]) -> None:
-    """Refuse two models of which one may have learnt what the other is tested on.
+def require_base_held_out(record: TrainingRecord) -> None:
+    """Refuse to start from a model of the same task that learnt rows which are held out now.
 
     Raises:
-        DataError: their training records name other rows, or one of them names none.
+        DataError: the base model held out other rows or, after a story split, other stories.
     """
-    _require_equal(_rows_named(training), _rows_named(other), "rows")
-
-
-def require_base_held_out(training: Mapping[str, Any]) -> None:
-    """Refuse to go on from a model of the same task that learnt what is held out now.
-
-    Raises:
-        DataError: it held out other rows, and of a story split also other stories.
-    """
-    folder = Path(training["settings"]["base_model"])
-    base = read_record(folder) if (folder / "training.json").is_file() else None
-    if base is None or base["settings"]["task"] != training["settings"]["task"]:
+    folder = Path(record.settings.base_model)
+    if not (folder / RECORD).is_file():
         return
-    if _by_story(_rows_named(training)):
-        require_same_stories(training, base)
+    base = TrainingRecord.read(folder)
+    if base.settings.task != record.settings.task:
+        return
+    if record.is_split_by_story:
+        require_same_stories(record, base)
     else:
-        require_same_rows(training, base)
+        require_same_rows(record, base)
 
 
-def _by_story(named: Mapping[str, Any]) -> bool:
-    """Whether the seed alone decides which stories are held out."""
-    return named["split"] == "story" and not named["max_rows"]
-
-
-def _require_equal(named: Mapping[str, Any], other: Mapping[str, Any], what: str) -> None:
-    differ = [name for name in named if named[name] != other[name]]
+def _require_equal(
+    record: TrainingRecord, other: TrainingRecord, names: Sequence[str], what: str = "rows"
+) -> None:
+    differ = [name for name in names if _get(record, name) != _get(other, name)]
     if differ:
         raise DataError(f"the models did not hold out the same {what}: {', '.join(differ)}")
 
 
-def _rows_named(training: Mapping[str, Any]) -> dict[str, Any]:
-    try:
-        settings = {name: training["settings"][name] for name in ROW_SETTINGS}
-        names = ("dataset_sha256", "labels", "split", "rows")
-        return {**settings, **{name: training[name] for name in names}}
-    except KeyError as error:
-        raise DataError(f"a bundle's manifest does not say its {error}") from None
-
-
-def weights_sha256(folder: Path) -> str:
-    """The digest of a model's weights."""
-    with (folder / "model.safetensors").open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _get(record: TrainingRecord, name: str) -> object:
+    return getattr(record.settings if name in ROW_SETTINGS else record, name)

@@ -1,185 +1,208 @@
-"""The settings of a training run: a frozen dataclass turned into command-line options."""
+"""The settings of a training run; pydantic checks their limits for every command that trains."""
 
-import argparse
 import shlex
-from collections.abc import Container, Sequence
-from dataclasses import MISSING, dataclass, field, fields
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping
+from typing import Annotated, Literal, Self
 
-from training.data.examples import DataError, Dataset
-from training.data.new_rows import join
-from training.data.read import read
-from training.data.split import SPLITS, Split, sample, split
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
 from training.tasks import TASKS, Task, custom_task
 
-
-def _setting(default: Any, text: str) -> Any:
-    return field(default=default, metadata={"help": text})
+SHORTEST = 3  # wordpieces: [CLS], [SEP] and one of the text
 
 
-GREATEST = {
-    "distillation": 1.0,
-    "group_loss": 100.0,
-    "label_smoothing": 0.99,
-    "masking": 0.99,
-    "averaging": 0.99999,
-}
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Everything a run depends on; each field is a command-line option."""
-
-    # what to learn from
-    data: str = _setting(MISSING, "CSV file, plain, .gz, .bz2, .xz or .zip; path or s3:// URI")
-    output: str = _setting(MISSING, "folder for the checkpoint and the model")
-    task: str = _setting("news", f"{', '.join(TASKS)}, or any name with the two columns below")
-    text_column: str = _setting("", "text column of a CSV file of your own")
-    label_column: str = _setting("", "label column of a CSV file of your own")
-    group_column: str = _setting("", "rows of one group stay on one side of the split")
-    new_rows: str = _setting("", "folder of files that came later, joined to the data")
-    new_rows_times: int = _setting(1, "times that each of them is learnt in an epoch")
-    split: str = _setting("", f"{', '.join(SPLITS)}; the task's own if not given")
-    max_rows: int = _setting(0, "use at most so many rows, for a quick run; 0 for all")
-    max_length: int = _setting(0, "wordpieces read of each text; 0 for the task's own")
-
-    # what to start from
-    base_model: str = _setting("distilbert-base-uncased", "hub id or folder, DistilBERT or BERT")
-    layers: str = _setting("", "encoder layers to keep, such as 0,2,4; all if not given")
-    vocabulary: int = _setting(0, "wordpieces to keep, the most frequent ones; 0 for all")
-
-    # whom to learn from, beside the labels
-    teachers: str = _setting("", "folders of trained models, comma-separated; their mean is taken")
-    distillation: float = _setting(0.5, "share of the target that is the teachers' answer")
-
-    # how to learn
-    epochs: float = _setting(3.0, "passes over the training rows")
-    batch_size: int = _setting(64, "texts a step")
-    learning_rate: float = _setting(1e-4, "peak; linear warm-up, then linear decay to 0")
-    warmup: float = _setting(0.06, "share of the steps spent warming up")
-    weight_decay: float = _setting(0.01, "AdamW weight decay of the matrices")
-    label_smoothing: float = _setting(0.0, "share of the target spread over all labels")
-    group_loss: float = _setting(
-        0.0, "weight of also learning which group (story) a text is of, beside its label"
-    )
-    masking: float = _setting(
-        0.0, "share of wordpieces hidden at each step, against learning by heart"
-    )
-    averaging: float = _setting(
-        0.999, "decay of the running mean of the weights, which is what is kept; 0 for the last"
-    )
-    max_grad_norm: float = _setting(1.0, "gradients are clipped to this norm")
-    evaluations: int = _setting(4, "validations an epoch; the best model is kept")
-    patience: int = _setting(4, "validations without a better macro-F1 before stopping early")
-    seed: int = _setting(42, "of the split, the new weights, the order and dropout")
-
-    # how to run
-    precision: str = _setting("auto", "fp32, bf16, fp16, or auto: what the hardware has")
-    threads: int = _setting(0, "CPU threads; 0 for one a core")
-    checkpoint_minutes: float = _setting(5.0, "time between checkpoints")
-    resume: bool = _setting(False, "go on from the checkpoint in the output folder")
-
-
-def parse(description: str, arguments: Sequence[str] | None = None) -> Settings:
-    """Settings from the command line of ``training.fit.train``."""
-    options = option_parser("training.fit.train", description).parse_args(arguments)
-    return Settings(**vars(options))
-
-
-def option_parser(
-    module: str, description: str, without: Container[str] = ()
-) -> argparse.ArgumentParser:
-    """Every setting as an option (SageMaker writes a true flag as ``--flag True``).
-
-    Args:
-        module: the command, as ``python -m`` starts it.
-        description: what ``--help`` says first.
-        without: settings that this command does not take; it is for the caller to set them.
-    """
-    parser = argparse.ArgumentParser(
-        prog=f"python -m {module}",
-        description=description,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    for option in fields(Settings):
-        if option.name in without:
-            continue
-        name, text = _flag(option.name), option.metadata["help"]
-        if option.default is MISSING:
-            parser.add_argument(name, required=True, help=text)
-        elif isinstance(option.default, bool):
-            parser.add_argument(name, nargs="?", const=True, default=False, type=truth, help=text)
-        else:
-            text += f" (default: {option.default})" if option.default else ""
-            parser.add_argument(name, type=type(option.default), default=option.default, help=text)
-    return parser
-
-
-def command(settings: Settings) -> str:
-    """The shell command that trains with these settings; what `parse` reads back to the digit."""
-    words = ["python", "-m", "training.fit.train"]
-    for option in fields(Settings):
-        value = getattr(settings, option.name)
-        if value != option.default:
-            words += [_flag(option.name), str(value)]
-    return shlex.join(words)
-
-
-def _flag(name: str) -> str:
-    return "--" + name.replace("_", "-")
-
-
-def truth(word: str) -> bool:
-    """The value of a flag that is given as a word."""
-    if word.lower() not in ("true", "false"):
-        raise argparse.ArgumentTypeError(f"{word!r} is neither true nor false")
-    return word.lower() == "true"
-
-
-def rows_of(settings: Settings) -> tuple[Dataset, Split]:
-    """The data set and its split, the same for the same settings.
-
-    Raises:
-        DataError: the task is unknown, or the data set is not what it describes.
-    """
-    task = task_of(settings)
-    for name, greatest in GREATEST.items():
-        if not 0 <= getattr(settings, name) <= greatest:
-            raise DataError(f"--{name.replace('_', '-')}: give 0 to {greatest}")
-    if settings.new_rows_times < 1 or (settings.new_rows_times > 1 and not settings.new_rows):
-        raise DataError("--new-rows-times: give 1 or more, and --new-rows")
-    if settings.group_loss and not task.table.group:
-        raise DataError("--group-loss needs groups to tell apart: name their --group-column")
-    dataset = read(settings.data, task)
-    how = settings.split or dataset.task.default_split
-    if settings.new_rows:
-        if how != "story" or settings.max_rows:
-            raise DataError(
-                "--new-rows is for all rows, split by story: others do not stay held out"
-            )
-        dataset = join(dataset, Path(settings.new_rows), settings.seed)
-    if settings.max_rows:
-        dataset = sample(dataset, settings.max_rows, settings.seed)
-    return dataset, split(dataset, how, settings.seed)
-
-
-def task_of(settings: Settings) -> Task:
-    """The task that the settings name, or that they make of a file's columns.
-
-    Raises:
-        DataError: there is no such task, or the columns contradict it.
-    """
-    text, label, group = settings.text_column, settings.label_column, settings.group_column
-    if text or label or group:
-        if not (text and label):
-            raise DataError("give both --text-column and --label-column")
-        if settings.task in TASKS:
-            raise DataError(f"--task {settings.task} has its own columns: give your task a name")
-        return custom_task(settings.task, text, label, group or None)
-    if settings.task not in TASKS:
-        raise DataError(
-            f"unknown task {settings.task!r}: choose one of {', '.join(TASKS)}, "
-            "or give --text-column and --label-column"
+def _check_length(wordpieces: int) -> int:
+    if 0 < wordpieces < SHORTEST:
+        raise ValueError(
+            "give 3 or more, to leave room for [CLS], [SEP] and a wordpiece of the text"
         )
-    return TASKS[settings.task]
+    return wordpieces
+
+
+def _check_layers(layers: str) -> str:
+    if layers and not all(layer.isdecimal() for layer in layers.split(",")):
+        raise ValueError("give the numbers of layers, such as 0,2,4")
+    return layers
+
+
+Count = Annotated[int, Field(ge=1)]
+CountOrAll = Annotated[int, Field(ge=0)]  # 0: all of them
+Share = Annotated[float, Field(ge=0, le=1)]
+ShareBelowOne = Annotated[float, Field(ge=0, lt=1)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Settings(BaseModel):
+    """Everything a training run depends on; each field is an option of `textclf train`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    # What to learn from.
+    data: Annotated[
+        str,
+        Field(min_length=1, description="CSV file, plain, .gz, .bz2, .xz or .zip; path or S3 URI."),
+    ]
+    output: Annotated[str, Field(description="Folder for the checkpoint and the model.")]
+    task: Annotated[
+        str,
+        Field(
+            min_length=1,
+            description=f"{', '.join(TASKS)}, or any name together with the two columns below.",
+        ),
+    ] = "news"
+    text_column: Annotated[str, Field(description="Text column of your own CSV file.")] = ""
+    label_column: Annotated[str, Field(description="Label column of your own CSV file.")] = ""
+    group_column: Annotated[
+        str, Field(description="Rows of one group stay on the same side of the split.")
+    ] = ""
+    new_rows: Annotated[
+        str, Field(description="Folder of rows that came later; they are added to the data.")
+    ] = ""
+    new_rows_times: Annotated[
+        Count, Field(description="How many times an epoch each of the new rows is seen.")
+    ] = 1
+    split: Annotated[
+        Literal["", "story", "random", "time", "official"],
+        Field(description="How rows are held out: story, random, time or official."),
+    ] = ""
+    max_rows: Annotated[
+        CountOrAll, Field(description="Use at most this many rows, for a quick run; 0 for all.")
+    ] = 0
+    max_length: Annotated[
+        int,
+        Field(ge=0, description="Wordpieces read of each text; 0 for the task's own limit."),
+        AfterValidator(_check_length),
+    ] = 0
+
+    # What to start from.
+    base_model: Annotated[
+        str, Field(min_length=1, description="Hub id or folder of a DistilBERT or a BERT.")
+    ] = "distilbert-base-uncased"
+    layers: Annotated[
+        str,
+        Field(description="Encoder layers to keep, such as 0,2,4; all by default."),
+        AfterValidator(_check_layers),
+    ] = ""
+    vocabulary: Annotated[
+        CountOrAll, Field(description="Most frequent wordpieces to keep; 0 for all.")
+    ] = 0
+
+    # Whom to learn from, in addition to the labels.
+    teachers: Annotated[
+        str,
+        Field(description="Folders of trained models, comma-separated; their mean is the target."),
+    ] = ""
+    distillation: Annotated[
+        Share, Field(description="Share of the target that comes from the teachers.")
+    ] = 0.5
+
+    # How to learn.
+    epochs: Annotated[Positive, Field(description="Passes over the training rows.")] = 3.0
+    batch_size: Annotated[Count, Field(description="Texts per step.")] = 64
+    learning_rate: Annotated[
+        Positive, Field(description="Peak rate; linear warm-up, then linear decay to 0.")
+    ] = 1e-4
+    warmup: Annotated[ShareBelowOne, Field(description="Share of the steps spent warming up.")] = (
+        0.06
+    )
+    weight_decay: Annotated[NotNegative, Field(description="AdamW weight decay.")] = 0.01
+    label_smoothing: Annotated[
+        ShareBelowOne, Field(description="Share of the target spread over all labels.")
+    ] = 0.0
+    group_loss: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=100,
+            description="Weight of a second loss: telling the groups (stories) apart.",
+        ),
+    ] = 0.0
+    masking: Annotated[
+        ShareBelowOne, Field(description="Share of wordpieces masked at each step.")
+    ] = 0.0
+    averaging: Annotated[
+        ShareBelowOne,
+        Field(description="Decay of the moving average of the weights; 0 for none."),
+    ] = 0.999
+    max_grad_norm: Annotated[Positive, Field(description="Gradients are clipped to this norm.")] = (
+        1.0
+    )
+    evaluations: Annotated[
+        Count, Field(description="Validations per epoch; the best model is kept.")
+    ] = 4
+    patience: Annotated[
+        Count, Field(description="Validations without improvement before stopping early.")
+    ] = 4
+    seed: Annotated[
+        int,
+        Field(ge=0, lt=2**32, description="Of the split, the new weights, the order and dropout."),
+    ] = 42
+
+    # How to run.
+    precision: Annotated[
+        Literal["auto", "fp32", "bf16", "fp16"],
+        Field(description="Of matrix products; auto picks what the hardware is fast at."),
+    ] = "auto"
+    threads: Annotated[CountOrAll, Field(description="CPU threads; 0 for one per core.")] = 0
+    checkpoint_minutes: Annotated[
+        NotNegative, Field(description="Time between checkpoints; 0 for one after each step.")
+    ] = 5.0
+    resume: Annotated[
+        bool, Field(description="Continue from the checkpoint in the output folder.")
+    ] = False
+
+    @model_validator(mode="after")
+    def _check_combinations(self) -> Self:
+        if bool(self.text_column) != bool(self.label_column) or (
+            self.group_column and not self.text_column
+        ):
+            raise ValueError("give both --text-column and --label-column")
+        if self.text_column and self.task in TASKS:
+            raise ValueError(f"--task {self.task} has its own columns: give your task another name")
+        if not self.text_column and self.task not in TASKS:
+            raise ValueError(
+                f"unknown task {self.task!r}: choose one of {', '.join(TASKS)}, "
+                "or give --text-column and --label-column"
+            )
+        if self.new_rows_times > 1 and not self.new_rows:
+            raise ValueError("--new-rows-times needs --new-rows")
+        if self.new_rows and (self.split not in ("", "story") or self.max_rows):
+            raise ValueError(
+                "--new-rows needs all rows, split by story: "
+                "otherwise rows that are held out could change sides"
+            )
+        if self.group_loss and not self.find_task().layout.group:
+            raise ValueError("--group-loss needs groups to tell apart: give --group-column")
+        return self
+
+    def find_task(self) -> Task:
+        """Return the task that the settings name, or make one of a file's columns."""
+        if not self.text_column:
+            return TASKS[self.task]
+        return custom_task(
+            self.task, self.text_column, self.label_column, self.group_column or None
+        )
+
+    def to_command(self) -> str:
+        """Return the shell command that trains with these settings."""
+        words = ["textclf", "train"]
+        for name, value in self.model_dump(exclude_defaults=True).items():
+            words.append(f"--{name.replace('_', '-')}")
+            words += [] if value is True else [str(value)]
+        return shlex.join(words)
+
+
+def list_differences(saved: Mapping[str, object], current: Mapping[str, object]) -> list[str]:
+    """Compare what identifies two runs; a difference reads like ``seed 42, not 1``.
+
+    A setting that is missing is at its default. So runs of two versions compare equal even if one
+    of the versions lacks a setting, as long as the other run leaves it at its default.
+    """
+    defaults = {name: field.default for name, field in Settings.model_fields.items()}
+    before, after = {**defaults, **saved}, {**defaults, **current}
+    return [
+        f"{name.replace('_', '-')} {before.get(name)}, not {after.get(name)}"
+        for name in before | after
+        if before.get(name) != after.get(name)
+    ]

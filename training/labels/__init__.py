@@ -1,1 +1,1 @@
-"""What is wrong with labels."""
+"""Find and fix what is wrong with labels."""

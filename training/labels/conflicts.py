@@ -1,4 +1,4 @@
-"""Texts that repeat, and repeats that carry different labels."""
+"""Texts that repeat, and repeats with different labels."""
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from training.data.examples import Example, normalise
 
 
-def repeats(examples: Sequence[Example]) -> dict[str, int]:
-    """How many texts repeat, and how many carry more than one label.
+def count_conflicts(examples: Sequence[Example]) -> dict[str, int]:
+    """Count texts that repeat, and those that have more than one label.
 
-    Texts are equal here when they are so without case and punctuation. ``outvoted_rows`` have
-    another label than most rows of their text: no classifier of texts can be right about them
-    and about the others.
+    Texts are equal here if they differ only in case and punctuation. ``outvoted_rows`` have a
+    different label than most rows of their text: no classifier of texts can be right about both.
     """
     labels: defaultdict[str, Counter[int]] = defaultdict(Counter)
     for example in examples:

@@ -1,1 +1,1 @@
-"""Ways to improve a model: soup, search."""
+"""Ways to improve a model: average several, search for better settings."""

@@ -1,22 +1,11 @@
-r"""Search for the settings of training that do best on the validation rows.
+"""Search for the settings that do best on the validation rows; the test rows take no part.
 
-    python -m training.recipes.search --trials 30 --data newsCorpora.csv.xz --output build/search \
-        --max-rows 60000 --epochs 2
-
-Searched for are the learning rate, weight decay, masking, label smoothing and, where the task has
-groups, the weight of the group loss. Each trial is a run of `training.fit.train`, whose other options
-are taken. The test rows take no part.
-
-The same command after Ctrl-C, or with more trials, goes on. What every trial gave, the worse ones
-too, is in `trials.md`; of their models only the best is kept, in its `trial-…` folder. At the end
-the command that trains the best again is printed.
+Each trial is a training run in a folder of its own, and only the best model is kept. The journal
+of the trials lets an interrupted search continue.
 """
 
 import os
 import shutil
-import sys
-from collections.abc import Sequence
-from dataclasses import asdict, replace
 from pathlib import Path
 
 import optuna
@@ -25,157 +14,156 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
+from inference.errors import InterruptedRunError, TextClassifierError
 from training.atomic import write_text
-from training.data.examples import DataError
-from training.fit import checkpoint, distilbert
+from training.fit.checkpoint import CHECKPOINT
 from training.fit.process_group import process_group
-from training.fit.settings import Settings, command, option_parser, rows_of, task_of
-from training.fit.train import INTERRUPTED, InterruptedRunError, train
+from training.fit.rows import load_dataset
+from training.fit.settings import Settings, list_differences
+from training.fit.train import train
+from training.recipes.ranges import RANGES, Range
 
-SPACE: dict[str, BaseDistribution] = {
-    "learning_rate": FloatDistribution(3e-5, 6e-4, log=True),
-    "weight_decay": FloatDistribution(1e-3, 1e-1, log=True),
-    "masking": FloatDistribution(0.0, 0.3),
-    "label_smoothing": FloatDistribution(0.0, 0.2),
-    "group_loss": FloatDistribution(0.0, 1.0),
-}
-# Settings that may change between two runs of one search; the data's digest stands for its path.
-_FREE = {"data", "output", "threads", "checkpoint_minutes"}
+JOURNAL, TABLE = "trials.journal", "trials.md"
+# Settings that may change between two runs of a search; the digest of the data may not.
+FREE = {"data", "output", "threads", "checkpoint_minutes"}
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Search; returns the exit code."""
-    parser = option_parser("training.recipes.search", __doc__ or "", without={*SPACE, "resume"})
-    text = "trials in all, with those of earlier runs (default: 30)"
-    parser.add_argument("--trials", type=positive_int, default=30, help=text)
-    given = vars(parser.parse_args(arguments))
-    trials = given.pop("trials")
-    if os.environ.get("WORLD_SIZE", "1") != "1":
-        print("error: a search is one process; start it without torchrun", file=sys.stderr)
-        return 1
-    try:
-        search(Settings(**given), trials)
-    except (DataError, distilbert.ModelError, checkpoint.CheckpointError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except (KeyboardInterrupt, InterruptedRunError):
-        print("interrupted; the same command goes on", file=sys.stderr)
-        return INTERRUPTED
-    return 0
-
-
-def positive_int(word: str) -> int:
-    """The value of an option that counts something."""
-    number = int(word)
-    if number < 1:
-        raise ValueError(word)
-    return number
+class SearchError(TextClassifierError):
+    """The search cannot run, or cannot continue an earlier one; the message says why."""
 
 
 def search(settings: Settings, trials: int) -> None:
-    """Run what is missing of so many trials, and write their table.
+    """Run trials until there are as many as asked for; print their table and the best command.
 
     Trials are chosen by a tree-structured Parzen estimator (Bergstra et al. 2011,
     https://papers.nips.cc/paper/4443).
 
+    Args:
+        settings: what all trials share; the settings in ``RANGES`` are varied.
+        trials: how many, including those of earlier runs of this search.
+
     Raises:
-        DataError: the data is not there or not right, or the folder is another search's.
-        ModelError, CheckpointError: what a trial needs is not there or not right.
-        InterruptedRunError: SIGINT or SIGTERM came; the trial is taken up again next time.
+        SearchError: the folder holds another search, or there are several processes.
+        DataError, ModelError, CheckpointError: something that a trial needs is missing or wrong.
+        InterruptedRunError: SIGINT or SIGTERM came; the next search resumes the trial.
     """
+    if os.environ.get("WORLD_SIZE", "1") != "1":
+        raise SearchError("a search is one process: start it without torchrun")
     output = Path(settings.output)
-    identity = identity_of(settings)
+    identity = identify(settings)
     output.mkdir(parents=True, exist_ok=True)
+    study = open_study(output)
+    if list_finished(study):
+        require_same_search(study.user_attrs["identity"], identity, output)
+    else:  # nothing to compare with yet, so that a wrong base model, say, can be corrected
+        study.set_user_attr("identity", identity)
+
+    while len(list_finished(study)) < trials:
+        trial = choose_trial(study, settings)
+        # A trial that is interrupted here stays RUNNING, and is resumed by the next search.
+        study.tell(trial.number, run_trial(trial_settings(trial, settings)))
+        write_text(output / TABLE, format_table(study))
+        for worse in list_finished(study)[1:]:
+            shutil.rmtree(trial_settings(worse, settings).output, ignore_errors=True)
+
+    best = trial_settings(list_finished(study)[0], settings)
+    again = best.model_copy(update={"output": str(output / "best")})
+    print(format_table(study))
+    print(f"The best model is in {best.output}; to train it again:")
+    print(again.to_command())
+
+
+def open_study(output: Path) -> optuna.Study:
+    """Open the journal of the trials, or start one."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(
-        storage=JournalStorage(JournalFileBackend(str(output / "trials.journal"))),
+    return optuna.create_study(
+        storage=JournalStorage(JournalFileBackend(str(output / JOURNAL))),
         study_name="search",
         direction="maximize",
         load_if_exists=True,
     )
-    if finished(study):
-        require_same(identity, study.user_attrs["identity"], output)
-    else:  # settings that no trial could run with, such as a missing base model, may be mended
-        study.set_user_attr("identity", identity)
-    while len(finished(study)) < trials:
-        trial = next_trial(study, settings)
-        # An interruption tells nothing, so that the trial stays RUNNING.
-        study.tell(trial.number, score(settings_of(trial, settings)))
-        write_text(output / "trials.md", table(study))
-        for worse in finished(study)[1:]:  # most are gone already
-            shutil.rmtree(settings_of(worse, settings).output, ignore_errors=True)
-    best = settings_of(finished(study)[0], settings)
-    print(table(study))
-    print(f"the best model is in {best.output}; to train it again:")
-    print(command(replace(best, output=str(output / "best"))))
 
 
-def identity_of(settings: Settings) -> dict[str, object]:
-    """What all trials of a search share: fixed settings, ranges of the others, the data's digest.
-
-    Raises:
-        DataError: the task is unknown, or the data set is not what it describes.
-    """
-    dataset, _ = rows_of(settings)
-    fixed = {name: value for name, value in asdict(settings).items() if name not in _FREE}
-    ranges = {name: str(distribution) for name, distribution in SPACE.items()}
-    return fixed | ranges | {"dataset_sha256": dataset.sha256}
+def make_distribution(limits: Range) -> FloatDistribution:
+    """Return the distribution that Optuna draws a setting from."""
+    return FloatDistribution(limits.low, limits.high, log=limits.log)
 
 
-def require_same(identity: dict[str, object], saved: dict[str, object], output: Path) -> None:
-    """Refuse to compare trials of other settings or data.
+def make_space(settings: Settings) -> dict[str, BaseDistribution]:
+    """Return the distributions to draw from; tasks without groups have no group loss."""
+    has_groups = settings.find_task().layout.group is not None
+    return {
+        name: make_distribution(limits)
+        for name, limits in RANGES.items()
+        if has_groups or name != "group_loss"
+    }
+
+
+def identify(settings: Settings) -> dict[str, object]:
+    """Return what all trials of a search share: fixed settings, ranges, the digest of the data.
 
     Raises:
-        DataError: the search in the folder had others; the message says which.
+        DataError: the data set is not what its task describes.
     """
-    differ = [
-        f"{name.replace('_', '-')} {saved.get(name)}, not {value}"
-        for name, value in identity.items()
-        if saved.get(name) != value
-    ]
-    if differ:
-        raise DataError(
-            f"the search in {output} was made with {'; '.join(differ)}: give another --output"
+    fixed = settings.model_dump(exclude=FREE, exclude_defaults=True)
+    ranges = {name: str(make_distribution(limits)) for name, limits in RANGES.items()}
+    return {**fixed, **ranges, "dataset_sha256": load_dataset(settings).sha256}
+
+
+def require_same_search(
+    saved: dict[str, object], identity: dict[str, object], output: Path
+) -> None:
+    """Refuse to mix trials of different settings or data.
+
+    Raises:
+        SearchError: the search in the folder differs; the message says how.
+    """
+    differences = list_differences(saved, identity)
+    if differences:
+        raise SearchError(
+            f"the search in {output} was made with {'; '.join(differences)}: give another --output"
         )
 
 
-def next_trial(study: optuna.Study, settings: Settings) -> optuna.Trial | FrozenTrial:
-    """The trial that was interrupted, or else a new one."""
-    space = dict(SPACE)
-    if not task_of(settings).table.group:
-        del space["group_loss"]
+def choose_trial(study: optuna.Study, settings: Settings) -> optuna.Trial | FrozenTrial:
+    """Return the trial that was interrupted, or a new one."""
+    space = make_space(settings)
     for trial in study.get_trials(states=[TrialState.RUNNING]):
         if trial.params.keys() == space.keys():
             return trial
         study.tell(trial.number, state=TrialState.FAIL)  # interrupted while it was being chosen
-    # A seed for each trial, not for each process: a search that goes on repeats none, and
-    # chooses what it would have chosen had it not been interrupted.
+    # A seed for each trial instead of one for the process: a search that continues repeats no
+    # trial, and chooses those that it would have chosen without the interruption.
     study.sampler = optuna.samplers.TPESampler(seed=settings.seed + len(study.trials))
     return study.ask(space)
 
 
-def settings_of(trial: optuna.Trial | FrozenTrial, settings: Settings) -> Settings:
-    """The settings of a trial, which has a folder of its own."""
+def trial_settings(trial: optuna.Trial | FrozenTrial, settings: Settings) -> Settings:
+    """Return the settings of a trial, with its own folder."""
     folder = Path(settings.output) / f"trial-{trial.number}"
-    return replace(settings, **trial.params, output=str(folder))
+    return settings.model_copy(update={**trial.params, "output": str(folder)})
 
 
-def score(settings: Settings) -> float:
-    """Train, from a checkpoint if there is one; the best macro-F1 on validation rows."""
-    resume = (Path(settings.output) / "checkpoint.safetensors").exists()
-    with process_group() as group:
-        return train(replace(settings, resume=resume), group).best
+def run_trial(settings: Settings) -> float:
+    """Train, from a checkpoint if there is one; returns the best macro-F1 on validation rows."""
+    resume = (Path(settings.output) / CHECKPOINT).exists()
+    try:
+        with process_group() as group:
+            trained = train(settings.model_copy(update={"resume": resume}), group)
+    except InterruptedRunError:
+        raise InterruptedRunError("interrupted; the same command continues the search") from None
+    return trained.record.best_validation
 
 
-def finished(study: optuna.Study) -> list[FrozenTrial]:
-    """The trials that ran to their end, best first."""
-    done = study.get_trials(states=[TrialState.COMPLETE])
-    return sorted(done, key=lambda trial: -(trial.value or 0))
+def list_finished(study: optuna.Study) -> list[FrozenTrial]:
+    """Return the trials that have ended, best first."""
+    finished = study.get_trials(states=[TrialState.COMPLETE])
+    return sorted(finished, key=lambda trial: -(trial.value or 0))
 
 
-def table(study: optuna.Study) -> str:
-    """The finished trials as a Markdown table, best first."""
-    trials = finished(study)
+def format_table(study: optuna.Study) -> str:
+    """Format the finished trials as a Markdown table, best first."""
+    trials = list_finished(study)
     names = list(trials[0].params)
     head = ["trial", "validation macro-F1", *names]
     lines = [head, ["---:"] * len(head)]
@@ -183,7 +171,3 @@ def table(study: optuna.Study) -> str:
         values = [f"{trial.params[name]:.2g}" for name in names]
         lines.append([str(trial.number), f"{trial.value:.4f}", *values])
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,241 +1,131 @@
-r"""Train on SageMaker: start a job, follow it, and print the model URI to deploy.
+"""A training job: what it trains, on which machine, and where its files go."""
 
-    python -m training.sagemaker.job --task news --data s3://my-data/newsCorpora.csv.xz \
-        --output s3://my-jobs/news --role arn:aws:iam::123456789012:role/training
-    python -m training.sagemaker.job --attach news-20260131-120000
-
-Every option of training.fit.train may be added; --base-model may be in S3. The job trains on a spot
-instance, and goes on from its last checkpoint on another one if that is taken away; it evaluates,
-exports behind the accuracy gate, and publishes to the model store. Ctrl-C ends following, not the
-job.
-"""
-
-import argparse
-import json
 import re
-import sys
-import tarfile
-import tempfile
-import time
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Self
 
-import boto3
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from inference.model.bundle import BundleError, read_verified
-from inference.model.publish import PublishError, model_uri, parse_store, publish
-from training.fit.settings import Settings, parse
-from training.sagemaker.request import Job, JobError, check, image_uri, request, source_archive
+from inference.errors import TextClassifierError
+from inference.s3_uri import S3Uri, S3UriError
+from training.fit.settings import Settings
 
-Client = Any  # botocore makes the clients' methods from AWS's models at run time
-
-LOG_GROUP = "/aws/sagemaker/TrainingJobs"
-ENDED = ("Completed", "Failed", "Stopped")
-POLL_SECONDS = 10
-LATE_SECONDS = 60  # log lines may become visible so late, and out of order
-DETACHED = 130  # the exit code a shell gives Ctrl-C
+ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/.+")
+TASK_IN_NAME = 40  # characters; SageMaker allows 63 in the name of a job
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Start or attach, and follow to the end; returns the exit code."""
-    parser = option_parser()
-    options, others = parser.parse_known_args(arguments)
-    name: str | None = options.attach
-    if name and others:
-        parser.error(f"--attach takes no other option: {' '.join(others)}")
-    if not name and not (options.output and options.role):
-        parser.error("give --data, --output and --role, or --attach")
-    try:
-        if not name:
-            job, settings = plan(options, others)
-            start(client("sagemaker"), client("s3"), job, settings)
-            name = job.name
-            print(f"started {name}")
-        print(follow(client("sagemaker"), client("logs"), client("s3"), name))
-    except KeyboardInterrupt:
-        print("\nno longer following" + (again(name) if name else ""), file=sys.stderr)
-        return DETACHED
-    except (BotoCoreError, ClientError) as error:
-        print(f"error: {error}" + (again(name) if name else ""), file=sys.stderr)
-        return 1
-    except (JobError, BundleError, PublishError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+class JobError(TextClassifierError):
+    """A job cannot be started, or it failed; the message says why."""
 
 
-def option_parser() -> argparse.ArgumentParser:
-    """The options beside those of training.fit.train."""
-    parser = argparse.ArgumentParser(
-        prog="python -m training.sagemaker.job",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
+def _require_key_and_value(tag: str) -> str:
+    if "=" not in tag:
+        raise ValueError("give KEY=VALUE")
+    return tag
+
+
+class JobOptions(BaseModel):
+    """Machine, network and encryption of a job; each field is an option of the command line."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    instance_type: Annotated[str, Field(description="Instance type, with a GPU or without.")] = (
+        "ml.g4dn.xlarge"
     )
-    add = parser.add_argument
-    add("--attach", metavar="NAME", help="follow a job that was started before")
-    add("--output", metavar="s3://BUCKET/PREFIX", help="for source, checkpoints and artifacts")
-    add("--role", metavar="ARN", help="what the job may do: read the data, write output and store")
-    add("--store", metavar="s3://BUCKET/PREFIX", help="the model store (default: OUTPUT/models)")
-    add("--instance-type", default="ml.g4dn.xlarge", help="(default: %(default)s)")
-    add("--image", help="another image than the AWS one for region and instance type")
-    add("--on-demand", action="store_true", help="no spot instance: dearer, and never taken away")
-    add("--max-hours", type=float, default=6.0, help="of training (default: %(default)s)")
-    add("--volume-gb", type=int, default=50, help="disk (default: %(default)s)")
-    add("--tag", action="append", default=[], metavar="KEY=VALUE", help="may be repeated")
-    add("--subnets", nargs="+", default=[], help="of a VPC to run in")
-    add("--security-groups", nargs="+", default=[], help="of that VPC")
-    add("--kms-key", default="", help="that encrypts source and artifacts")
-    add("--volume-kms-key", default="", help="for the disk; not for types with a disk of their own")
-    add("--network-isolation", action="store_true", help="no network at all; needs --wheels")
-    add("--wheels", default="", metavar="s3://BUCKET/PREFIX", help="install from here, no index")
-    return parser
+    image: Annotated[
+        str, Field(description="Training image; AWS's own for region and instance type by default.")
+    ] = ""
+    on_demand: Annotated[
+        bool, Field(description="Don't use a spot instance: costs more, is never interrupted.")
+    ] = False
+    max_hours: Annotated[
+        float, Field(gt=0, allow_inf_nan=False, description="Stop training after this many hours.")
+    ] = 6.0
+    volume_gb: Annotated[int, Field(ge=1, description="Disk size in GB.")] = 50
+    tag: Annotated[
+        tuple[Annotated[str, AfterValidator(_require_key_and_value)], ...],
+        Field(description="KEY=VALUE; may be repeated."),
+    ] = ()
+    subnets: Annotated[tuple[str, ...], Field(description="Subnets of the VPC to run in.")] = ()
+    security_groups: Annotated[
+        tuple[str, ...], Field(description="Security groups of the VPC to run in.")
+    ] = ()
+    kms_key: Annotated[str, Field(description="Key that encrypts source and artifacts.")] = ""
+    volume_kms_key: Annotated[
+        str, Field(description="Key that encrypts the disk, unless it is local NVMe storage.")
+    ] = ""
+    network_isolation: Annotated[
+        bool, Field(description="Run without any network; needs --wheels.")
+    ] = False
+    wheels: Annotated[
+        str, Field(description="S3 folder of wheels to install from, instead of a package index.")
+    ] = ""
+
+    @model_validator(mode="after")
+    def _check_network(self) -> Self:
+        if bool(self.subnets) != bool(self.security_groups):
+            raise ValueError("give both --subnets and --security-groups, or neither")
+        if self.network_isolation and not self.wheels:
+            raise ValueError(
+                "--network-isolation cuts the container off from the package index: upload the "
+                "wheels it must install to S3 and give --wheels s3://BUCKET/PREFIX"
+            )
+        return self
 
 
-def plan(options: argparse.Namespace, others: Sequence[str]) -> tuple[Job, Settings]:
-    """The job and its training settings, from the command line.
+@dataclass(frozen=True)
+class TrainingJob:
+    """A training run on SageMaker.
 
     Raises:
-        JobError, PublishError: something is missing or of the wrong form.
+        JobError: the job would fail; the message names the option to change.
     """
-    settings = parse("", [*others, "--output", options.output])
-    region = boto3.Session().region_name
-    if not region:
-        raise JobError("no region: set AWS_DEFAULT_REGION, or choose one in your AWS profile")
-    store = options.store or f"{options.output.rstrip('/')}/models"
-    for uri in (options.output, store):
-        parse_store(uri)
-    if unfit := [tag for tag in options.tag if "=" not in tag]:
-        raise JobError(f"--tag {unfit[0]}: give KEY=VALUE")
-    task = re.sub(r"[^a-zA-Z0-9]+", "-", settings.task).strip("-")[:40] or "job"
-    asked = vars(options) | {
-        "name": f"{task}-{datetime.now(UTC):%Y%m%d-%H%M%S}",
-        "region": region,
-        "store": store,
-        "image": options.image or image_uri(region, options.instance_type),
-        "tags": dict(tag.split("=", 1) for tag in options.tag),
-    }
-    job = Job(**{name: asked[name] for name in Job.__dataclass_fields__})
-    check(job, settings)
-    return job, settings
 
+    name: str
+    region: str
+    role: str  # ARN
+    output: S3Uri  # for source, checkpoints and artifacts
+    store: S3Uri  # for the bundle
+    settings: Settings
+    options: JobOptions
 
-def start(sagemaker: Client, s3: Client, job: Job, settings: Settings) -> None:
-    """Upload the source and create the job."""
-    upload_source(s3, job)
-    sagemaker.create_training_job(**request(job, settings))
+    def __post_init__(self) -> None:
+        if not ROLE_ARN.fullmatch(self.role):
+            raise JobError(
+                f"--role {self.role}: give the ARN of a role, arn:aws:iam::ACCOUNT:role/NAME"
+            )
+        self._check_settings()
 
-
-def upload_source(s3: Client, job: Job) -> None:
-    """Put what runs in the container where the job's channel ``code`` is."""
-    bucket, prefix = parse_store(f"{job.folder}/source")
-    encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": job.kms_key}
-    s3.put_object(
-        Bucket=bucket,
-        Key=f"{prefix}source.tar.gz",
-        Body=source_archive(),
-        **(encryption if job.kms_key else {}),
-    )
-
-
-def follow(sagemaker: Client, logs: Client, s3: Client, name: str) -> str:
-    """Show status and log until the job ends; returns the model URI.
-
-    Raises:
-        JobError: the job has failed, or was stopped.
-    """
-    told, log = 0, Log(logs, name)
-    while True:
-        job = sagemaker.describe_training_job(TrainingJobName=name)
-        transitions = job.get("SecondaryStatusTransitions", [])
-        for step in transitions[told:]:
-            after = str(step["StartTime"] - job["CreationTime"]).partition(".")[0]
-            print(f"[{after}] {step['Status']}: {step.get('StatusMessage', '')}")
-        told = len(transitions)
-        ended = job["TrainingJobStatus"] in ENDED
-        if ended:
-            time.sleep(POLL_SECONDS)  # the last lines need a while to become visible
-        for line in log.new_lines():
-            print(line)
-        if ended:
-            break
-        time.sleep(POLL_SECONDS)
-    if "BillableTimeInSeconds" in job:
-        times = job["TrainingTimeInSeconds"], job["BillableTimeInSeconds"]
-        print("trained {:.0f} minutes, billed {:.0f}".format(*(time / 60 for time in times)))
-    if job["TrainingJobStatus"] == "Failed":
-        raise JobError(f"{name} has failed: {job.get('FailureReason', 'no reason given')}")
-    if job["TrainingJobStatus"] == "Stopped":
-        raise JobError(f"{name} has not finished: {job['SecondaryStatus']}")
-    return collect(s3, job)
-
-
-class Log:
-    """The log lines of a job, over all the instances it ran on."""
-
-    def __init__(self, client: Client, name: str):
-        self._client = client
-        self._streams = f"{name}/"
-        self._seen: set[str] = set()
-        self._newest = 0  # milliseconds since the epoch
-
-    def new_lines(self) -> Iterator[str]:
-        """The lines not given before, oldest first."""
-        pages = self._client.get_paginator("filter_log_events").paginate(
-            logGroupName=LOG_GROUP,
-            logStreamNamePrefix=self._streams,
-            startTime=max(0, self._newest - LATE_SECONDS * 1000),
-        )
+    def _check_settings(self) -> None:
+        base_model, new_rows = self.settings.base_model, self.settings.new_rows
         try:
-            for page in pages:
-                for event in page["events"]:
-                    if event["eventId"] not in self._seen:
-                        self._seen.add(event["eventId"])
-                        self._newest = max(self._newest, event["timestamp"])
-                        yield event["message"].rstrip()
-        except self._client.exceptions.ResourceNotFoundException:
-            return  # nothing was ever logged by any job of this account
+            S3Uri.parse_object(self.settings.data)
+        except S3UriError as error:
+            raise JobError(f"--data: {error}") from None
+        if self.settings.teachers:
+            raise JobError("--teachers names folders on this machine, which a job cannot read")
+        if new_rows and not new_rows.startswith("s3://"):
+            raise JobError(f"--new-rows {new_rows}: a job cannot read this folder; upload it to S3")
+        if Path(base_model).is_dir():
+            raise JobError(
+                f"--base-model {base_model}: a job cannot read this folder; upload it to S3, "
+                "or give a hub id"
+            )
+        if self.options.network_isolation and not base_model.startswith("s3://"):
+            raise JobError(
+                "--network-isolation cuts the container off from the model hub: upload the base "
+                "model's folder to S3 and give --base-model s3://BUCKET/PREFIX"
+            )
+
+    @property
+    def folder(self) -> S3Uri:
+        """The job's own folder in S3."""
+        return self.output / self.name
 
 
-def collect(s3: Client, job: dict[str, Any]) -> str:
-    """Read what a completed job made, publish it if the job could not, and return its URI.
-
-    Raises:
-        BundleError: the artifact holds no whole bundle.
-        PublishError: the store holds other content under this version.
-    """
-    store: str = json.loads(job["HyperParameters"]["store"])
-    bucket, _, key = job["ModelArtifacts"]["S3ModelArtifacts"].removeprefix("s3://").partition("/")
-    with tempfile.TemporaryDirectory() as temporary:
-        body = s3.get_object(Bucket=bucket, Key=key)["Body"]
-        with tarfile.open(fileobj=body, mode="r|gz") as tar:
-            tar.extractall(temporary, filter="data")
-        folder = Path(temporary) / "bundle"
-        manifest, version = read_verified(folder)
-        if job["EnableNetworkIsolation"]:
-            publish(s3, folder, store)
-    int8, baseline = manifest.metrics["int8"], manifest.metrics["baseline"]
-    print(
-        f"accuracy {int8['accuracy']:.2%} (baseline {baseline['accuracy']:.2%}), "
-        f"macro-F1 {int8['macro_f1']:.4f}, calibration error {int8['calibration_error']:.4f}"
-    )
-    return model_uri(store, version)
-
-
-def client(service: str) -> Client:
-    """A client that keeps trying through short outages."""
-    retries = Config(retries={"mode": "standard", "max_attempts": 8})
-    return boto3.client(service, config=retries)  # type: ignore[call-overload]
-
-
-def again(name: str) -> str:
-    """How to come back to a job."""
-    return f"\nto follow the job: python -m training.sagemaker.job --attach {name}"
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def job_name(task: str, time: datetime) -> str:
+    """Return a name for a job, such as ``news-20260131-120000``."""
+    words = re.sub(r"[^a-zA-Z0-9]+", "-", task)[:TASK_IN_NAME].strip("-")
+    return f"{words or 'job'}-{time:%Y%m%d-%H%M%S}"

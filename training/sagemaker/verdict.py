@@ -1,84 +1,96 @@
-"""Whether a retrained model may take the place of the one that serves, and why.
+"""Decide whether a retrained model replaces the one that serves.
 
-Both bundles, as they serve, label the test rows of the joined data: stories that neither has
-learnt from. The new one is deployed if it is at least as accurate, and if 95 % sure not to be worse
-by more than a margin (a test of non-inferiority: Piaggio et al. 2012,
-https://doi.org/10.1001/jama.2012.87802). Without the first condition, a hundred retrainings could
-lose a little each.
+Both bundles label the test rows of the joined data: stories that neither has learnt. The new one is
+deployed if it is at least as accurate, and if it is, with 95 % confidence, not worse by more than a
+margin (a non-inferiority test: Piaggio et al. 2012, https://doi.org/10.1001/jama.2012.87802).
+Without the first condition, a hundred retrainings could each lose a little.
 """
 
 import json
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from inference.model.bundle import read_verified
-from inference.model.publish import parse_store
-from inference.model.store import Bundle, fetch
+from inference.model.bundle import Bundle
+from inference.model.store import fetch
+from inference.s3_uri import S3Uri
 from training.data.examples import NewFile, clusters_of, labels_of
-from training.evaluate import head_to_head as compare
-from training.evaluate import metrics
-from training.evaluate.evaluation import Run
-from training.fit.record import require_same_stories
+from training.evaluate.intervals import measure_difference
+from training.evaluate.predictions import FETCH_SECONDS, predict_rows
+from training.evaluate.results import PairedComparison
+from training.fit.record import TrainingRecord, require_same_stories
+from training.fit.trained_model import TrainedModel
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 MARGIN = 0.005  # of accuracy
+LISTED_PROBLEMS = 20
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the state machine is told; ``version`` is of the new bundle."""
+    """The answer for the state machine; ``version`` is that of the new bundle."""
 
     deploy: bool
     version: str
     summary: str
 
 
-def judge(run: Run, folder: Path, previous: str) -> Verdict:
-    """Compare the bundle in a folder with a published one, on the run's test rows.
+def judge(trained: TrainedModel, bundle: Bundle, previous: str) -> Verdict:
+    """Compare the new bundle with the one that serves, on the test rows.
+
+    Args:
+        trained: the model that the bundle was made of.
+        bundle: the new bundle.
+        previous: the model URI of the bundle that serves.
 
     Raises:
-        DataError: the published one held out other stories.
-        StoreError: it cannot be had.
+        DataError: the bundle that serves held out other stories.
+        StoreError: it cannot be fetched.
     """
-    manifest, version = read_verified(folder)
+    rows = trained.rows.test
+    truth = labels_of(rows)
     with tempfile.TemporaryDirectory() as cache:
-        serving = fetch(previous, Path(cache), compare.PULL_SECONDS)
-        require_same_stories(manifest.training, serving.manifest.training)
-        truth = labels_of(run.rows.test)
-        right, other = (
-            compare.predict(bundle, run.rows.test).argmax(axis=1) == truth
-            for bundle in (Bundle(folder, manifest, version), serving)
+        serving = fetch(previous, Path(cache), FETCH_SECONDS)
+        require_same_stories(
+            trained.record, TrainingRecord.model_validate(serving.manifest.training)
         )
-    paired = metrics.paired(right, other, clusters_of(run.rows.test))
-    names = f"{version} against {serving.version}"
-    return Verdict(is_no_worse(paired), version, f"{names}: {told(paired, run.dataset.new_files)}")
-
-
-def is_no_worse(paired: dict[str, Any]) -> bool:
-    """The rule, on what ``metrics.paired`` found of the new model and the one that serves."""
-    return bool(paired["difference"] >= 0 and paired["difference_interval"][0] >= -MARGIN)
-
-
-def told(paired: dict[str, Any], files: tuple[NewFile, ...]) -> str:
-    """The figures in words, and what became of the new files."""
-    low, high = paired["difference_interval"]
-    joined = [file for file in files if not file.problem]
-    text = (
-        f"accuracy {paired['accuracy']:.2%} against {paired['other_accuracy']:.2%} on "
-        f"{paired['texts']:,} held-out rows, difference {100 * paired['difference']:+.2f} points "
-        f"({100 * low:+.2f} to {100 * high:+.2f}); {sum(file.rows for file in joined):,} new rows "
-        f"in {len(joined)} files joined"
+        right, serving_right = (
+            predict_rows(each, rows).argmax(axis=1) == truth for each in (bundle, serving)
+        )
+    comparison = measure_difference(right, serving_right, clusters_of(rows))
+    figures = summarise(comparison, trained.dataset.new_files)
+    return Verdict(
+        deploy=is_no_worse(comparison),
+        version=bundle.version,
+        summary=f"{bundle.version} against {serving.version}: {figures}",
     )
-    problems = [file.problem for file in files if file.problem]
-    return text + "".join(f"; set aside: {problem}" for problem in problems[:20])
 
 
-def write(s3: "S3Client", verdict: Verdict, uri: str) -> None:
-    """Leave the verdict where the state machine looks for it, as ``s3://BUCKET/KEY``."""
-    bucket, key = parse_store(uri)
+def is_no_worse(comparison: PairedComparison) -> bool:
+    """Apply the rule above to the new model and the one that serves."""
+    return comparison.difference >= 0 and comparison.difference_interval.low >= -MARGIN
+
+
+def summarise(comparison: PairedComparison, files: Sequence[NewFile]) -> str:
+    """Put the figures into words, and say which new files were joined or set aside."""
+    low, high = comparison.difference_interval
+    joined = [file for file in files if not file.problem]
+    parts = [
+        f"accuracy {comparison.accuracy:.2%} against {comparison.other_accuracy:.2%} on "
+        f"{comparison.texts:,} held-out rows, difference {100 * comparison.difference:+.2f} points "
+        f"({100 * low:+.2f} to {100 * high:+.2f})",
+        f"{sum(file.rows for file in joined):,} new rows in {len(joined)} files joined",
+    ]
+    problems = [f"set aside: {file.problem}" for file in files if file.problem]
+    return "; ".join(parts + problems[:LISTED_PROBLEMS])
+
+
+def write_verdict(s3: "S3Client", verdict: Verdict, uri: str) -> None:
+    """Write the verdict to ``s3://BUCKET/KEY``, where the state machine reads it."""
+    bucket, key = S3Uri.parse_object(uri)
     body = json.dumps(asdict(verdict)).encode()
-    s3.put_object(Bucket=bucket, Key=key.rstrip("/"), Body=body, ContentType="application/json")
+    s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json")

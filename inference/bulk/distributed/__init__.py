@@ -1,1 +1,1 @@
-"""Score files on many Lambda functions: the client, and the steps of a Step Functions map."""
+"""Score files on many Lambda functions: the client, and the steps of the state machine."""

@@ -1,248 +1,195 @@
-"""The Lambda of the state machine in states.asl.json: one step of a run each time.
+"""Take the steps of a bulk run: the Lambda function of the state machine in states.asl.json.
 
-A run has its files under ``job.run``: ``inputs.jsonl`` (what to score, written by whoever starts
-it), ``plan/`` and ``plan.jsonl`` (its ranges), ``planned/`` and ``scored/`` (what Step Functions
-says of the two maps) and at last ``manifest.json``. The parts are under ``job.output``, named by
-all that their bytes depend on: what is there is not scored again, by whichever run.
+The steps are: plan each file (cut it into ranges), gather the plans, score each range, finish.
+``run.BulkRun`` says which objects they read and write. A part is named by everything its bytes
+depend on, so a part that exists is not scored again, whichever run wrote it.
 
-CSV, TSV and JSON lines, plain or compressed, but neither Parquet nor zstd: pyarrow is not in the
-image.
+CSV, TSV and JSON lines can be read, plain or compressed, but neither Parquet nor zstd: pyarrow is
+not in the image.
 """
 
-import csv
 import hashlib
 import io
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict
 from functools import lru_cache
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from pydantic import TypeAdapter
 
-from inference.bulk.scorer import Layout, Scorer, header
-from inference.model.store import StoreError, fetch
+from inference.bulk.chunks import CHUNK_CHARACTERS, CHUNK_ROWS, group_rows
+from inference.bulk.distributed.manifest import make_manifest
+from inference.bulk.distributed.objects import Objects
+from inference.bulk.distributed.run import BulkRun, Source
+from inference.bulk.encoder import Encoder, OutputColumns
+from inference.bulk.errors import BulkError
+from inference.bulk.rejects import encode_rejects
+from inference.bulk.scorer import Piece, Scorer
+from inference.model.classifier import Classifier
+from inference.model.store import MODEL_CACHE, StoreError, fetch
 from inference.runtime.telemetry import logger
-from inference.tables.formats import BulkError, Format, Table
-from inference.tables.inputs import decompressed
-from inference.tables.ranges import Range, cut, read_range
-from inference.tables.rows import (
-    CHUNK_CHARACTERS,
-    CHUNK_ROWS,
-    DAMAGE,
-    Columns,
-    Reject,
-    chunks,
-    read_rows,
-)
+from inference.tables.errors import TableError
+from inference.tables.formats import FileType
+from inference.tables.ranges import Range, cut_ranges, read_range
+from inference.tables.reader import DAMAGE_ERRORS, read_rows
+from inference.tables.rows import Reject
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-MODEL_CACHE = Path("/tmp/models")  # noqa: S108 - every bundle in it is verified before it is used
-MODEL_SECONDS = 60.0  # to pull a bundle
-PART = Format("csv", "gz")
-CHANGED = ("PreconditionFailed", "412", "NoSuchKey", "404")  # what S3 answers for another version
+MODEL_SECONDS = 60.0  # to download a bundle
+PART_TYPE = FileType("csv", "gz")
+CHANGED = ("PreconditionFailed", "412", "NoSuchKey", "404")  # S3's answers for another version
+RANGE = TypeAdapter(Range)
+
+Event = Mapping[str, Any]
+Result = dict[str, Any]
 
 
 class TransientError(Exception):
     """S3 or the model store failed; the state machine tries again."""
 
 
-@dataclass(frozen=True)
-class Job:
-    """What all steps of a run are told."""
-
-    bucket: str
-    run: str  # a prefix without a slash at its end, as is the next
-    output: str
-    model_uri: str
-    text_column: str
-    keep: tuple[str, ...]
-
-    @property
-    def columns(self) -> Columns:
-        """The columns that are read."""
-        return Columns(self.text_column, tuple(self.keep))
-
-
-@dataclass(frozen=True)
-class Source:
-    """One version of an object that is to be scored."""
-
-    key: str
-    etag: str
-    size: int  # bytes, as it is stored
-    table: Table
-    compression: str
-
-
-Event = Mapping[str, Any]
-
-
-def handler(event: Event, _: object) -> dict[str, Any]:
+def handler(event: Event, _: object) -> Result:
     """Take the step that the event names.
 
     Raises:
-        TransientError: it is worth trying again.
-        BulkError: it is not.
+        TransientError: another attempt may succeed.
+        BulkError: no attempt can succeed.
     """
-    job = Job(**event["job"])
+    run = BulkRun.model_validate(event["job"])
     try:
-        done = _STEPS[event["step"]](job, event)
+        result = _take_step(run, event)
     except ClientError as error:
         if error.response["Error"]["Code"] in CHANGED:
             raise BulkError("the input was changed or deleted since the run began") from error
-        raise TransientError(f"{error}") from error
+        raise TransientError(str(error)) from error
     except (BotoCoreError, StoreError) as error:
-        raise TransientError(f"{error}") from error
-    except DAMAGE as error:
+        raise TransientError(str(error)) from error
+    except DAMAGE_ERRORS as error:
         raise BulkError(f"{event.get('source', {}).get('key')} is damaged: {error}") from error
-    logger.info(event["step"], extra={"run": job.run, **done})
-    return done
+    except TableError as error:
+        raise BulkError(str(error)) from error
+    logger.info(event["step"], extra={"run": run.prefix, **result})
+    return result
 
 
-def plan(job: Job, event: Event) -> dict[str, Any]:
-    """Cut one object into ranges and note them."""
-    source = Source(**event["source"])
-    with _opened(job, source) as file:
-        ranges = list(cut(file, source.table))
+def _take_step(run: BulkRun, event: Event) -> Result:
+    match event["step"]:
+        case "plan":
+            return plan(run, Source.model_validate(event["source"]))
+        case "gather":
+            return gather(run)
+        case "score":
+            source = Source.model_validate(event["source"])
+            return score(run, source, RANGE.validate_python(event["range"]))
+        case "finish":
+            return finish(run, event["results"]["Key"])
+        case unknown:
+            raise BulkError(f"there is no step {unknown!r}")
+
+
+def plan(run: BulkRun, source: Source) -> Result:
+    """Cut one object into ranges and write them down."""
+    objects = Objects(_s3(), run.bucket)
+    with objects.open_source(source) as file:
+        ranges = list(cut_ranges(file, source.file_format))
     if ranges:
-        _check_columns(job, source, ranges[0].head)
-    lines = (json.dumps({"source": asdict(source), "range": asdict(one)}) for one in ranges)
+        _require_columns(run, objects, source, ranges[0].head)
+    shared = source.model_dump(mode="json")
+    lines = (json.dumps({"source": shared, "range": asdict(part)}) + "\n" for part in ranges)
     name = hashlib.sha256(source.key.encode()).hexdigest()
-    _put(job, f"{job.run}/plan/{name}.jsonl", "".join(f"{line}\n" for line in lines).encode())
+    objects.put(f"{run.plans_prefix}{name}.jsonl", "".join(lines).encode())
     return {"ranges": len(ranges)}
 
 
-def _check_columns(job: Job, source: Source, head: int) -> None:
-    """See that the first row names the columns, or has as many."""
-    (first,) = _read(job, source, (0, head))
+def _require_columns(run: BulkRun, objects: Objects, source: Source, head: int) -> None:
+    """Make sure that the first row names the columns, or has enough of them."""
+    (first,) = objects.read_spans(source, [(0, head)])
     try:
-        list(read_rows(io.BytesIO(first), source.table, job.columns))
-    except BulkError:  # its message shows the row, which may be a text: not for logs
-        wanted = ", ".join((job.text_column, *job.keep))
+        list(read_rows(io.BytesIO(first), source.file_format, run.columns))
+    except TableError:  # its message shows the row, which may be a text and must not be logged
+        wanted = ", ".join((run.text_column, *run.keep))
         raise BulkError(f"{source.key}: the first row lacks a column of {wanted}") from None
 
 
-def gather(job: Job, _: Event) -> dict[str, Any]:
-    """Put the plans of all objects into one file."""
-    keys = _keys(job, f"{job.run}/plan/")
-    plans = b"".join(_get(job, key) for key in keys)
+def gather(run: BulkRun) -> Result:
+    """Join the plans of all objects."""
+    objects = Objects(_s3(), run.bucket)
+    plans = b"".join(objects.get(key) for key in objects.list_keys(run.plans_prefix))
     if not plans:
         raise BulkError("there are no rows in the input")
-    _put(job, f"{job.run}/plan.jsonl", plans)
+    objects.put(run.plan_key, plans)
     return {"ranges": plans.count(b"\n")}
 
 
-def score(job: Job, event: Event) -> dict[str, Any]:
-    """Score one range into one part, if that is not there yet."""
-    source, part = Source(**event["source"]), Range(**event["range"])
+def score(run: BulkRun, source: Source, part: Range) -> Result:
+    """Score one range into one part, unless the part exists."""
     started = time.monotonic()
-    scorer, layout, version = _scorer(job.model_uri, tuple(job.keep))
-    key = f"{job.output}/parts/{_name(job, source, part, version)}"
-    counts = _counts(job, f"{key}.csv.gz")
-    if not counts:
-        head, body = _read(job, source, (0, part.head), (part.begin, part.end))
-        rejects: list[Reject] = []
-        rows, pieces = 0, [header(layout)]
-        found = read_range(part, head, body, source.table, job.columns)
-        for chunk in chunks(found, rejects.append):
-            pieces.append(scorer(chunk))
-            rows += len(chunk)
+    objects = Objects(_s3(), run.bucket)
+    classifier = _load_classifier(run.model_uri)
+    name = f"{run.output}/parts/{_name_part(run, source, part, classifier.version)}"
+    key = f"{name}.csv.gz"
+    counts = objects.read_metadata(key)
+    if counts is None:
+        piece, rejects = _score_range(run, source, part, objects, classifier)
         if rejects:
-            _put(job, f"{key}.rejects.csv", _rejects(rejects))
-        counts = {"rows": rows, "rejected": len(rejects)}
-        _put(job, f"{key}.csv.gz", b"".join(pieces), counts)  # last: it says that all is done
+            objects.put(f"{name}.rejects.csv", encode_rejects(rejects))
+        counts = {"rows": piece.rows, "rejected": len(rejects)}
+        objects.put(key, piece.data, counts)  # last: its presence says that all is done
     seconds = round(time.monotonic() - started, 3)
-    return {"part": f"{key}.csv.gz", **counts, "seconds": seconds, "model_version": version}
+    return {"part": key, **counts, "seconds": seconds, "model_version": classifier.version}
 
 
-def finish(job: Job, event: Event) -> dict[str, Any]:
+def _score_range(
+    run: BulkRun, source: Source, part: Range, objects: Objects, classifier: Classifier
+) -> tuple[Piece, list[Reject]]:
+    encoder = Encoder(OutputColumns(run.keep, classifier.labels), PART_TYPE)
+    scorer = Scorer(classifier, encoder)
+    head, body = objects.read_spans(source, [(0, part.head), (part.begin, part.end)])
+    found = read_range(part, head, body, source.file_format, run.columns)
+    rejects: list[Reject] = []
+    pieces = [scorer.score(chunk) for chunk in group_rows(found, rejects.append)]
+    data = encoder.encode_header() + b"".join(piece.data for piece in pieces)
+    return Piece(data, sum(piece.rows for piece in pieces)), rejects
+
+
+def finish(run: BulkRun, results_key: str) -> Result:
     """Write the manifest of the run.
 
     Raises:
         BulkError: a row of the input is in no part and in no failed range.
     """
-    results = json.loads(_get(job, event["results"]["Key"]))["ResultFiles"]
-    parts = [
-        {**_item(child), **json.loads(child["Output"])}
-        for child in _children(job, results["SUCCEEDED"])
-    ]
-    failed = [
-        {**_item(child), "error": child.get("Error"), "cause": child.get("Cause")}
-        for child in _children(job, results["FAILED"])
-    ]
-    planned = [json.loads(line) for line in _get(job, f"{job.run}/plan.jsonl").splitlines()]
-    wanted = {(one["source"]["key"], one["range"]["begin"]) for one in planned}
-    missing = wanted - {(one["key"], one["begin"]) for one in (*parts, *failed)}
-    if missing:
-        raise BulkError(f"{len(missing)} of {len(planned)} ranges are neither scored nor failed")
-    totals = {
-        "rows": sum(part["rows"] for part in parts),
-        "rejected": sum(part["rejected"] for part in parts),
-        "parts": len(parts),
-        "failed_ranges": len(failed),
-        "worker_seconds": round(sum(part["seconds"] for part in parts), 1),
-    }
-    if totals["rejected"] and not totals["rows"]:
-        raise BulkError(f"all {totals['rejected']} rows were rejected: is it the right column?")
-    order = sorted(parts, key=lambda part: (part["key"], part["begin"]))
-    manifest = {"job": asdict(job), "totals": totals, "parts": order, "failed": failed}
-    key = f"{job.run}/manifest.json"
-    _put(job, key, json.dumps(manifest, indent=1).encode())
-    return {"manifest": key, **totals}
+    objects = Objects(_s3(), run.bucket)
+    manifest = make_manifest(run, objects, results_key)
+    body = json.dumps(manifest.model_dump(mode="json"), indent=1)
+    objects.put(run.manifest_key, body.encode())
+    return {"manifest": run.manifest_key, **manifest.totals.model_dump()}
 
 
-_STEPS: dict[str, Callable[[Job, Event], dict[str, Any]]] = {
-    "plan": plan,
-    "gather": gather,
-    "score": score,
-    "finish": finish,
-}
-
-
-def _name(job: Job, source: Source, part: Range, version: str) -> str:
-    """The name of a part: for people the file and line, and all that its bytes depend on."""
-    chunk = (CHUNK_ROWS, CHUNK_CHARACTERS)
-    what = (asdict(source), asdict(part), job.text_column, job.keep, version, chunk)
-    digest = hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]
+def _name_part(run: BulkRun, source: Source, part: Range, version: str) -> str:
+    """Name a part by the file and line, for people, and by everything its bytes depend on."""
+    content = (
+        source.model_dump(mode="json"),
+        asdict(part),
+        run.text_column,
+        run.keep,
+        version,
+        (CHUNK_ROWS, CHUNK_CHARACTERS),
+    )
+    digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
     return f"{PurePosixPath(source.key).name[:64]}-{part.line:012d}-{digest}"
 
 
 @lru_cache(1)
-def _scorer(model_uri: str, keep: tuple[str, ...]) -> tuple[Scorer, Layout, str]:
-    bundle = fetch(model_uri, MODEL_CACHE, MODEL_SECONDS)
-    layout = Layout(keep, bundle.manifest.labels, PART)
-    layout.check()
-    return Scorer(bundle, layout), layout, bundle.version
-
-
-def _rejects(rejects: list[Reject]) -> bytes:
-    file = io.StringIO(newline="")
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(("line", "reason"))
-    writer.writerows((reject.line, reject.reason) for reject in rejects)
-    return file.getvalue().encode()
-
-
-def _item(child: Mapping[str, Any]) -> dict[str, Any]:
-    """Which range a child execution was for."""
-    given = json.loads(child["Input"])
-    source = {name: given["source"][name] for name in ("key", "etag")}
-    return {**source, **{name: given["range"][name] for name in ("begin", "end", "line")}}
-
-
-def _children(job: Job, files: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    for file in files:
-        yield from json.loads(_get(job, file["Key"]))
-
-
-# S3
+def _load_classifier(model_uri: str) -> Classifier:
+    return Classifier.load(fetch(model_uri, MODEL_CACHE, MODEL_SECONDS))
 
 
 @lru_cache(1)
@@ -253,49 +200,3 @@ def _s3() -> "S3Client":
         retries={"mode": "standard", "total_max_attempts": 5},
     )
     return boto3.client("s3", config=config)
-
-
-def _opened(job: Job, source: Source) -> BinaryIO:
-    """The decompressed content of an object; of one that is not compressed, as a stream."""
-    answer = _s3().get_object(Bucket=job.bucket, Key=source.key, IfMatch=source.etag)
-    if not source.compression:
-        return cast(BinaryIO, io.BufferedReader(cast(Any, answer["Body"]), 1 << 20))
-    return decompressed(io.BytesIO(answer["Body"].read()), source.compression)
-
-
-def _read(job: Job, source: Source, *spans: tuple[int, int]) -> list[bytes]:
-    """Parts of the decompressed content, each from a byte to the one before another."""
-    if source.compression:
-        with _opened(job, source) as file:
-            return [file.read(end - file.seek(begin)) for begin, end in spans]
-    return [
-        _get(job, source.key, IfMatch=source.etag, Range=f"bytes={begin}-{end - 1}")
-        if end > begin
-        else b""
-        for begin, end in spans
-    ]
-
-
-def _get(job: Job, key: str, **options: str) -> bytes:
-    return _s3().get_object(Bucket=job.bucket, Key=key, **cast(Any, options))["Body"].read()
-
-
-def _put(job: Job, key: str, body: bytes, counts: Mapping[str, int] | None = None) -> None:
-    metadata = {name: str(count) for name, count in (counts or {}).items()}
-    _s3().put_object(Bucket=job.bucket, Key=key, Body=body, Metadata=metadata)
-
-
-def _counts(job: Job, key: str) -> dict[str, int]:
-    """The rows and rejects of a part that is there; empty where it is not."""
-    try:
-        metadata = _s3().head_object(Bucket=job.bucket, Key=key)["Metadata"]
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "404":
-            return {}
-        raise
-    return {name: int(metadata[name]) for name in ("rows", "rejected")}
-
-
-def _keys(job: Job, prefix: str) -> list[str]:
-    pages = _s3().get_paginator("list_objects_v2").paginate(Bucket=job.bucket, Prefix=prefix)
-    return [one["Key"] for page in pages for one in page.get("Contents", [])]

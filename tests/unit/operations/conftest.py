@@ -7,6 +7,6 @@ from tests.account import Account, stubbed
 
 @pytest.fixture
 def account() -> Iterator[Account]:
-    """A CloudFormation and a Lambda that answer what they are told to and nothing else."""
-    with stubbed() as found:
-        yield found
+    """Stubs of CloudFormation and Lambda."""
+    with stubbed() as stubs:
+        yield stubs

@@ -1,4 +1,4 @@
-"""Who may deploy from GitHub, and what the roles made there can do at most."""
+"""The roles for deployments from GitHub: who may take them, and the most they can do."""
 
 import fnmatch
 from typing import Any
@@ -6,20 +6,20 @@ from typing import Any
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 
-from tests.cloudformation import deployed
+from tests.cloudformation import EVERYTHING, deployed
 from tests.conftest import ROOT
-from tests.unit.test_template import EVERYTHING
 
 FILE = ROOT / "operations" / "github-oidc.yaml"
 RESOURCES: dict[str, Any] = yaml_parse(FILE.read_text())["Resources"]
-STACK = "text-classifier-"  # of dev and prod
+STACK = "text-classifier-"  # starts the names of both stacks
 
 
 def statements(resource: str) -> list[dict[str, Any]]:
     properties = RESOURCES[resource]["Properties"]
     documents = [properties] if "PolicyDocument" in properties else properties["Policies"]
-    found = [one for document in documents for one in document["PolicyDocument"]["Statement"]]
-    return [one["Fn::If"][1] if "Fn::If" in one else one for one in found]  # with every option
+    listed = [each for document in documents for each in document["PolicyDocument"]["Statement"]]
+    # Optional statements count.
+    return [each["Fn::If"][1] if "Fn::If" in each else each for each in listed]
 
 
 def as_list(value: Any) -> list[Any]:
@@ -30,7 +30,7 @@ def actions(statement: dict[str, Any]) -> set[str]:
     return set(as_list(statement["Action"]))
 
 
-def test_only_one_environment_of_one_repository_becomes_the_role() -> None:
+def test_only_one_environment_of_one_repository_may_take_the_role() -> None:
     (trust,) = RESOURCES["DeployRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
     host = "token.actions.githubusercontent.com"
     assert trust["Condition"] == {
@@ -42,7 +42,7 @@ def test_only_one_environment_of_one_repository_becomes_the_role() -> None:
 
 
 @pytest.mark.parametrize("role", ["DeployRole", "ExecutionRole"])
-def test_a_deployment_touches_no_role_but_those_of_the_stack(role: str) -> None:
+def test_a_deployment_touches_only_roles_of_the_stack(role: str) -> None:
     for statement in statements(role):
         if not any(action.startswith("iam:") for action in actions(statement)):
             continue
@@ -52,48 +52,47 @@ def test_a_deployment_touches_no_role_but_those_of_the_stack(role: str) -> None:
 
 
 @pytest.mark.parametrize("role", ["DeployRole", "ExecutionRole"])
-def test_the_roles_of_the_stack_cannot_be_these(role: str) -> None:
-    """Else a deployment could rewrite who may deploy."""
+def test_a_deployment_cannot_touch_the_roles_that_deploy(role: str) -> None:
     assert not RESOURCES[role]["Properties"]["RoleName"]["Fn::Sub"].startswith(STACK)
 
 
-def test_a_role_is_given_rights_only_within_the_boundary() -> None:
+def test_roles_get_permissions_only_within_the_boundary() -> None:
     within = {"StringEquals": {"iam:PermissionsBoundary": {"Ref": "Boundary"}}}
-    giving = {"iam:CreateRole", "iam:PutRolePolicy", "iam:PutRolePermissionsBoundary"}
+    unseen = {"iam:CreateRole", "iam:PutRolePolicy", "iam:PutRolePermissionsBoundary"}
     for statement in statements("ExecutionRole"):
-        if actions(statement) & giving:
+        if actions(statement) & unseen:
             assert statement["Condition"] == within
-            giving -= actions(statement)
+            unseen -= actions(statement)
         assert not actions(statement) & {
             "iam:*",
             "iam:AttachRolePolicy",
             "iam:DeleteRolePermissionsBoundary",
         }
-    assert not giving
+    assert not unseen
 
 
 @pytest.mark.parametrize("role", ["DeployRole", "ExecutionRole"])
-def test_every_action_of_a_service_is_granted_only_by_name(role: str) -> None:
+def test_all_actions_of_a_service_are_allowed_only_on_resources_of_the_stack(role: str) -> None:
     for statement in statements(role):
         if any(action.endswith(":*") for action in actions(statement)):
             for resource in as_list(statement["Resource"]):
                 assert "text-classifier-${Environment}" in resource["Fn::Sub"]
 
 
-def test_the_boundary_leaves_the_stacks_roles_all_they_need() -> None:
-    # GIVEN what the roles of template.yaml are allowed, with every option
+def test_the_boundary_allows_everything_that_the_roles_of_the_stack_need() -> None:
+    # GIVEN the permissions of the roles in template.yaml, with every option
     allowed = set().union(*map(actions, statements("Boundary")))
     for options in (EVERYTHING, {**EVERYTHING, "Access": "public"}):
-        for one in deployed(**options)["Resources"].values():
-            if one["Type"] != "AWS::IAM::Role":
+        for resource in deployed(**options)["Resources"].values():
+            if resource["Type"] != "AWS::IAM::Role":
                 continue
-            for policy in one["Properties"]["Policies"]:
+            for policy in resource["Properties"]["Policies"]:
                 for statement in policy["PolicyDocument"]["Statement"]:
-                    # THEN the boundary allows it too
+                    # THEN the boundary allows them too
                     assert actions(statement) <= allowed
 
 
-def test_what_the_stack_is_made_of_may_be_made() -> None:
+def test_every_kind_of_resource_in_the_stack_may_be_created() -> None:
     granted = set().union(*map(actions, statements("ExecutionRole")))
     services = {
         "AWS::ApiGatewayV2": "apigateway",
@@ -108,6 +107,6 @@ def test_what_the_stack_is_made_of_may_be_made() -> None:
         "AWS::SecretsManager": "secretsmanager",
         "AWS::StepFunctions": "states",
     }
-    for one in deployed(**EVERYTHING)["Resources"].values():
-        service = services[one["Type"].rpartition("::")[0]]
-        assert fnmatch.filter(granted, f"{service}:*"), one["Type"]
+    for resource in deployed(**EVERYTHING)["Resources"].values():
+        service = services[resource["Type"].rpartition("::")[0]]
+        assert fnmatch.filter(granted, f"{service}:*"), resource["Type"]

@@ -1,37 +1,50 @@
 import pytest
 from botocore.exceptions import ClientError
 
-from operations.stack import serving
-from tests.account import Account
+from operations.stack import MissingStackError, Stack, StackError
+from tests.account import DEPLOYED, FUNCTION, Account
 
 
-def version(account: Account) -> str:
-    return serving(account.cloudformation, account.lambda_, "stack")
+def find(account: Account) -> Stack:
+    return Stack.find(account.cloudformation, "stack")
 
 
-def test_the_version_that_serves_is_known(account: Account) -> None:
-    account.describe()
-    account.serve("10")
-    assert version(account) == "10"
+def find_deployed(account: Account) -> Stack | None:
+    return Stack.find_deployed(account.cloudformation, "stack")
 
 
-def test_a_candidate_is_not_the_version_that_serves(account: Account) -> None:
-    account.describe()
-    account.serve("10", v11=0.1)
-    assert version(account) == "10"
+def test_a_stack_knows_its_function_and_its_model(account: Account) -> None:
+    account.describe(Url="https://api")
+    stack = find(account)
+    assert (stack.function, stack.model_uri) == (FUNCTION, DEPLOYED)
+    assert stack.outputs["Url"] == "https://api"
 
 
-def test_before_the_first_deployment_none_serves(account: Account) -> None:
-    account.be_missing()
-    assert version(account) == ""
+def test_the_error_for_a_missing_stack_names_the_region(account: Account) -> None:
+    account.describe_missing()
+    with pytest.raises(MissingStackError, match="stack does not exist in us-east-1: check"):
+        find(account)
 
 
-def test_after_a_first_deployment_that_failed_none_serves(account: Account) -> None:
-    account.describe("ROLLBACK_COMPLETE", Function="")
-    assert version(account) == ""
-
-
-def test_a_stack_that_may_not_be_seen_is_an_error(account: Account) -> None:
+def test_missing_permissions_are_not_mistaken_for_a_missing_stack(account: Account) -> None:
     account.stack.add_client_error("describe_stacks", "AccessDenied", "not authorized")
     with pytest.raises(ClientError, match="not authorized"):
-        version(account)
+        find_deployed(account)
+
+
+def test_a_stack_is_not_deployed_before_its_first_deployment(account: Account) -> None:
+    account.describe_missing()
+    assert find_deployed(account) is None
+
+
+def test_a_stack_is_not_deployed_after_its_first_deployment_failed(account: Account) -> None:
+    account.describe("ROLLBACK_COMPLETE", Function="")
+    assert find_deployed(account) is None
+
+
+def test_a_missing_output_is_an_error_that_says_what_to_do(account: Account) -> None:
+    account.describe()
+    with pytest.raises(StackError, match="stack has no log: deploy it with PredictionLog=on"):
+        find(account).require_output(
+            "PredictionTable", "has no log: deploy it with PredictionLog=on"
+        )

@@ -5,7 +5,15 @@ from typing import Any
 
 import pytest
 
-from inference.model.bundle import BundleError, parse_manifest, read_verified, version_of
+from inference.local.checkout import SAMPLE_MODEL
+from inference.model.bundle import (
+    MANIFEST,
+    BundleError,
+    ClassifierSpec,
+    parse_manifest,
+    read_verified,
+    version_of,
+)
 
 
 @pytest.fixture
@@ -25,23 +33,41 @@ def manifest() -> dict[str, Any]:
     }
 
 
-def encoded(manifest: dict[str, Any]) -> bytes:
+def encode(manifest: dict[str, Any]) -> bytes:
     return json.dumps(manifest).encode()
 
 
-def test_a_version_is_the_head_of_the_manifests_digest() -> None:
+def test_a_version_is_the_beginning_of_the_manifests_digest() -> None:
     # GIVEN bytes whose SHA-256 is known (FIPS 180-2, "abc")
     assert version_of(b"abc") == "ba7816bf8f01cfea"
 
 
 def test_a_manifest_reads_back_as_written(manifest: dict[str, Any]) -> None:
-    parsed = parse_manifest(encoded(manifest))
+    parsed = parse_manifest(encode(manifest))
     assert parse_manifest(parsed.to_bytes(), version_of(parsed.to_bytes())) == parsed
+
+
+def test_the_manifest_of_the_sample_model_keeps_its_bytes() -> None:
+    # GIVEN a manifest that an earlier release wrote
+    data = (SAMPLE_MODEL / MANIFEST).read_bytes()
+    # WHEN it is parsed and written again THEN no byte differs, and so neither does its version
+    assert parse_manifest(data, "7531af3bdaa99370").to_bytes() == data
+
+
+def test_the_fields_of_a_manifest_keep_their_order(manifest: dict[str, Any]) -> None:
+    written = json.loads(parse_manifest(encode(manifest)).to_bytes())
+    assert list(written) == list(manifest)
+
+
+def test_a_manifest_is_the_spec_of_a_classifier(manifest: dict[str, Any]) -> None:
+    spec = parse_manifest(encode(manifest))
+    assert isinstance(spec, ClassifierSpec)
+    assert (spec.labels, spec.max_length, spec.temperature) == (("a", "b"), 64, 1.5)
 
 
 def test_a_manifest_of_another_version_is_refused(manifest: dict[str, Any]) -> None:
     with pytest.raises(BundleError, match="not 0123456789abcdef"):
-        parse_manifest(encoded(manifest), "0123456789abcdef")
+        parse_manifest(encode(manifest), "0123456789abcdef")
 
 
 @pytest.mark.parametrize(
@@ -59,47 +85,62 @@ def test_a_manifest_of_another_version_is_refused(manifest: dict[str, Any]) -> N
         ({"more": 1}, "more"),
     ],
 )
-def test_a_manifest_that_is_not_understood_is_refused(
+def test_a_manifest_of_an_unknown_form_is_refused(
     manifest: dict[str, Any], change: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(BundleError, match=message):
-        parse_manifest(encoded(manifest | change))
+        parse_manifest(encode(manifest | change))
 
 
-def test_bytes_that_are_no_manifest_are_refused() -> None:
+def test_bytes_that_are_not_a_manifest_are_refused() -> None:
     with pytest.raises(BundleError, match=r"manifest\.json"):
         parse_manifest(b"<html>")
 
 
 def test_a_missing_file_is_named(tmp_path: Path, manifest: dict[str, Any]) -> None:
-    (tmp_path / "manifest.json").write_bytes(encoded(manifest))
+    (tmp_path / "manifest.json").write_bytes(encode(manifest))
     with pytest.raises(BundleError, match=r"model\.onnx: No such file"):
         read_verified(tmp_path)
 
 
 @pytest.mark.parametrize("content", [b"", b"no", b"x"])
-def test_a_file_that_is_not_the_one_in_the_manifest_is_refused(
+def test_a_file_that_differs_from_its_entry_is_refused(
     tmp_path: Path, manifest: dict[str, Any], content: bytes
 ) -> None:
-    # GIVEN a model file of the wrong size, or of the right size and another content
-    (tmp_path / "manifest.json").write_bytes(encoded(manifest))
+    # GIVEN a model file of the wrong size, or of the right size with other content
+    (tmp_path / "manifest.json").write_bytes(encode(manifest))
     (tmp_path / "model.onnx").write_bytes(content)
     # WHEN the bundle is read THEN it is refused
     with pytest.raises(BundleError, match=r"model.onnx has (. bytes, not 1|digest)"):
         read_verified(tmp_path)
 
 
+def test_a_complete_bundle_knows_its_folder_and_version(
+    tmp_path: Path, manifest: dict[str, Any]
+) -> None:
+    data = write_bundle(tmp_path, manifest)
+    bundle = read_verified(tmp_path)
+    assert (bundle.folder, bundle.version) == (tmp_path, version_of(data))
+    assert bundle.manifest == parse_manifest(data)
+
+
 def test_weights_that_the_manifest_does_not_list_are_refused(
     tmp_path: Path, manifest: dict[str, Any]
 ) -> None:
-    # GIVEN a whole bundle of a model that keeps all of its weights in one file
-    entry = {"size": 1, "sha256": sha256(b"x").hexdigest()}
-    files = {"model.onnx": entry, "tokenizer.json": entry}
-    (tmp_path / "manifest.json").write_bytes(encoded(manifest | {"files": files}))
-    for name in files:
-        (tmp_path / name).write_bytes(b"x")
-    assert read_verified(tmp_path)
-    # WHEN somebody puts weights beside it THEN it is refused
+    # GIVEN a complete bundle of a model that keeps all of its weights in one file
+    write_bundle(tmp_path, manifest)
+    # WHEN a file of weights is added THEN the bundle is refused
     (tmp_path / "model.onnx.data").write_bytes(b"x")
     with pytest.raises(BundleError, match=r"model\.onnx\.data .* does not list it"):
         read_verified(tmp_path)
+
+
+def write_bundle(folder: Path, manifest: dict[str, Any]) -> bytes:
+    """Write a bundle whose files hold one byte; returns the bytes of its manifest."""
+    entry = {"size": 1, "sha256": sha256(b"x").hexdigest()}
+    files = {"model.onnx": entry, "tokenizer.json": entry}
+    data = encode(manifest | {"files": files})
+    (folder / "manifest.json").write_bytes(data)
+    for name in files:
+        (folder / name).write_bytes(b"x")
+    return data

@@ -7,7 +7,7 @@ from inference.runtime.settings import SettingsError, read_settings
 URI = "s3://models/news/0123456789abcdef"
 
 
-def test_the_model_uri_is_all_that_must_be_set() -> None:
+def test_only_the_model_uri_must_be_set() -> None:
     settings = read_settings({"MODEL_URI": URI})
     assert settings.model_cache == Path("/tmp/models")
     assert settings.max_texts == 128

@@ -5,11 +5,14 @@ import pytest
 
 from inference.model.classifier import Prediction
 from inference.runtime.telemetry import (
+    FeatureDrift,
     metrics,
-    model_loaded,
-    model_not_loaded,
-    predicted,
-    predictions_lost,
+    record_drift,
+    record_lost_predictions,
+    record_model_load,
+    record_model_load_failure,
+    record_predictions,
+    record_skipped_drift,
 )
 
 SURE = Prediction({"Science": 0.9, "Health": 0.1}, truncated=False, tokens=7)
@@ -22,8 +25,8 @@ def _namespace(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def emitted(capsys: pytest.CaptureFixture[str]) -> list[tuple[dict[str, str], dict[str, Any]]]:
-    """Dimensions and metrics of each blob that CloudWatch would read from the log."""
-    found = []
+    """Return the dimensions and metrics of each blob that CloudWatch would read from the log."""
+    blobs = []
     for line in capsys.readouterr().out.splitlines():
         blob = json.loads(line)
         if "_aws" not in blob:
@@ -32,19 +35,19 @@ def emitted(capsys: pytest.CaptureFixture[str]) -> list[tuple[dict[str, str], di
         assert directive["Namespace"] == "Tests"
         (names,) = directive["Dimensions"]
         units = {metric["Name"]: metric["Unit"] for metric in directive["Metrics"]}
-        found.append(
+        blobs.append(
             (
                 {name: blob[name] for name in names},
                 {name: (blob[name], units[name]) for name in units},
             )
         )
-    return found
+    return blobs
 
 
 def test_a_request_is_one_blob_and_one_for_each_label(capsys: pytest.CaptureFixture[str]) -> None:
-    # GIVEN three predictions of two labels WHEN they are told of
-    predicted([SURE, UNSURE, SURE], "0123456789abcdef", 12.5)
-    # THEN each value is there, and the labels are counted apart
+    # GIVEN three predictions of two labels WHEN they are recorded
+    record_predictions([SURE, UNSURE, SURE], "0123456789abcdef", 12.5)
+    # THEN each value is there, and each label is counted by itself
     assert emitted(capsys) == [
         (
             {"service": "classifier"},
@@ -59,12 +62,12 @@ def test_a_request_is_one_blob_and_one_for_each_label(capsys: pytest.CaptureFixt
     ]
 
 
-def test_more_predictions_than_a_blob_holds_are_all_told(
+def test_more_predictions_than_a_blob_holds_go_into_several(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    # GIVEN more values than the 100 that EMF allows in one blob WHEN they are told of
-    predicted([SURE] * 250, "0123456789abcdef", 12.5)
-    # THEN they come in several, none too large
+    # GIVEN more values than the 100 that EMF allows in one blob WHEN they are recorded
+    record_predictions([SURE] * 250, "0123456789abcdef", 12.5)
+    # THEN all of them are there, in blobs that are not too large
     blobs = [values for _, values in emitted(capsys)]
     for name in ("Confidence", "Tokens"):
         sizes = [len(values[name][0]) for values in blobs if name in values]
@@ -73,7 +76,8 @@ def test_more_predictions_than_a_blob_holds_are_all_told(
 
 
 def test_a_label_that_is_not_ascii_is_still_a_dimension(capsys: pytest.CaptureFixture[str]) -> None:
-    predicted([Prediction({"Santé": 1.0}, truncated=False, tokens=3)], "0123456789abcdef", 1)
+    prediction = Prediction({"Santé": 1.0}, truncated=False, tokens=3)
+    record_predictions([prediction], "0123456789abcdef", 1)
     assert emitted(capsys)[1][0]["label"] == r"Sant\xe9"
 
 
@@ -82,25 +86,64 @@ def test_texts_are_in_the_log_only_if_given(
     caplog: pytest.LogCaptureFixture, texts: list[str] | None
 ) -> None:
     caplog.set_level("INFO")
-    predicted([SURE], "0123456789abcdef", 12.3456, texts)
+    record_predictions([SURE], "0123456789abcdef", 12.3456, texts)
     (record,) = caplog.records
     assert record.__dict__.get("texts") == texts
 
 
-def test_a_load_is_told_with_its_seconds(capsys: pytest.CaptureFixture[str]) -> None:
-    model_loaded("0123456789abcdef", 1.5)
+def test_a_load_is_recorded_with_its_seconds(capsys: pytest.CaptureFixture[str]) -> None:
+    record_model_load("0123456789abcdef", 1.5)
     assert emitted(capsys) == [
         ({"service": "classifier"}, {"ModelLoadSeconds": ([1.5], "Seconds")})
     ]
 
 
-def test_a_load_that_failed_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
-    model_not_loaded("s3://models/news/0123456789abcdef", RuntimeError("NoSuchKey"))
+def test_a_failed_load_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    record_model_load_failure("s3://models/news/0123456789abcdef", RuntimeError("NoSuchKey"))
     assert emitted(capsys) == [({"service": "classifier"}, {"ModelLoadFailures": ([1], "Count")})]
 
 
 def test_lost_predictions_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
-    predictions_lost(17, "not written within 200 ms")
+    record_lost_predictions(17, "not written within 200 ms")
     assert emitted(capsys) == [
         ({"service": "classifier"}, {"PredictionLogFailures": ([17], "Count")})
     ]
+
+
+def test_drift_is_logged_and_emitted_for_each_feature(
+    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # GIVEN a window of which one of two features has drifted
+    caplog.set_level("INFO")
+    label = FeatureDrift(psi=0.123456, limit=0.023456, drifted=True)
+    tokens = FeatureDrift(psi=0.01, limit=0.03, drifted=False)
+    # WHEN it is recorded
+    record_drift("0123456789abcdef", 900, {"label": label, "tokens": tokens})
+    # THEN the log has the rounded values, and the metrics have all digits
+    (record,) = caplog.records
+    assert record.message == "drift measured"
+    assert record.__dict__["features"] == {
+        "label": {"psi": 0.1235, "limit": 0.0235, "drifted": True},
+        "tokens": {"psi": 0.01, "limit": 0.03, "drifted": False},
+    }
+    assert emitted(capsys) == [
+        (
+            {"service": "classifier", "feature": "label"},
+            {"PopulationStability": ([0.123456], "None")},
+        ),
+        (
+            {"service": "classifier", "feature": "tokens"},
+            {"PopulationStability": ([0.01], "None")},
+        ),
+        ({"service": "classifier"}, {"DriftedFeatures": ([1], "Count")}),
+    ]
+
+
+def test_a_window_that_is_too_small_has_no_metric(
+    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level("INFO")
+    record_skipped_drift("0123456789abcdef", 12, needed=500)
+    (record,) = caplog.records
+    assert (record.message, record.__dict__["texts"]) == ("drift not measured", 12)
+    assert emitted(capsys) == []

@@ -4,27 +4,32 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inference.tables.formats import BulkError, Table
-from inference.tables.ranges import Range, cut, read_range
-from inference.tables.rows import Columns, Reject, Row, read_rows
+from inference.tables.errors import TableError
+from inference.tables.formats import FileFormat
+from inference.tables.ranges import Range, cut_ranges, read_range
+from inference.tables.reader import read_rows
+from inference.tables.rows import InputColumns, Reject, Row
 
-TEXT = Columns("text", ("id",))
-POSITION = Columns("1", ("0",))
+TEXT = InputColumns("text", ("id",))
+POSITION = InputColumns("1", ("0",))
 
 
-def in_ranges(
-    data: bytes, table: Table, columns: Columns, rows: int = 2, size: int = 1000
+def read_part(
+    part: Range, data: bytes, file_format: FileFormat, columns: InputColumns
 ) -> list[Row | Reject]:
-    """The rows of a table, read range by range."""
-    return [
-        row
-        for part in cut(io.BytesIO(data), table, rows, size)
-        for row in read_range(part, data[: part.head], data[part.begin : part.end], table, columns)
-    ]
+    head, body = data[: part.head], data[part.begin : part.end]
+    return list(read_range(part, head, body, file_format, columns))
+
+
+def read_in_ranges(
+    data: bytes, file_format: FileFormat, columns: InputColumns, rows: int = 2, size: int = 1000
+) -> list[Row | Reject]:
+    parts = cut_ranges(io.BytesIO(data), file_format, rows, size)
+    return [row for part in parts for row in read_part(part, data, file_format, columns)]
 
 
 @pytest.mark.parametrize(
-    ("table", "columns", "data"),
+    ("file_format", "columns", "data"),
     [
         ("csv", TEXT, b'id,text\n1,a\n2,"b\n\nc"\n3,d\n\n4\n5,e"f\n6,"g""h"\n7,i'),
         ("csv", TEXT, b'\xef\xbb\xbf\n"id","te\nxt",text\r\n1,2,a\r\n3,4,b\r\n5,6,c\r\n'),
@@ -33,13 +38,15 @@ def in_ranges(
         ("jsonl", TEXT, b'{"text":"a"}\n\n{"text":1}\n[]\n{"text":"b","id":2}\n{"text":"c"}'),
     ],
 )
-def test_ranges_hold_the_rows_and_rejects_of_the_whole_file(
-    table: Table, columns: Columns, data: bytes
+def test_the_ranges_of_a_file_hold_the_rows_and_rejects_of_the_whole(
+    file_format: FileFormat, columns: InputColumns, data: bytes
 ) -> None:
-    whole = list(read_rows(io.BytesIO(data), table, columns))
+    # GIVEN a file with more than two rows
+    whole = list(read_rows(io.BytesIO(data), file_format, columns))
     assert len(whole) > 2
+    # WHEN it is read in ranges of any length THEN the rows are those of the whole file
     for rows in (1, 2, 3, 100):
-        assert in_ranges(data, table, columns, rows) == whole
+        assert read_in_ranges(data, file_format, columns, rows) == whole
 
 
 SNIPPETS = st.sampled_from([",", '"', "\n", "\r\n", "\t", "a", "b c", '""', '"\n', "1,x\n"])
@@ -47,29 +54,35 @@ SNIPPETS = st.sampled_from([",", '"', "\n", "\r\n", "\t", "a", "b c", '""', '"\n
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(SNIPPETS, max_size=40), st.sampled_from(["csv", "tsv"]), st.integers(1, 4))
-def test_no_text_is_cut_within_a_row(snippets: list[str], table: Table, rows: int) -> None:
-    # GIVEN a header and any text, quotes unbalanced too
-    separator = "\t" if table == "tsv" else ","
+def test_no_file_is_cut_within_a_row(
+    snippets: list[str], file_format: FileFormat, rows: int
+) -> None:
+    # GIVEN a header and any content, unbalanced quotes included
+    separator = "\t" if file_format == "tsv" else ","
     data = f"id{separator}text\n{''.join(snippets)}".encode()
-    # WHEN it is read in ranges THEN it is what the whole is
-    assert in_ranges(data, table, TEXT, rows) == list(read_rows(io.BytesIO(data), table, TEXT))
+    # WHEN it is read in ranges THEN the rows are those of the whole file
+    whole = list(read_rows(io.BytesIO(data), file_format, TEXT))
+    assert read_in_ranges(data, file_format, TEXT, rows) == whole
 
 
 def test_ranges_follow_each_other_without_a_gap() -> None:
+    # GIVEN rows of 11 bytes
     data = b"text\n" + b"some words\n" * 1000
-    found = list(cut(io.BytesIO(data), "csv", rows=10_000, size=1000))
+    # WHEN they are cut by size
+    found = list(cut_ranges(io.BytesIO(data), "csv", rows=10_000, size=1000))
+    # THEN the ranges cover all bytes, and each ends with the row that fills it
     assert [part.begin for part in found] == [0, *(part.end for part in found[:-1])]
     assert found[-1].end == len(data)
     assert all(1000 <= part.end - part.begin < 1011 for part in found[:-1])
     assert found[1] == Range(1006, 2007, 93, 5)
 
 
-def test_an_empty_file_has_no_range() -> None:
-    assert list(cut(io.BytesIO(b""), "csv")) == []
+def test_an_empty_file_has_no_ranges() -> None:
+    assert list(cut_ranges(io.BytesIO(b""), "csv")) == []
 
 
-def test_a_column_that_is_not_there_is_missed_in_every_range() -> None:
+def test_a_missing_column_is_an_error_in_every_range() -> None:
     data = b"id,title\n1,a\n2,b\n"
-    *_, last = cut(io.BytesIO(data), "csv", rows=1)
-    with pytest.raises(BulkError, match="no column 'text'"):
-        list(read_range(last, data[: last.head], data[last.begin : last.end], "csv", TEXT))
+    *_, last = cut_ranges(io.BytesIO(data), "csv", rows=1)
+    with pytest.raises(TableError, match="no column 'text'"):
+        read_part(last, data, "csv", TEXT)

@@ -11,11 +11,11 @@ DAY = 24 * 60 * 60 * 1000
 
 
 def masks(rows: list[Example], train: list[Example]) -> dict[str, list[bool]]:
-    return {name: mask.tolist() for name, mask in slices.slices(rows, train)}
+    return {name: mask.tolist() for name, mask in slices.find_slices(rows, train)}
 
 
 def test_rows_are_sliced_by_origin_length_ending_publisher_and_time() -> None:
-    # GIVEN rows that differ in all a slice is made by
+    # GIVEN rows that differ in everything that slices go by
     rows = [
         Example("one", 0, source="Wire", time=0, new=True),
         Example("one two ...", 0, source="New", time=DAY),
@@ -40,7 +40,7 @@ def test_rows_without_publisher_and_time_are_sliced_by_length_alone() -> None:
     assert list(masks(rows, rows)) == ["1 to 3 words", "4 to 6 words", "7 to 9 words"]
 
 
-def test_the_slices_of_a_kind_hold_each_row_once() -> None:
+def test_slices_of_one_kind_hold_each_row_once() -> None:
     rows = read(str(HEADLINES), tasks.NEWS).examples
     found = masks(rows, rows)
     for kind in ("words", "to 2025"):
@@ -49,12 +49,12 @@ def test_the_slices_of_a_kind_hold_each_row_once() -> None:
         assert (parts.sum(axis=0) == 1).all()
 
 
-def test_each_slice_shows_both_models() -> None:
-    # GIVEN a model right about short texts only, and one always right
+def test_each_slice_compares_both_models() -> None:
+    # GIVEN a model that is right about short texts only, and one that is always right
     rows = [Example("word " * count, 0, group=str(count)) for count in range(1, 10)]
     right = np.arange(9) < 3
     # WHEN they are measured by slice
-    found = slices.by_slice(rows, rows, right, np.ones(9, bool))
-    # THEN the short slice is even and the others are not
-    assert [part["accuracy"] for part in found] == [1, 0, 0]
-    assert [part["difference"] for part in found] == pytest.approx([0, -1, -1])
+    found = slices.measure_slices(rows, rows, right, np.ones(9, bool))
+    # THEN they are equally good on short texts, and the first is worse on the others
+    assert [part.accuracy for part in found] == [1, 0, 0]
+    assert [part.difference for part in found] == pytest.approx([0, -1, -1])

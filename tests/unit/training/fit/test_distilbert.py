@@ -1,113 +1,58 @@
+import json
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
-from transformers import BertConfig, BertModel, GPT2Config, GPT2Model
+from transformers import DistilBertForSequenceClassification
 
-from tests.conftest import HEADLINES
-from training import tasks
-from training.data.read import read
 from training.fit import distilbert
+from training.fit.distilbert import ModelError
 
-LABELS = tasks.NEWS.labels
-
-
-@pytest.fixture(scope="module")
-def bert(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A BERT of random weights, token types and all."""
-    folder = tmp_path_factory.mktemp("bert")
-    _, tokenizer = distilbert.load(tiny_base)
-    config = BertConfig(
-        vocab_size=tokenizer.get_vocab_size(),
-        hidden_size=32,
-        intermediate_size=48,
-        num_hidden_layers=3,
-        num_attention_heads=4,
-    )
-    distilbert.save(BertModel(config), tokenizer, folder)
-    return folder
+TEXTS = ["Fed holds rates as inflation cools", "x", "Apple unveils new phone"]
 
 
-def test_a_distilbert_from_a_bert_gives_the_same_hidden_states(bert: Path) -> None:
-    # GIVEN a BERT
-    original = BertModel.from_pretrained(bert).eval()
-    # WHEN a DistilBERT is made of it
-    model, tokenizer = distilbert.load_pretrained(str(bert), LABELS)
-    ids = torch.tensor([tokenizer.encode("Fed holds rates as inflation cools").ids])
-    # THEN both see a text alike
-    with torch.no_grad():
-        ours = model.distilbert.eval()(ids).last_hidden_state
-        theirs = original(ids).last_hidden_state
-    torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-5)
+def test_logits_are_in_the_order_of_the_texts(tiny_base: Path) -> None:
+    # GIVEN texts of different lengths, which are batched by length
+    model, tokenizer = distilbert.load(tiny_base)
+    ids = distilbert.encode(tokenizer, TEXTS)
+    # WHEN they are predicted together
+    logits = distilbert.compute_logits(model, ids, torch.device("cpu"), batch_size=2)
+    # THEN each has the logits that it has alone
+    alone = [distilbert.compute_logits(model, [one], torch.device("cpu"))[0] for one in ids]
+    np.testing.assert_allclose(logits, alone, atol=1e-5)
 
 
-def test_layers_can_be_left_out(bert: Path) -> None:
-    # GIVEN a BERT of three layers
-    # WHEN the first and the last are kept
-    model, _ = distilbert.load_pretrained(str(bert), LABELS, layers=[0, 2])
-    whole, _ = distilbert.load_pretrained(str(bert), LABELS)
-    # THEN they are those two
-    kept = model.distilbert.transformer.layer
-    assert len(kept) == model.config.n_layers == 2
-    last = whole.distilbert.transformer.layer[2]
-    assert torch.equal(kept[1].ffn.lin1.weight, last.ffn.lin1.weight)
-
-
-def test_a_layer_that_is_not_there_is_an_error(bert: Path) -> None:
-    with pytest.raises(distilbert.ModelError, match="has layers 0 to 2"):
-        distilbert.load_pretrained(str(bert), LABELS, layers=[3])
-
-
-def test_a_model_of_the_same_labels_goes_on_from_its_own_head(bert: Path, tmp_path: Path) -> None:
-    # GIVEN a trained classifier
-    trained, tokenizer = distilbert.load_pretrained(str(bert), LABELS)
-    distilbert.save(trained, tokenizer, tmp_path)
-    # WHEN it is the base of another training, for its own labels or for others
-    again, _ = distilbert.load_pretrained(str(tmp_path), LABELS)
-    other, _ = distilbert.load_pretrained(str(tmp_path), LABELS[::-1])
-    # THEN its head is kept where the outputs mean the same
-    for name, weights in trained.state_dict().items():
+def test_what_is_saved_can_be_loaded_again(tiny_base: Path, tmp_path: Path) -> None:
+    # GIVEN a saved model
+    model, tokenizer = distilbert.load(tiny_base)
+    distilbert.save(model, tokenizer, tmp_path)
+    # WHEN it is loaded THEN weights and token ids are the same
+    again, its_tokenizer = distilbert.load(tmp_path)
+    assert distilbert.encode(tokenizer, TEXTS) == distilbert.encode(its_tokenizer, TEXTS)
+    for name, weights in model.state_dict().items():
         assert torch.equal(again.state_dict()[name], weights), name
-    assert not torch.equal(other.classifier.weight, trained.classifier.weight)
 
 
-def test_another_architecture_is_an_error(tmp_path: Path) -> None:
-    GPT2Model(GPT2Config(n_layer=1, n_head=1, n_embd=8, vocab_size=10)).save_pretrained(tmp_path)
-    with pytest.raises(distilbert.ModelError, match="is a gpt2"):
-        distilbert.load_pretrained(str(tmp_path), LABELS)
+def test_a_folder_without_a_model_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="cannot load the model in"):
+        distilbert.load(tmp_path)
 
 
-def test_a_model_that_is_not_there_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(distilbert.ModelError, match="cannot load"):
-        distilbert.load_pretrained(str(tmp_path), LABELS)
-
-
-def test_pruning_changes_no_answer_about_words_that_stay(tiny_base: Path) -> None:
-    # GIVEN a model and its vocabulary pruned to the words of some headlines
-    texts = [row.text for row in read(str(HEADLINES), tasks.NEWS).examples][:100]
-    model, tokenizer = distilbert.load(tiny_base)
-    device = torch.device("cpu")
-    before = distilbert.logits(model, distilbert.encode(tokenizer, texts), device)
-    size = tokenizer.get_vocab_size()
-    # WHEN they are read by the smaller model
-    used = len({token for ids in distilbert.encode(tokenizer, texts) for token in ids})
-    smaller = distilbert.prune_vocabulary(model, tokenizer, texts, used + 100)
-    after = distilbert.logits(model, distilbert.encode(smaller, texts), device)
-    # THEN nothing has changed but the size
-    assert smaller.get_vocab_size() < size
-    assert model.config.vocab_size == smaller.get_vocab_size()
-    assert abs(before - after).max() < 1e-5
-
-
-def test_pruning_leaves_a_spelling_for_every_word(tiny_base: Path) -> None:
-    # GIVEN a vocabulary pruned to next to nothing
-    model, tokenizer = distilbert.load(tiny_base)
-    smaller = distilbert.prune_vocabulary(model, tokenizer, ["a"], size=150)
-    # WHEN a word that is gone is read THEN it is spelt, not unknown
-    assert "[UNK]" not in smaller.encode("inflation").tokens
-
-
-def test_a_vocabulary_without_room_for_the_letters_is_an_error(tiny_base: Path) -> None:
-    model, tokenizer = distilbert.load(tiny_base)
-    with pytest.raises(distilbert.ModelError, match="too small: it needs"):
-        distilbert.prune_vocabulary(model, tokenizer, ["a"], size=50)
+def test_a_model_with_several_outputs_per_label_is_an_error(
+    tiny_base: Path, tmp_path: Path
+) -> None:
+    # GIVEN a model with an output per story, each named by its label, as older versions wrote
+    shutil.copytree(tiny_base, tmp_path / "old")
+    config = json.loads((tiny_base / "config.json").read_text())
+    config["id2label"] = {"0": "Health", "1": "Health", "2": "Science"}
+    config["label2id"] = {"Health": 1, "Science": 2}
+    (tmp_path / "old" / "config.json").write_text(json.dumps(config))
+    model = DistilBertForSequenceClassification(
+        DistilBertForSequenceClassification.config_class.from_pretrained(tmp_path / "old")
+    )
+    model.save_pretrained(tmp_path / "old")
+    # WHEN it is loaded THEN it is refused
+    with pytest.raises(ModelError, match="an output per story"):
+        distilbert.load(tmp_path / "old")

@@ -1,71 +1,80 @@
-import shlex
+from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
-from tests.conftest import HEADLINES
-from training.data.examples import DataError
-from training.fit.settings import Settings, command, parse, rows_of
-
-REQUIRED = ["--data", "d", "--output", "o"]
+from training.fit.settings import Settings, list_differences
 
 
-def test_every_setting_is_an_option() -> None:
-    settings = parse("", [*REQUIRED, "--learning-rate", "3e-5", "--max-rows", "7"])
-    assert (settings.learning_rate, settings.max_rows) == (3e-5, 7)
-
-
-def test_a_command_is_read_back_to_the_last_digit() -> None:
-    settings = Settings(data="my data.csv", output="o", learning_rate=1 / 30000, resume=True)
-    words = shlex.split(command(settings))
-    assert words[:3] == ["python", "-m", "training.fit.train"]
-    assert parse("", words[3:]) == settings
-
-
-@pytest.mark.parametrize("words", [["--resume"], ["--resume", "True"], ["--resume", "true"]])
-def test_a_flag_may_have_a_value_as_sagemaker_writes_it(words: list[str]) -> None:
-    assert parse("", [*REQUIRED, *words]).resume is True
-    assert parse("", [*REQUIRED, "--resume", "False"]).resume is False
-
-
-def test_an_unknown_option_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        parse("", [*REQUIRED, "--lr", "1"])
-    assert "unrecognized arguments: --lr" in capsys.readouterr().err
+def make_settings(**changes: Any) -> Settings:
+    return Settings.model_validate({"data": "d", "output": "o", **changes})
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("name", "value"),
     [
-        (["--group-column", "STORY"], "give both --text-column and --label-column"),
-        (["--text-column", "TITLE"], "give both --text-column and --label-column"),
-        (["--text-column", "a", "--label-column", "b"], "--task news has its own columns"),
+        *(("batch_size", 0), ("evaluations", 0), ("patience", 0), ("new_rows_times", 0)),
+        *(("max_rows", -5), ("threads", -1), ("vocabulary", -1), ("seed", -1), ("seed", 2**32)),
+        *(("max_length", -1), ("max_length", 1), ("max_length", 2)),
+        *(("epochs", -1), ("epochs", 0), ("epochs", float("nan")), ("epochs", float("inf"))),
+        *(("learning_rate", 0), ("max_grad_norm", 0), ("weight_decay", -0.1)),
+        *(("warmup", 2), ("warmup", -0.1), ("masking", 1), ("label_smoothing", 1)),
+        *(("averaging", 1), ("distillation", 1.5), ("distillation", float("nan"))),
+        *(("group_loss", -1), ("group_loss", 101), ("checkpoint_minutes", -1)),
+        *(("layers", "x"), ("layers", "0,,2"), ("layers", "-1")),
+        *(("split", "half"), ("precision", "fp8"), ("data", ""), ("base_model", "")),
     ],
 )
-def test_columns_are_never_ignored(options: list[str], message: str) -> None:
-    with pytest.raises(DataError, match=message):
-        rows_of(parse("", ["--data", str(HEADLINES), "--output", "o", *options]))
-
-
-def test_an_unknown_task_is_an_error() -> None:
-    with pytest.raises(DataError, match="unknown task 'weather': choose one of news, sentiment"):
-        rows_of(Settings(data=str(HEADLINES), output="o", task="weather"))
-
-
-def test_groups_can_only_be_learnt_where_there_are_some() -> None:
-    with pytest.raises(DataError, match="name their --group-column"):
-        rows_of(Settings(data=str(HEADLINES), output="o", task="sentiment", group_loss=0.5))
-
-
-@pytest.mark.parametrize(("times", "folder"), [(0, "data"), (2, "")])
-def test_new_rows_are_learnt_at_least_once_and_are_there(times: int, folder: str) -> None:
-    settings = Settings(str(HEADLINES), "o", new_rows=folder, new_rows_times=times)
-    with pytest.raises(DataError, match="--new-rows-times: give 1 or more"):
-        rows_of(settings)
+def test_a_value_beyond_its_limits_is_an_error_that_names_the_setting(
+    name: str, value: object
+) -> None:
+    with pytest.raises(ValidationError) as error:
+        make_settings(**{name: value})
+    assert [one["loc"] for one in error.value.errors()] == [(name,)]
 
 
 @pytest.mark.parametrize(
-    "options", [["--distillation", "1.5"], ["--group-loss", "-1"], ["--masking", "1"]]
+    ("changes", "message"),
+    [
+        ({"group_column": "STORY"}, "give both --text-column and --label-column"),
+        ({"text_column": "TITLE"}, "give both --text-column and --label-column"),
+        ({"text_column": "a", "label_column": "b"}, "--task news has its own columns"),
+        ({"task": "weather"}, "unknown task 'weather': choose one of news, sentiment"),
+        ({"task": "sentiment", "group_loss": 0.5}, "give --group-column"),
+        ({"new_rows_times": 2}, "--new-rows-times needs --new-rows"),
+        ({"new_rows": "more", "split": "random"}, "needs all rows, split by story"),
+        ({"new_rows": "more", "split": "time"}, "needs all rows, split by story"),
+        ({"new_rows": "more", "max_rows": 100}, "needs all rows, split by story"),
+    ],
 )
-def test_a_share_that_is_none_is_an_error(options: list[str]) -> None:
-    with pytest.raises(DataError, match=f"{options[0]}: give 0 to"):
-        rows_of(parse("", ["--data", str(HEADLINES), "--output", "o", *options]))
+def test_settings_that_do_not_fit_together_are_an_error(
+    changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValidationError, match=message):
+        make_settings(**changes)
+
+
+def test_columns_make_a_task() -> None:
+    # GIVEN the columns of a user's own file
+    columns = {"text_column": "body", "label_column": "team", "group_column": "thread"}
+    # WHEN the task is looked up
+    task = make_settings(task="tickets", **columns).find_task()
+    # THEN it has those columns, and its labels are still to be found
+    assert (task.name, task.labels) == ("tickets", ())
+    assert (task.layout.text, task.layout.label, task.layout.group) == ("body", "team", "thread")
+
+
+@pytest.mark.parametrize(
+    ("saved", "current", "differences"),
+    [
+        ({}, {}, []),
+        ({"epochs": 1.0, "seed": 42}, {"epochs": 1.0}, []),  # saved with all defaults
+        ({"epochs": 1.0}, {"epochs": 2.0, "seed": 1}, ["epochs 1.0, not 2.0", "seed 42, not 1"]),
+        ({"removed": 7}, {}, ["removed 7, not None"]),
+        ({"dataset_sha256": "a"}, {"dataset_sha256": "b"}, ["dataset-sha256 a, not b"]),
+    ],
+)
+def test_runs_differ_only_by_what_is_not_at_its_default(
+    saved: dict[str, object], current: dict[str, object], differences: list[str]
+) -> None:
+    assert list_differences(saved, current) == differences

@@ -1,5 +1,4 @@
 import itertools
-import json
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -9,40 +8,46 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from inference.model.bundle import read_verified
-from inference.model.classifier import Classifier
-from tests.conftest import HEADLINES, TRAINING, TinyModel
-from training.evaluate import evaluation as evaluate
-from training.export import bundle as export
-from training.fit import train
-from training.fit.objective import Objective
-from training.fit.record import weights_sha256
-
-
-@pytest.fixture
-def options(tiny_base: Path, tmp_path: Path) -> list[str]:
-    """Two short epochs in full precision."""
-    return [
-        *("--data", str(HEADLINES), "--base-model", str(tiny_base), "--precision", "fp32"),
-        *("--epochs", "2", "--learning-rate", "1e-3", "--evaluations", "2"),
-        *("--group-loss", "0.5"),
-        *("--output", str(tmp_path / "run")),
-    ]
-
+from inference.errors import InterruptedRunError
+from tests.conftest import HEADLINES, TinyModel
+from tests.headlines import news_row
+from training.data.examples import DataError, Dataset
+from training.data.read import read
+from training.fit import train as training
+from training.fit.checkpoint import CHECKPOINT
+from training.fit.process_group import process_group
+from training.fit.record import TrainingRecord, hash_weights
+from training.fit.settings import Settings
+from training.fit.trained_model import RESULTS, TrainedModel, open_trained_model
+from training.tasks import Task
 
 Interrupt = Callable[[int], None]
 
 
-def record(folder: Path) -> dict[str, Any]:
-    """What a run says of itself."""
-    content: dict[str, Any] = json.loads((folder / "training.json").read_text())
-    return content
+@pytest.fixture
+def settings(tiny_base: Path, tmp_path: Path) -> Settings:
+    """Two short epochs in full precision."""
+    return Settings(
+        data=str(HEADLINES),
+        output=str(tmp_path / "run"),
+        base_model=str(tiny_base),
+        precision="fp32",
+        epochs=2,
+        learning_rate=1e-3,
+        evaluations=2,
+        group_loss=0.5,
+    )
+
+
+def train(settings: Settings, **changes: object) -> TrainedModel:
+    with process_group() as group:
+        return training.train(settings.model_copy(update=changes), group)
 
 
 @pytest.fixture
 def interrupt_at(monkeypatch: pytest.MonkeyPatch) -> Interrupt:
-    """A function that has this process get SIGTERM once, within a step of its choice."""
-    take_step = train.take_step
+    """A function that sends this process SIGTERM once, within a step of its choice."""
+    take_step = training.take_step
     steps = itertools.count(1)
 
     def arrange(step: int) -> None:
@@ -51,154 +56,114 @@ def interrupt_at(monkeypatch: pytest.MonkeyPatch) -> Interrupt:
                 signal.raise_signal(signal.SIGTERM)
             return take_step(*arguments)
 
-        monkeypatch.setattr(train, "take_step", interrupted)
+        monkeypatch.setattr(training, "take_step", interrupted)
 
     return arrange
 
 
-def test_a_run_that_was_interrupted_goes_on_to_the_same_result(
-    options: list[str], interrupt_at: Interrupt, tmp_path: Path
+def test_a_model_is_returned_with_its_rows_and_can_be_opened_again(settings: Settings) -> None:
+    # GIVEN a run WHEN it has finished
+    trained = train(settings)
+    # THEN its folder holds all that was returned
+    assert open_trained_model(Path(settings.output)) == trained
+    assert trained.record.steps == 14
+    assert len(trained.rows.test) == trained.record.rows.test
+    assert trained.record.time is not None
+
+
+def test_the_data_is_read_once(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    # GIVEN a list of the files that are read
+    locations = []
+
+    def note(location: str, task: Task) -> Dataset:
+        locations.append(location)
+        return read(location, task)
+
+    monkeypatch.setattr("training.fit.rows.read", note)
+    # WHEN a model is trained THEN its data file is read once
+    train(settings, epochs=0.1)
+    assert locations == [settings.data]
+
+
+def test_an_interrupted_run_is_resumed_to_the_same_result(
+    settings: Settings, interrupt_at: Interrupt, tmp_path: Path
 ) -> None:
-    # GIVEN the weights of a run that was left alone
-    assert train.main([*options, "--output", str(tmp_path / "whole")]) == 0
-    whole = load_file(tmp_path / "whole" / "model.safetensors")
+    # GIVEN a run that was not interrupted
+    whole = train(settings, output=str(tmp_path / "whole"))
     # WHEN another gets SIGTERM in its second epoch, and is resumed
     interrupt_at(9)
-    assert train.main(options) == train.INTERRUPTED
-    assert (tmp_path / "run" / "checkpoint.safetensors").exists()
-    assert train.main([*options, "--resume"]) == 0
+    with pytest.raises(InterruptedRunError, match="add --resume"):
+        train(settings)
+    assert (tmp_path / "run" / CHECKPOINT).exists()
+    resumed = train(settings, resume=True)
     # THEN its weights are the same to the last bit, and so is each validation on the way
-    resumed = load_file(tmp_path / "run" / "model.safetensors")
-    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
-    assert record(tmp_path / "run")["steps"] == 14
-    history = record(tmp_path / "run")["validation_macro_f1"]
-    assert history == record(tmp_path / "whole")["validation_macro_f1"]
-    assert not (tmp_path / "run" / "checkpoint.safetensors").exists()
+    weights, again = (load_file(m.folder / "model.safetensors") for m in (whole, resumed))
+    assert all(torch.equal(weights[name], again[name]) for name in weights)
+    assert resumed.record.steps == 14
+    assert resumed.record.validation_macro_f1 == whole.record.validation_macro_f1
+    assert not (tmp_path / "run" / CHECKPOINT).exists()
 
 
 def test_an_unfinished_run_leaves_no_model_of_an_earlier_one(
-    options: list[str], interrupt_at: Interrupt, tmp_path: Path
+    settings: Settings, interrupt_at: Interrupt
 ) -> None:
-    # GIVEN a finished run WHEN another starts in its folder and is interrupted
-    assert train.main(options) == 0
+    # GIVEN a finished run
+    folder = train(settings, epochs=0.5).folder
+    # WHEN another starts in its folder, and is interrupted
     interrupt_at(1)
-    assert train.main([*options, "--seed", "1"]) == train.INTERRUPTED
+    with pytest.raises(InterruptedRunError):
+        train(settings, seed=1)
     # THEN nothing there can be taken for a result
-    assert {file.name for file in (tmp_path / "run").iterdir()}.isdisjoint(train.RESULTS)
+    assert {file.name for file in folder.iterdir()}.isdisjoint(RESULTS)
 
 
-def test_other_data_does_not_resume(
-    options: list[str],
-    interrupt_at: Interrupt,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    interrupt_at(2)
-    assert train.main(options) == train.INTERRUPTED
-    lines = HEADLINES.read_text().splitlines(keepends=True)
-    (tmp_path / "fewer.csv").write_text("".join(lines[:-1]))
-    other = [*options, "--data", str(tmp_path / "fewer.csv"), "--resume"]
-    assert train.main(other) == 1
-    assert "was made with dataset-sha256" in capsys.readouterr().err
-
-
-def test_other_settings_do_not_resume(
-    options: list[str], interrupt_at: Interrupt, capsys: pytest.CaptureFixture[str]
-) -> None:
-    interrupt_at(2)
-    assert train.main(options) == train.INTERRUPTED
-    assert train.main([*options, "--resume", "--seed", "1"]) == 1
-    assert "was made with seed 42, not 1" in capsys.readouterr().err
-
-
-def test_a_damaged_checkpoint_is_an_error(
-    options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "checkpoint.safetensors").write_bytes(b"half a file")
-    assert train.main([*options, "--resume"]) == 1
-    assert "is damaged" in capsys.readouterr().err
-
-
-def test_nothing_to_resume_is_an_error(
-    options: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert train.main([*options, "--resume"]) == 1
-    assert "no checkpoint to resume" in capsys.readouterr().err
-
-
-def test_training_stops_early_when_validation_no_longer_gains(
-    options: list[str], tmp_path: Path
-) -> None:
+def test_training_stops_early_when_validation_no_longer_improves(settings: Settings) -> None:
     # GIVEN a learning rate so small that nothing changes
     # WHEN it trains for up to 50 epochs with a patience of two validations
-    arguments = [*options, "--learning-rate", "1e-12", "--epochs", "50", "--patience", "2"]
-    assert train.main(arguments) == 0
+    trained = train(settings, learning_rate=1e-12, epochs=50, patience=2)
     # THEN it ends after three: the best one and two that were no better
-    assert len(record(tmp_path / "run")["validation_macro_f1"]) == 3
+    assert isinstance(trained.record.validation_macro_f1, list)
+    assert len(trained.record.validation_macro_f1) == 3
+
+
+def test_the_second_head_is_not_part_of_the_model(settings: Settings) -> None:
+    # GIVEN a run that also learns to tell the stories apart
+    trained = train(settings, epochs=0.5)
+    # WHEN its weights are read THEN they are those of the labels alone
+    weights = load_file(trained.folder / "model.safetensors")
+    assert weights["classifier.weight"].shape[0] == len(trained.labels)
+    assert not any("group" in name for name in weights)
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
-    [
-        (["--split", "random"], "the same rows: split"),
-        (["--seed", "7"], "the same stories: seed"),
-    ],
+    [({"split": "random"}, "the same rows: split"), ({"seed": 7}, "the same stories: seed")],
 )
 def test_a_base_model_that_may_know_the_rows_held_out_is_refused(
-    changes: list[str],
-    message: str,
-    tiny_model: TinyModel,
-    options: list[str],
-    capsys: pytest.CaptureFixture[str],
+    changes: dict[str, object], message: str, tiny_model: TinyModel, settings: Settings
 ) -> None:
-    # GIVEN a model of a task WHEN training goes on from it with other rows held out
-    command = [*options, "--base-model", str(tiny_model.folder)]
-    # THEN it is refused
-    assert train.main([*command, *changes]) == 1
-    assert message in capsys.readouterr().err
+    # GIVEN a model WHEN training starts from it with other rows held out THEN it is refused
+    with pytest.raises(DataError, match=message):
+        train(settings, base_model=str(tiny_model.folder), **changes)
 
 
-def test_training_goes_on_from_a_model_that_held_out_the_same_stories(
-    tiny_model: TinyModel, options: list[str], tmp_path: Path
+def test_training_can_start_from_a_model_that_held_out_the_same_stories(
+    tiny_model: TinyModel, settings: Settings, tmp_path: Path
 ) -> None:
-    # GIVEN new rows, which leave the stories that are held out as they are
+    # GIVEN new rows, which do not change which stories are held out
     (tmp_path / "new").mkdir()
-    (tmp_path / "new" / "a.csv").write_text("1\tA new one\turl\tWire\tb\tnew\thost\t1\n")
-    command = [*options, "--base-model", str(tiny_model.folder), "--epochs", "0.1"]
-    # WHEN training goes on with them
-    assert train.main([*command, "--new-rows", str(tmp_path / "new")]) == 0
-    # THEN its record names what it went on from, by its weights
-    digest = weights_sha256(tiny_model.folder)
-    assert record(tmp_path / "run")["base_sha256"] == digest
+    (tmp_path / "new" / "a.csv").write_text(news_row("A new one", story="new"))
+    changes = {"base_model": str(tiny_model.folder), "new_rows": str(tmp_path / "new")}
+    # WHEN a model is trained further with them
+    trained = train(settings, epochs=0.1, **changes)
+    # THEN its record identifies the model it started from by its weights
+    assert trained.record.base_sha256 == hash_weights(tiny_model.folder)
+    assert trained.record.new_rows == 1
 
 
-def test_the_learning_rate_warms_up_and_decays() -> None:
-    rates = [train.schedule(step, total=100, warmup=0.1) for step in range(100)]
-    assert rates.index(max(rates)) == 9
-    assert max(rates) == 1
-    assert rates == sorted(rates[:10]) + sorted(rates[10:], reverse=True)
-    assert 0 < rates[-1] < 0.02
-
-
-def test_a_story_head_that_does_better_is_what_is_kept_and_served(
-    options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # GIVEN a run whose label head is out of the race
-    classifiers = Objective.classifiers
-    monkeypatch.setattr(Objective, "classifiers", lambda *a: list(classifiers(*a))[1:])
-    # (the gate has its own tests: a model of seconds has ties that int8 turns over)
-    monkeypatch.setattr(export, "MAX_ACCURACY_DROP", 5)
-    monkeypatch.setattr(export, "MIN_AGREEMENT", 90)
-    # WHEN it is trained, evaluated and exported
-    run = tmp_path / "run"
-    assert train.main([*options, *TRAINING, "--group-loss", "1", "--split", "random"]) == 0
-    assert evaluate.main([str(run)]) == 0
-    assert export.main([str(run)]) == 0
-    # THEN there are more outputs than labels in the model, and only labels in the answers
-    config = json.loads((run / "config.json").read_text())
-    assert len(config["id2label"]) > len(set(config["id2label"].values())) == 4
-    manifest, _ = read_verified(run / "bundle")
-    (prediction,) = Classifier(run / "bundle", manifest).predict(["Shares fall on rate fears"])
-    assert list(prediction.probabilities) == list(manifest.labels)
-    assert sum(prediction.probabilities.values()) == pytest.approx(1)
+def test_a_student_records_its_teacher(settings: Settings, tiny_model: TinyModel) -> None:
+    # GIVEN a teacher WHEN a student is trained
+    train(settings, epochs=0.5, teachers=str(tiny_model.folder))
+    # THEN its record identifies the teacher by its weights
+    record = TrainingRecord.read(Path(settings.output))
+    assert record.teachers == {tiny_model.folder.name: hash_weights(tiny_model.folder)}

@@ -1,76 +1,54 @@
-"""The command that prepares a retraining; every call is checked against botocore's model."""
+"""The request that is prepared for the state machine."""
 
-from datetime import UTC, datetime
+import json
 from typing import Any
 
 import boto3
 import pytest
-from botocore.stub import Stubber
+from botocore.stub import ANY, Stubber
 
-from training.sagemaker import retraining
-from training.sagemaker.job import option_parser, plan
-from training.sagemaker.request import JobError
-
-ROLE = "arn:aws:iam::123456789012:role/training"
-PLACE = ["--output", "s3://jobs/stack", "--role", ROLE, "--store", "s3://models/news"]
+from tests.sagemaker import make_job
+from training.sagemaker.job import JobError, JobOptions
+from training.sagemaker.retraining import NAME, prepare, retraining_request
 
 
-@pytest.fixture(autouse=True)
-def _region(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+def prepared(**values: Any) -> dict[str, Any]:
+    return retraining_request(make_job(name=NAME, new_rows="s3://jobs/news/new", **values))
 
 
-def requested(*options: str) -> dict[str, Any]:
-    arguments = ["--data", "s3://data/news.csv.xz", *PLACE, *options]
-    return retraining.retraining_request(*plan(*option_parser().parse_known_args(arguments)))
+def test_the_request_leaves_out_what_each_execution_sets() -> None:
+    described = prepared()
+    assert not {"TrainingJobName", "RoleArn", "CheckpointConfig"} & described.keys()
+    assert described["OutputDataConfig"] == {"S3OutputPath": "s3://jobs/news"}
 
 
-def stack(**values: str) -> list[str]:
-    """What a stack with these parameters decides."""
-    cloudformation = boto3.client(
-        "cloudformation", aws_access_key_id="test", aws_secret_access_key="test"
-    )
-    pairs = [{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()]
-    found = {
-        "StackName": "stack",
-        "StackStatus": "CREATE_COMPLETE",
-        "CreationTime": datetime.now(UTC),
-        "Parameters": pairs,
-    }
-    with Stubber(cloudformation) as stub:
-        stub.add_response("describe_stacks", {"Stacks": [found]}, {"StackName": "stack"})
-        return retraining.stack_options(cloudformation, "stack")
-
-
-def test_the_place_is_the_stacks_own() -> None:
-    values = {"RetrainingBucket": "jobs", "RetrainingRole": ROLE, "ModelStore": "s3://models/news"}
-    assert stack(**values) == PLACE
-
-
-def test_a_stack_that_does_not_retrain_is_an_error() -> None:
-    with pytest.raises(JobError, match="deploy it with RetrainingBucket=BUCKET"):
-        stack(RetrainingBucket="", ModelStore="s3://models/news")
-
-
-def test_the_job_reads_the_new_rows() -> None:
-    channels = {
-        one["ChannelName"]: one["DataSource"]["S3DataSource"]["S3Uri"]
-        for one in requested()["InputDataConfig"]
-    }
-    assert channels["new"] == "s3://jobs/stack/new/"
-    assert channels["training"] == "s3://data/news.csv.xz"
+def test_source_and_request_go_to_the_folder_of_the_retraining() -> None:
+    # GIVEN a bucket
+    s3 = boto3.client("s3", aws_access_key_id="test", aws_secret_access_key="test")
+    job = make_job(name=NAME, new_rows="s3://jobs/news/new")
+    body = json.dumps(retraining_request(job), indent=2).encode()
+    with Stubber(s3) as stub:
+        source = {"Bucket": "jobs", "Key": "news/retraining/source/source.tar.gz", "Body": ANY}
+        stub.add_response("put_object", {}, source)
+        request = {"Bucket": "jobs", "Key": "news/retraining/request.json", "Body": body}
+        stub.add_response("put_object", {}, request | {"ContentType": "application/json"})
+        # WHEN a retraining is prepared THEN both are there
+        prepare(s3, job)
+        stub.assert_no_pending_responses()
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("options", "settings"),
     [
-        (["--subnets", "subnet-1", "--security-groups", "sg-1"], "no VPC"),
-        (["--split", "random"], "split by story"),
-        (["--max-rows", "9"], "all rows"),
+        (JobOptions(subnets=("subnet-1",), security_groups=("sg-1",)), {}),
+        (
+            JobOptions(network_isolation=True, wheels="s3://jobs/wheels"),
+            {"base_model": "s3://models/base"},
+        ),
     ],
 )
-def test_a_job_that_the_state_machine_cannot_start_or_judge_is_refused(
-    options: list[str], message: str
+def test_a_job_that_cannot_publish_is_refused(
+    options: JobOptions, settings: dict[str, str]
 ) -> None:
-    with pytest.raises(JobError, match=message):
-        requested(*options)
+    with pytest.raises(JobError, match="must reach S3 to publish"):
+        prepared(options=options, **settings)

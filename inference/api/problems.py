@@ -1,0 +1,80 @@
+"""Turn exceptions into error responses: problem+json, RFC 9457.
+
+Nothing else decides what a client reads when something fails.
+"""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+
+from aws_lambda_powertools.event_handler import Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from inference.api.loader import ModelUnavailableError
+from inference.runtime.telemetry import logger
+
+MAX_ERRORS = 100  # per response, since Lambda sends no more than 6 MB
+RETRY_SECONDS = 5  # how long clients are asked to wait while the model is unavailable
+
+
+class FieldError(BaseModel):
+    """What is wrong with one field of a request."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    field: str = Field(examples=["inputs.3"])
+    message: str = Field(examples=["String should have at least 1 character"])
+
+
+class Problem(BaseModel):
+    """An error (RFC 9457)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    type: str = "about:blank"
+    title: str = Field(examples=["Unprocessable Entity"])
+    status: int = Field(examples=[422])
+    detail: str = Field(examples=["The request is not valid."])
+    errors: list[FieldError] | None = None
+
+
+class ProblemError(Exception):
+    """An error whose text the client may read."""
+
+    def __init__(
+        self,
+        status: HTTPStatus,
+        detail: str,
+        errors: Sequence[FieldError] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """Describe the error in words; ``errors`` names the fields that are wrong."""
+        super().__init__(detail)
+        self.status, self.detail = status, detail
+        self.errors, self.headers = list(errors), dict(headers or {})
+
+
+def to_response(error: Exception, request_id: str) -> Response[str]:
+    """Answer a request that raised an exception."""
+    problem = _to_problem(error, request_id)
+    content = Problem(
+        title=problem.status.phrase,
+        status=problem.status,
+        detail=problem.detail,
+        errors=problem.errors[:MAX_ERRORS] or None,
+    )
+    body = content.model_dump_json(exclude_none=True)
+    return Response(problem.status, "application/problem+json", body, {**problem.headers})
+
+
+def _to_problem(error: Exception, request_id: str) -> ProblemError:
+    if isinstance(error, ProblemError):
+        return error
+    if isinstance(error, ModelUnavailableError):
+        return ProblemError(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "The model is not available yet.",
+            headers={"Retry-After": str(RETRY_SECONDS)},
+        )
+    # A fault of the service: the log gets all the details, the client none.
+    logger.exception("unhandled")
+    return ProblemError(HTTPStatus.INTERNAL_SERVER_ERROR, f"Request {request_id} failed.")

@@ -1,0 +1,70 @@
+"""Group rows into chunks, the unit that is scored and written at a time."""
+
+from collections.abc import Callable, Iterable, Iterator
+
+from inference.tables.formats import FileFormat
+from inference.tables.inputs import Input
+from inference.tables.parquet import count_parquet_rows
+from inference.tables.reader import read_rows
+from inference.tables.rows import InputColumns, Reject, Row
+
+# One process scores a chunk at a time. Rows are sorted by length within a chunk, so more of them
+# fill batches better; fewer keep all cores busy to the end, and lose less when a run is killed.
+CHUNK_ROWS = 4096
+CHUNK_CHARACTERS = 2_000_000  # some 100 MB once tokenized
+
+Chunk = list[Row]
+
+
+class ChunkReader:
+    """Reads an input in chunks, which are the same in every run."""
+
+    def __init__(
+        self,
+        source: Input,
+        file_format: FileFormat,
+        columns: InputColumns,
+        on_reject: Callable[[Reject], None],
+    ) -> None:
+        """Call ``on_reject`` for each reject that is met while reading."""
+        self._source, self._file_format, self._columns = source, file_format, columns
+        self._on_reject = on_reject
+        self._rows_read = 0
+        self._rows = count_parquet_rows(source.file) if file_format == "parquet" else None
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Read all rows.
+
+        Raises:
+            TableError: the input is damaged or lacks a column.
+        """
+        rows = read_rows(self._source.file, self._file_format, self._columns)
+        for chunk in group_rows(rows, self._on_reject):
+            self._rows_read += len(chunk)
+            yield chunk
+
+    def estimate_rows(self) -> int | None:
+        """Estimate the rows of the whole input from what was read; None for a pipe."""
+        if self._rows is not None:
+            return self._rows
+        share = self._source.share_read()
+        return round(self._rows_read / share) if share else None
+
+
+def group_rows(
+    rows: Iterable[Row | Reject], on_reject: Callable[[Reject], None]
+) -> Iterator[Chunk]:
+    """Group rows into chunks of limited length and pass each reject to ``on_reject``."""
+    chunk: Chunk = []
+    characters = 0
+    for row in rows:
+        if isinstance(row, Reject):
+            on_reject(row)
+            continue
+        chunk.append(row)
+        characters += len(row.text) + sum(map(len, row.kept))
+        if len(chunk) == CHUNK_ROWS or characters >= CHUNK_CHARACTERS:
+            yield chunk
+            chunk, characters = [], 0
+    if chunk:
+        yield chunk

@@ -1,0 +1,109 @@
+"""Encode records as CSV, TSV or JSON lines, compressed or plain."""
+
+import bz2
+import csv
+import gzip
+import io
+import json
+import lzma
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from inference.bulk.errors import BulkError
+from inference.tables.formats import FileType
+
+Value = str | int | float | bool
+Record = Sequence[Value]
+
+_PREDICTION = ("predicted_label", "confidence", "truncated", "model_version")
+_SEPARATORS_TO_SPACES = str.maketrans("\t\r\n", "   ")
+
+
+@dataclass(frozen=True)
+class OutputColumns:
+    """The columns of an output.
+
+    Raises:
+        BulkError: two of them have the same name.
+    """
+
+    keep: tuple[str, ...]  # copied from the input
+    labels: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if len(set(self.names)) < len(self.names):
+            names = ", ".join(self.names)
+            raise BulkError(f"--keep: two columns of the output have the same name: {names}")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Their names, in order."""
+        probabilities = (f"probability_{label}" for label in self.labels)
+        return ("line", *self.keep, *_PREDICTION, *probabilities)
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """Turns records into pieces of a file, which may be joined.
+
+    Compressed pieces too: gzip (RFC 1952), bzip2, xz and zstd (RFC 8878) files may consist of
+    several. Parquet cannot be joined, so its pieces are JSON lines until the output is complete.
+    """
+
+    columns: OutputColumns
+    file_type: FileType
+
+    def encode_header(self) -> bytes:
+        """Return the first piece of an output, which names the columns of CSV and TSV."""
+        if self.file_type.format in ("csv", "tsv"):
+            return self.encode([self.columns.names])
+        return b""
+
+    def encode(self, records: Sequence[Record]) -> bytes:
+        """Return a piece with these records."""
+        if self.file_type.format == "csv":
+            text = _to_csv(records)
+        elif self.file_type.format == "tsv":
+            text = _to_tsv(records)
+        else:
+            text = _to_json_lines(self.columns.names, records)
+        return _compress(text.encode(), self.file_type.compression)
+
+
+def _to_csv(records: Sequence[Record]) -> str:
+    file = io.StringIO(newline="")
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerows([_to_plain(value) for value in record] for record in records)
+    return file.getvalue()
+
+
+def _to_tsv(records: Sequence[Record]) -> str:
+    # TSV has no quoting, so a value cannot contain a separator.
+    return "".join(
+        "\t".join(str(_to_plain(value)).translate(_SEPARATORS_TO_SPACES) for value in record) + "\n"
+        for record in records
+    )
+
+
+def _to_json_lines(names: Sequence[str], records: Sequence[Record]) -> str:
+    rows = (dict(zip(names, record, strict=True)) for record in records)
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
+def _to_plain(value: Value) -> Value:
+    """Write booleans as JSON does."""
+    return str(value).lower() if isinstance(value, bool) else value
+
+
+def _compress(data: bytes, compression: str) -> bytes:
+    if compression == "gz":
+        return gzip.compress(data, mtime=0)  # no time, so that the same rows give the same bytes
+    if compression == "bz2":
+        return bz2.compress(data)
+    if compression == "xz":
+        return lzma.compress(data)
+    if compression == "zst":
+        import pyarrow  # not in the Lambda image
+
+        return bytes(pyarrow.compress(data, "zstd", asbytes=True))
+    return data

@@ -1,0 +1,140 @@
+"""Write an output that grows in a separate folder and can be resumed after a kill.
+
+The folder, ``OUTPUT.partial``, holds the data and a note of the progress. When the same run is
+started again, whatever was written after the last note is cut off and scored again.
+"""
+
+import fcntl
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel
+
+from inference.bulk.encoder import Encoder
+from inference.bulk.errors import BulkError
+from inference.bulk.parquet_output import write_parquet
+from inference.bulk.placement import place, staging_folder, sync
+from inference.bulk.rejects import REJECTS, RejectWriter
+from inference.bulk.scorer import Piece
+from inference.tables.rows import Reject
+
+_DATA, _PROGRESS, _REJECTED, _PARQUET = "data", "progress.json", "rejects.csv", "parquet"
+
+Fingerprint = Mapping[str, object]  # all that the rows of an output depend on
+
+
+class Progress(BaseModel):
+    """How far a run got."""
+
+    fingerprint: dict[str, Any]
+    chunks: int
+    rows: int
+    size: int  # bytes of the data
+
+    @classmethod
+    def read(cls, path: Path) -> Self | None:
+        """Read the note of an earlier start; None if there is none."""
+        return cls.model_validate_json(path.read_bytes()) if path.exists() else None
+
+    def write(self, path: Path) -> None:
+        """Replace the note in one step, so that a kill leaves the old one or the new one."""
+        temporary = path.with_suffix(".new")
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(self.model_dump_json())
+            sync(file)
+        temporary.replace(path)
+
+    def differences(self, fingerprint: Fingerprint) -> list[str]:
+        """Name the parts of another run's fingerprint that differ from this one's."""
+        return [name for name, value in fingerprint.items() if self.fingerprint.get(name) != value]
+
+
+class FileOutput:
+    """A file that grows in a folder next to its place, or in the current folder for S3."""
+
+    def __init__(
+        self, location: str, encoder: Encoder, fingerprint: Fingerprint, *, resumable: bool
+    ) -> None:
+        self._location, self._encoder = location, encoder
+        self._fingerprint, self._resumable = dict(fingerprint), resumable
+        self.folder = staging_folder(location)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.chunks = self.rows = self.rejected = 0
+        self._data = (self.folder / _DATA).open("ab")
+        try:
+            self._lock()
+            self._resume()
+        except BaseException:
+            self._data.close()
+            raise
+        # Every start reads from the first row and so meets all rejects again.
+        self._rejects = (self.folder / _REJECTED).open("w", encoding="utf-8", newline="")
+        self._reject_writer = RejectWriter(self._rejects)
+
+    def _lock(self) -> None:
+        try:
+            fcntl.flock(self._data, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BulkError(f"another run is writing {self._location}: wait for it") from None
+
+    def _resume(self) -> None:
+        """Continue after the last note of the same run, or start over."""
+        progress = Progress.read(self.folder / _PROGRESS)
+        differences = progress.differences(self._fingerprint) if progress else []
+        if progress and progress.rows and differences:
+            raise BulkError(
+                f"{self.folder} is left over from a run with another {', '.join(differences)}: "
+                "repeat that command to resume it, or delete the folder"
+            )
+        is_whole = progress is not None and self._data.tell() >= progress.size
+        if progress and is_whole and not differences:
+            self._cut(progress.size)
+            self.chunks, self.rows = progress.chunks, progress.rows
+        else:
+            self._cut(0)
+            self._data.write(self._encoder.encode_header())
+
+    def _cut(self, size: int) -> None:
+        self._data.truncate(size)
+        self._data.seek(size)
+
+    def write(self, piece: Piece) -> None:
+        """Append the piece of one chunk and note the progress."""
+        self._data.write(piece.data)
+        sync(self._data)
+        self.chunks += 1
+        self.rows += piece.rows
+        if self._resumable:
+            self._progress().write(self.folder / _PROGRESS)
+
+    def _progress(self) -> Progress:
+        return Progress(
+            fingerprint=self._fingerprint,
+            chunks=self.chunks,
+            rows=self.rows,
+            size=self._data.tell(),
+        )
+
+    def reject(self, reject: Reject) -> None:
+        """Record a line that could not be read."""
+        self.rejected += 1
+        self._reject_writer.write(reject)
+
+    def finish(self) -> None:
+        """Put the output and its rejects in their places and delete the folder."""
+        sync(self._data)
+        sync(self._rejects)
+        complete = self.folder / _DATA
+        if self._encoder.file_type.format == "parquet":
+            complete = self.folder / _PARQUET
+            write_parquet(self.folder / _DATA, complete, self._encoder.columns)
+        place(self.folder / _REJECTED, self._location + REJECTS)
+        place(complete, self._location)
+        shutil.rmtree(self.folder)
+
+    def close(self) -> None:
+        """Close the files, which releases the lock."""
+        self._rejects.close()
+        self._data.close()

@@ -1,0 +1,56 @@
+"""The reference: distributions over the held-out texts, which drift is measured against."""
+
+from typing import Protocol
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from inference.model.bundle import BundleError, Manifest
+
+
+class Observed(Protocol):
+    """The part of a prediction that drift is measured on; it may come from the log."""
+
+    @property
+    def label(self) -> str:
+        """The most probable label."""
+
+    @property
+    def confidence(self) -> float:
+        """The probability of the label."""
+
+    @property
+    def tokens(self) -> int:
+        """Wordpieces read."""
+
+    @property
+    def unknown_tokens(self) -> int:
+        """Wordpieces that the vocabulary lacks."""
+
+
+class Reference(BaseModel):
+    """Distributions over the held-out texts, as shares; ``Manifest.reference`` is its JSON."""
+
+    model_config = ConfigDict(frozen=True)
+
+    texts: int
+    labels: dict[str, float]  # in output order
+    confidence: tuple[float, ...]  # over equal parts of [0, 1]
+    token_length: dict[int, float]  # by number of wordpieces
+    unknown_tokens: float  # of all tokens
+    # How many texts carry as much information as one independent text, by feature. The first
+    # bundles lack them.
+    design_effects: dict[str, float] = {}
+
+
+def read_reference(manifest: Manifest) -> Reference:
+    """Read the reference of a bundle.
+
+    Raises:
+        BundleError: The manifest has none, or one that this code does not understand.
+    """
+    try:
+        return Reference.model_validate(manifest.reference)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in ("reference", *first["loc"]))
+        raise BundleError(f"manifest.json: {where}: {first['msg']}") from None

@@ -1,0 +1,61 @@
+"""Read and move the alias ``live``, which decides which version answers a request."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from operations.stack import Stack
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_lambda import LambdaClient
+
+NAME = "live"
+
+
+@dataclass(frozen=True)
+class LiveAlias:
+    """Where the alias sent requests when it was read.
+
+    Updates name the revision that was read, so Lambda refuses them if the alias has been moved in
+    the meantime.
+    """
+
+    function: str
+    version: str
+    candidate: str | None  # the version that answers a share of the requests
+    revision: str
+
+    @classmethod
+    def read(cls, lambda_: "LambdaClient", function: str) -> Self:
+        """Read the alias of a function."""
+        answer = lambda_.get_alias(FunctionName=function, Name=NAME)
+        weights = answer.get("RoutingConfig", {}).get("AdditionalVersionWeights", {})
+        candidate = next(iter(weights), None)  # Lambda allows only one
+        return cls(function, answer["FunctionVersion"], candidate, answer["RevisionId"])
+
+    def send_all_to(self, lambda_: "LambdaClient", version: str) -> None:
+        """Send every request to one version."""
+        lambda_.update_alias(
+            FunctionName=self.function,
+            Name=NAME,
+            FunctionVersion=version,
+            RoutingConfig={"AdditionalVersionWeights": {}},
+            RevisionId=self.revision,
+        )
+
+    def send_share_to(self, lambda_: "LambdaClient", version: str, percent: int) -> None:
+        """Send a share of the requests to a second version."""
+        lambda_.update_alias(
+            FunctionName=self.function,
+            Name=NAME,
+            RoutingConfig={"AdditionalVersionWeights": {version: percent / 100}},
+            RevisionId=self.revision,
+        )
+
+
+def live_version(
+    cloudformation: "CloudFormationClient", lambda_: "LambdaClient", name: str
+) -> str | None:
+    """Return the version that serves in a stack; None before the first deployment."""
+    stack = Stack.find_deployed(cloudformation, name)
+    return LiveAlias.read(lambda_, stack.function).version if stack else None

@@ -1,0 +1,48 @@
+from pathlib import Path
+
+import pytest
+
+from inference.bulk import chunks
+from inference.bulk.chunks import ChunkReader, group_rows
+from inference.tables.formats import FileType
+from inference.tables.inputs import identify, open_input
+from inference.tables.rows import InputColumns, Reject, Row
+
+
+def make_rows(*texts: str) -> list[Row]:
+    return [Row(line, text, ()) for line, text in enumerate(texts, 1)]
+
+
+def test_chunks_are_limited_in_rows_and_characters(monkeypatch: pytest.MonkeyPatch) -> None:
+    # GIVEN low limits, and short rows before long ones
+    monkeypatch.setattr(chunks, "CHUNK_ROWS", 3)
+    monkeypatch.setattr(chunks, "CHUNK_CHARACTERS", 50)
+    rows = make_rows(*["short"] * 4, *["long" * 10] * 3)
+    # WHEN they are grouped
+    found = list(group_rows(rows, lambda _: None))
+    # THEN no chunk exceeds a limit by more than its last row
+    assert [len(chunk) for chunk in found] == [3, 3, 1]
+    assert [row for chunk in found for row in chunk] == rows
+
+
+def test_rejects_are_passed_on_and_belong_to_no_chunk() -> None:
+    # GIVEN a reject between two rows
+    first, last = make_rows("Fed", "Mars")
+    reject = Reject(2, "the text is blank")
+    # WHEN they are grouped THEN it is passed on
+    passed_on: list[Reject] = []
+    assert list(group_rows([first, reject, last], passed_on.append)) == [[first, last]]
+    assert passed_on == [reject]
+
+
+def test_the_rows_of_a_file_are_estimated_from_what_was_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN a file that was read to its end
+    file = tmp_path / "rows.csv"
+    file.write_text("title\n" + "Fed\n" * 7)
+    with open_input(str(file), FileType("csv"), identify(str(file)), tmp_path) as source:
+        reader = ChunkReader(source, "csv", InputColumns("title"), lambda _: None)
+        list(reader.chunks())
+        # WHEN its rows are estimated THEN the number is exact
+        assert reader.estimate_rows() == 7

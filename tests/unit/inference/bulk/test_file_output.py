@@ -1,0 +1,127 @@
+from pathlib import Path
+
+import pyarrow.parquet
+import pytest
+
+from inference.bulk.encoder import Encoder, OutputColumns
+from inference.bulk.errors import BulkError
+from inference.bulk.outputs import open_output
+from inference.bulk.scorer import Piece
+from inference.tables.formats import FileFormat, FileType
+from inference.tables.rows import Reject
+
+FINGERPRINT = {"model_version": "1"}
+COLUMNS = OutputColumns((), ("a", "b"))
+ENCODER = Encoder(COLUMNS, FileType("jsonl"))
+
+
+def write(
+    path: Path,
+    *pieces: bytes,
+    fingerprint: dict[str, str] = FINGERPRINT,
+    file_format: FileFormat = "jsonl",
+    finish: bool = False,
+) -> int:
+    """Write pieces of two rows each; return the number of chunks that were there before."""
+    encoder = Encoder(COLUMNS, FileType(file_format))
+    with open_output(str(path), encoder, fingerprint, resumable=True) as output:
+        before = output.chunks
+        for piece in pieces:
+            output.write(Piece(piece, 2))
+        if finish:
+            output.finish()
+    return before
+
+
+def test_an_output_appears_when_it_is_complete(tmp_path: Path) -> None:
+    # GIVEN an output in a folder that does not exist yet
+    path = tmp_path / "new" / "out.jsonl"
+    # WHEN it is written THEN it is not there
+    write(path, b"one\n")
+    assert not path.exists()
+    # ... until it is finished, and then nothing is left over
+    write(path, finish=True)
+    assert path.read_bytes() == b"one\n"
+    assert sorted(file.name for file in path.parent.iterdir()) == [
+        "out.jsonl",
+        "out.jsonl.rejects.csv",
+    ]
+
+
+def test_a_piece_that_a_kill_left_unfinished_is_written_again(tmp_path: Path) -> None:
+    # GIVEN a run that was killed while it wrote its second piece
+    path = tmp_path / "out.jsonl"
+    write(path, b"one\n")
+    with (tmp_path / "out.jsonl.partial" / "data").open("ab") as data:
+        data.write(b"tw")
+    # WHEN it is started again THEN it continues after the first piece
+    assert write(path, b"two\n", finish=True) == 1
+    assert path.read_bytes() == b"one\ntwo\n"
+
+
+def test_a_run_starts_over_when_its_data_was_lost(tmp_path: Path) -> None:
+    # GIVEN a note of more data than there is
+    path = tmp_path / "out.jsonl"
+    write(path, b"one\n", b"two\n")
+    (tmp_path / "out.jsonl.partial" / "data").write_bytes(b"one\n")
+    # WHEN the run is started again THEN it starts over
+    assert write(path, b"one\n", b"two\n", finish=True) == 0
+    assert path.read_bytes() == b"one\ntwo\n"
+
+
+def test_a_run_does_not_continue_what_another_one_began(tmp_path: Path) -> None:
+    # GIVEN an unfinished run
+    path = tmp_path / "out.jsonl"
+    write(path, b"one\n")
+    # WHEN a run with another model writes to the same place THEN that is an error
+    with pytest.raises(BulkError, match=r"with another model_version: .* or delete the folder"):
+        write(path, b"two\n", fingerprint={"model_version": "2"})
+    # ... and the first run can still be resumed
+    assert write(path, finish=True) == 1
+
+
+def test_a_run_without_rows_does_not_block_another_one(tmp_path: Path) -> None:
+    # GIVEN a run that was stopped before its first piece
+    path = tmp_path / "out.jsonl"
+    write(path)
+    # WHEN another run writes to the same place THEN it starts over
+    assert write(path, b"two\n", fingerprint={"model_version": "2"}, finish=True) == 0
+    assert path.read_bytes() == b"two\n"
+
+
+def test_two_runs_cannot_write_the_same_output(tmp_path: Path) -> None:
+    path = str(tmp_path / "out.jsonl")
+    with (
+        open_output(path, ENCODER, FINGERPRINT, resumable=True),
+        pytest.raises(BulkError, match="another run is writing"),
+        open_output(path, ENCODER, FINGERPRINT, resumable=True),
+    ):
+        pass
+
+
+def test_rejects_are_in_a_table_next_to_the_output(tmp_path: Path) -> None:
+    path = tmp_path / "out.csv"
+    with open_output(str(path), ENCODER, FINGERPRINT, resumable=True) as output:
+        output.reject(Reject(7, "the text is blank"))
+        output.finish()
+    assert (tmp_path / "out.csv.rejects.csv").read_text() == "line,reason\n7,the text is blank\n"
+
+
+def test_every_start_records_the_rejects_anew(tmp_path: Path) -> None:
+    # GIVEN a run that was killed after a reject
+    path = str(tmp_path / "out.csv")
+    with open_output(path, ENCODER, FINGERPRINT, resumable=True) as output:
+        output.reject(Reject(7, "the text is blank"))
+    # WHEN it is started again and meets the reject again THEN the table has it once
+    with open_output(path, ENCODER, FINGERPRINT, resumable=True) as output:
+        output.reject(Reject(7, "the text is blank"))
+        output.finish()
+    assert (tmp_path / "out.csv.rejects.csv").read_text() == "line,reason\n7,the text is blank\n"
+
+
+def test_a_finished_parquet_output_is_a_parquet_file(tmp_path: Path) -> None:
+    path = tmp_path / "out.parquet"
+    write(path, ENCODER.encode([[2, "a", 0.75, False, "1", 0.75, 0.25]]))
+    write(path, file_format="parquet", finish=True)
+    (row,) = pyarrow.parquet.read_table(path).to_pylist()
+    assert (row["line"], row["predicted_label"], row["probability_b"]) == (2, "a", 0.25)

@@ -1,0 +1,83 @@
+"""The unit tests mirror the source tree: each module has a test file of its own."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+UNIT = Path("tests/unit")
+# Modules that a unit test could reach only through stand-ins for what they talk to: a network, a
+# process, a trained model. The tests named here use the real thing.
+TESTED_WITH_REAL_SERVICES = {
+    "inference/api/handler.py": "integration/test_handler.py",
+    "inference/drift/function.py": "integration/test_drift.py",
+    "inference/drift/measure.py": "integration/test_drift.py",
+    "inference/drift/plot.py": "integration/test_drift.py",
+    "inference/local/front_door.py": "integration/test_front_door.py",
+    "inference/local/sam.py": "e2e/test_docker.py",
+    "inference/local/samples.py": "e2e/test_local.py",
+    "inference/local/system.py": "e2e/test_local.py",
+    "inference/model/listing.py": "integration/test_publish.py",
+    "inference/model/publish.py": "integration/test_publish.py",
+    "inference/model/store.py": "integration/test_store.py",
+    "inference/predictions/log.py": "integration/test_prediction_log.py",
+    "inference/predictions/sample.py": "integration/test_drift.py",
+    "inference/runtime/tracing.py": "integration/test_tracing.py",
+    "textclf/drift.py": "integration/test_drift.py",
+    "textclf/local.py": "e2e/test_local.py",
+    "textclf/publish.py": "integration/test_publish.py",
+    "training/evaluate/evaluation.py": "integration/test_evaluate.py",
+    "training/evaluate/fp32.py": "integration/test_evaluate.py",
+    "training/export/bundle.py": "integration/test_export.py",
+    "training/fit/display.py": "unit/training/fit/test_train.py",
+    "training/fit/training_state.py": "unit/training/fit/test_train.py",
+    "training/recipes/search.py": "integration/test_search.py",
+}
+# Test files of what is no module of one package.
+WITHOUT_MODULE = {
+    "operations/test_github_oidc.py",
+    "test_imports.py",
+    "test_layout.py",
+    "test_state_machine.py",
+    "test_template.py",
+    "test_workflows.py",
+}
+
+
+def has_logic(file: Path) -> bool:
+    """Tell whether a module defines a function or a method."""
+    return any(isinstance(node, ast.FunctionDef) for node in ast.walk(ast.parse(file.read_text())))
+
+
+MODULES = [
+    file.relative_to(ROOT)
+    for package in ("authorizer", "inference", "operations", "textclf", "training")
+    for file in sorted((ROOT / package).rglob("*.py"))
+    if has_logic(file)
+]
+
+
+def mirror(module: Path) -> Path:
+    """Return where the test file of a module belongs."""
+    return UNIT / module.with_name(f"test_{module.name}")
+
+
+@pytest.mark.parametrize("module", MODULES, ids=str)
+def test_every_module_has_its_test_file(module: Path) -> None:
+    if elsewhere := TESTED_WITH_REAL_SERVICES.get(str(module)):
+        assert (ROOT / "tests" / elsewhere).exists()
+        assert not (ROOT / mirror(module)).exists(), "take it out of the list above"
+    else:
+        assert (ROOT / mirror(module)).exists()
+
+
+def test_every_test_file_is_that_of_a_module() -> None:
+    files = {file.relative_to(ROOT) for file in (ROOT / UNIT).rglob("test_*.py")}
+    without_module = {UNIT / name for name in WITHOUT_MODULE}
+    assert files - without_module <= {mirror(module) for module in MODULES}
+
+
+def test_the_exceptions_are_modules() -> None:
+    assert set(TESTED_WITH_REAL_SERVICES) <= {str(module) for module in MODULES}

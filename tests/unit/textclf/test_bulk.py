@@ -1,0 +1,50 @@
+import pytest
+
+from inference.bulk.distributed.manifest import Totals
+from tests.account import Account
+from textclf.app import main
+from textclf.bulk import _describe
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "give the model with --model-uri, or a --stack to score on"),
+        (["--model-uri", "file:///m", "--workers", "0"], '"0" for --workers. Must be >= 1.'),
+        (["--model-uri", "file:///m", "--format", "doc"], "--format"),
+        (["--model-uri", "file:///m", "--distributed"], "Unknown option: --distributed"),
+    ],
+)
+def test_wrong_options_are_usage_errors(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["bulk", "in.csv", "--output", "out.csv", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert message in error
+
+
+def test_hyphens_are_stdin_and_stdout(capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--format", "jsonl", "--output", "-", "--model-uri", "file:///not-there"]
+    assert main(["bulk", "-", *options]) == 1
+    assert "file:///not-there" in capsys.readouterr().err
+
+
+def test_a_stack_without_a_bucket_for_files_is_an_error(
+    account: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # GIVEN a stack that was deployed without BulkBucket
+    account.describe()
+    # WHEN files are scored on it THEN the error says how to deploy it
+    assert main(["bulk", "s3://files/in/", "--output", "s3://files/out", "--stack", "stack"]) == 1
+    error = capsys.readouterr().err
+    assert error == "error: stack cannot score files: deploy it with BulkBucket=BUCKET\n"
+
+
+def test_the_summary_of_a_run_names_what_is_missing() -> None:
+    totals = Totals(rows=90, parts=3, rejected=0, failed_ranges=0, worker_seconds=1.5)
+    assert _describe(totals) == "90 rows in 3 parts"
+    incomplete = totals.model_copy(update={"rejected": 2, "failed_ranges": 1})
+    assert _describe(incomplete) == (
+        "90 rows in 3 parts; 2 rejected; 1 ranges failed and are missing"
+    )

@@ -1,0 +1,41 @@
+"""The shipped model's evaluation, for tests of what is made of one."""
+
+import pytest
+
+from inference.model.bundle import MANIFEST, Manifest, parse_manifest
+from tests.conftest import SAMPLE_MODEL
+from training.evaluate.results import (
+    BaselineMetrics,
+    ErrorCounts,
+    Evaluation,
+    ModelSummary,
+    RepeatCounts,
+    Repeats,
+    Summary,
+)
+
+
+@pytest.fixture(scope="session")
+def manifest() -> Manifest:
+    """The shipped model's manifest."""
+    return parse_manifest((SAMPLE_MODEL / MANIFEST).read_bytes())
+
+
+@pytest.fixture
+def evaluation(manifest: Manifest) -> Evaluation:
+    """The shipped model's evaluation, without slices; other figures are invented."""
+    fp32 = ModelSummary.model_validate(manifest.metrics["fp32"])
+    counts = RepeatCounts(rows=9, texts=8, conflicting_texts=1, conflicting_rows=2, outvoted_rows=1)
+    return Evaluation(
+        weights_sha256="0" * 64,
+        temperature=manifest.temperature,
+        uncalibrated=Summary.model_validate(fp32.model_dump(exclude={"against_baseline"})),
+        fp32=fp32,
+        baseline=BaselineMetrics.model_validate(manifest.metrics["baseline"]),
+        previous=None,
+        groups=1164,
+        slices=[],
+        errors=ErrorCounts(texts=3515, confidence=0.9, confident=390),
+        repeats=Repeats(file=counts, test=counts),
+        also={},
+    )

@@ -1,0 +1,144 @@
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import HEADLINES, REVIEWS
+from tests.headlines import news_row, write_rows
+from training.data.examples import DataError, Example
+from training.data.read import read
+from training.tasks import NEWS, SENTIMENT, custom_task
+
+ROW = "1\tFed holds rates\thttp://example.com\tWire\tb\tstory1\texample.com\t1394470370698"
+
+
+def test_a_double_quote_in_a_headline_is_a_character() -> None:
+    # GIVEN the sample headlines, some of which hold one unpaired double quote
+    # WHEN they are read
+    dataset = read(str(HEADLINES), NEWS)
+    # THEN every line is a row
+    assert len(dataset.examples) == len(HEADLINES.read_text().splitlines())
+    assert any(example.text.count('"') == 1 for example in dataset.examples)
+
+
+def test_each_row_keeps_its_label_group_time_and_source(tmp_path: Path) -> None:
+    # GIVEN one row of each category
+    path = write_rows(tmp_path, "".join(news_row(f"t{c}", c, f"s{c}", 7) for c in "btem"))
+    # WHEN they are read
+    rows = read(path, NEWS).examples
+    # THEN every column is in its place
+    assert rows[2] == Example("te", 2, group="se", time=7, source="Wire")
+    assert [row.label for row in rows] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is empty"),
+        (ROW.replace("\t", ",") + "\n", "line 1: expected 8 columns separated by tab, found 1; "
+         "it looks separated by comma"),
+        (ROW + "\n" + ROW.replace("\tb\t", "\tx\t") + "\n", "line 2: unknown category 'x'"),
+        (ROW + "\n" + ROW.replace("\tWire", "") + "\n", "line 2: expected 8 columns"),
+        (ROW.replace("Fed holds rates", " ") + "\n", "line 1: the text is blank"),
+        (ROW.replace("1394470370698", "noon") + "\n", "line 1: 'noon' is not a time"),
+    ],
+)  # fmt: skip
+def test_an_invalid_row_is_an_error_that_names_the_line(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    # GIVEN a file with one mistake WHEN it is read THEN the error says what is wrong, and where
+    with pytest.raises(DataError, match=message):
+        read(write_rows(tmp_path, text), NEWS)
+
+
+def test_bytes_that_are_not_utf8_are_an_error_that_names_the_line(tmp_path: Path) -> None:
+    # GIVEN a file whose second line is Latin-1
+    (tmp_path / "rows.csv").write_bytes(f"{ROW}\n".encode() + "Café\n".encode("latin-1"))
+    # WHEN it is read THEN the error names the line
+    with pytest.raises(DataError, match="line 2: not UTF-8"):
+        read(str(tmp_path / "rows.csv"), NEWS)
+
+
+def test_any_csv_file_with_a_text_and_a_label_column_is_a_task(tmp_path: Path) -> None:
+    # GIVEN a user's own CSV file, with a quoted field over two lines
+    path = write_rows(tmp_path, 'id,body,topic\n1,"one, two\nthree",red\n2,four,blue\n')
+    # WHEN it is read by the names of its columns
+    dataset = read(path, custom_task("colours", "body", "topic", None))
+    # THEN its labels are found, and sorted
+    assert dataset.task.labels == ("blue", "red")
+    assert dataset.examples[0] == Example("one, two\nthree", 1)
+
+
+def test_a_column_without_a_name_is_not_read(tmp_path: Path) -> None:
+    # GIVEN a file whose first column has no name, as pandas writes its index
+    path = write_rows(tmp_path, ",text,label\n7,a,x\n8,b,y\n")
+    # WHEN it is read THEN that column is no group, time, source or part
+    dataset = read(path, custom_task("t", "text", "label", None))
+    assert dataset.examples == [Example("a", 0), Example("b", 1)]
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        ("id,body", "line 1: no column 'topic'; it has id, body$"),
+        ("Body;topic", "line 1: no column 'body'; it has Body;topic$"),
+        ("body,topic,topic", "line 1: two columns are named 'topic'$"),
+    ],
+)
+def test_a_missing_column_is_an_error_that_lists_the_columns(
+    tmp_path: Path, header: str, message: str
+) -> None:
+    path = write_rows(tmp_path, f"{header}\n1,text\n")
+    with pytest.raises(DataError, match=message):
+        read(path, custom_task("colours", "body", "topic", None))
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_a_file_is_read_as_a_spreadsheet_saves_it(
+    tmp_path: Path, separator: str, mark: str
+) -> None:
+    # GIVEN a file with one of the usual separators, quotes, and perhaps a byte order mark
+    rows = [["body", "topic"], ['"say ""a, b; c"""', "red wine"], ["four", "белое вино"]]
+    text = mark + "".join(separator.join(row) + "\r\n" for row in rows)
+    # WHEN it is read
+    dataset = read(write_rows(tmp_path, text), custom_task("wines", "body", "topic", None))
+    # THEN texts and labels are what the spreadsheet showed
+    assert dataset.task.labels == ("red wine", "белое вино")
+    assert [row.text for row in dataset.examples] == ['say "a, b; c"', "four"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("a,red\nb,\n", "line 3: the label is blank"),
+        ("a,red\n,blue\n", "line 3: the text is blank"),
+        ("a,red\nb,Blue\nc,blue\n", "line 4: is 'blue' the label 'Blue'?"),
+        ("a,red\nb,c,blue\n", "line 3: expected 2 columns separated by comma, found 3"),
+        ('a,red\n"b,blue\n', "line 3: unexpected end of data"),
+    ],
+)
+def test_a_mistake_in_a_users_own_file_is_an_error_that_names_the_line(
+    tmp_path: Path, rows: str, message: str
+) -> None:
+    with pytest.raises(DataError, match=message):
+        read(write_rows(tmp_path, "body,topic\n" + rows), custom_task("t", "body", "topic", None))
+
+
+def test_a_file_with_one_label_is_an_error(tmp_path: Path) -> None:
+    path = write_rows(tmp_path, "text,label\na,x\nb,x\n")
+    with pytest.raises(DataError, match="needs two labels"):
+        read(path, custom_task("t", "text", "label", None))
+
+
+def test_labels_of_reviews_are_numbers_or_names(tmp_path: Path) -> None:
+    # GIVEN the sample reviews, labelled 0 and 1, and a file labelled in words
+    words = write_rows(tmp_path, "text,label\ngood,positive\nbad,negative\n")
+    # WHEN both are read THEN their labels are the same two
+    assert {row.label for row in read(str(REVIEWS), SENTIMENT).examples} == {0, 1}
+    assert [row.label for row in read(words, SENTIMENT).examples] == [1, 0]
+
+
+def test_an_unknown_part_of_the_split_is_an_error(tmp_path: Path) -> None:
+    path = write_rows(tmp_path, "text,label,split\ngood,1,train\nbad,0,unsup\n")
+    with pytest.raises(DataError, match="line 3: the split is 'unsup', neither train nor test"):
+        read(path, SENTIMENT)

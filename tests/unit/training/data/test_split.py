@@ -1,0 +1,119 @@
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import HEADLINES, REVIEWS
+from tests.headlines import news_row, write_rows
+from training.data.examples import DataError, normalise
+from training.data.read import read
+from training.data.split import Split, sample, split
+from training.tasks import NEWS, SENTIMENT
+
+
+def test_a_story_split_keeps_stories_whole_and_no_title_on_both_sides() -> None:
+    # GIVEN the sample headlines
+    dataset = read(str(HEADLINES), NEWS)
+    # WHEN they are split by story
+    parts = split(dataset, "story", seed=42)
+    # THEN no story and no normalised title is both in train and held out
+    stories = {row.group for row in parts.train}
+    titles = {normalise(row.text) for row in parts.train}
+    for held_out in (parts.validation, parts.test):
+        assert held_out
+        assert not stories & {row.group for row in held_out}
+        assert not titles & {normalise(row.text) for row in held_out}
+
+
+def test_a_held_out_title_that_is_also_in_train_is_dropped(tmp_path: Path) -> None:
+    # GIVEN 60 stories that each end in one shared title
+    rows = "".join(
+        news_row(f"Only here {n}", story=f"s{n}") + news_row("Same, EVERYWHERE!", story=f"s{n}")
+        for n in range(60)
+    )
+    # WHEN they are split by story
+    parts = split(read(write_rows(tmp_path, rows), NEWS), "story", seed=1)
+    # THEN the shared title is in train, once, and nowhere else
+    shared = [e for e in parts.train if e.text.startswith("Same")]
+    assert len(shared) == 1
+    assert all(e.text.startswith("Only") for e in parts.validation + parts.test)
+
+
+@pytest.mark.parametrize("how", ["story", "random", "time"])
+def test_the_same_seed_gives_the_same_split(how: str) -> None:
+    dataset = read(str(HEADLINES), NEWS)
+    assert split(dataset, how, 7) == split(dataset, how, 7)
+
+
+def test_another_seed_gives_another_split() -> None:
+    dataset = read(str(HEADLINES), NEWS)
+    assert split(dataset, "story", 7).test != split(dataset, "story", 8).test
+
+
+def test_the_numbers_of_a_split_select_its_rows() -> None:
+    # GIVEN a split of the sample headlines
+    dataset = read(str(HEADLINES), NEWS)
+    parts = split(dataset, "story", seed=42)
+    # WHEN its rows are selected by their numbers THEN they are the same
+    assert Split.select(dataset, parts.numbers) == parts
+    assert [dataset.examples[number] for number in parts.numbers.test] == parts.test
+
+
+def test_a_time_split_tests_on_the_newest_rows() -> None:
+    parts = split(read(str(HEADLINES), NEWS), "time", seed=0)
+    assert max(e.time for e in parts.train) <= min(e.time for e in parts.validation)
+    assert max(e.time for e in parts.validation) <= min(e.time for e in parts.test)
+
+
+def test_a_time_split_needs_times() -> None:
+    with pytest.raises(DataError, match="needs a time"):
+        split(read(str(REVIEWS), SENTIMENT), "time", seed=0)
+
+
+def test_a_label_that_training_would_not_see_is_an_error(tmp_path: Path) -> None:
+    # GIVEN headlines of which only the newest is Science
+    rows = [news_row(f"old {n}", time=n + 1) for n in range(39)] + [news_row("x", "t", "s", 99)]
+    dataset = read(write_rows(tmp_path, "".join(rows)), NEWS)
+    # WHEN the newest are held out THEN the error names the label
+    with pytest.raises(DataError, match="time split holds out every row of 'Science': 1"):
+        split(dataset, "time", seed=0)
+
+
+def review(text: str, part: str) -> str:
+    return f"{text},{len(text) % 2},{part}\n"
+
+
+def test_an_official_split_tests_on_the_rows_that_the_file_marks(tmp_path: Path) -> None:
+    # GIVEN reviews that their authors split in halves; one text is in both
+    rows = "".join(review("a" * n, "train") + review("b" * n, "test") for n in range(1, 100))
+    path = write_rows(tmp_path, "text,label,split\n" + rows + review("Aaaa!", "test"))
+    dataset = read(path, SENTIMENT)
+    assert dataset.task.default_split == "official"
+    # WHEN they are split as their authors did
+    parts = split(dataset, "official", seed=1)
+    # THEN the test rows are the authors', except for the text that is also for training
+    assert [row.text for row in parts.test] == ["b" * n for n in range(1, 100)]
+    # AND validation is a small part of the training half
+    assert {row.part for row in parts.train + parts.validation} == {"train"}
+    assert 0 < len(parts.validation) < len(parts.train) / 8
+
+
+def test_reviews_without_an_official_split_are_split_by_text() -> None:
+    dataset = read(str(REVIEWS), SENTIMENT)
+    assert dataset.task.default_split == "story"
+    with pytest.raises(DataError, match="needs train or test in the split column of every row"):
+        split(dataset, "official", seed=1)
+
+
+def test_too_few_rows_are_an_error(tmp_path: Path) -> None:
+    dataset = read(write_rows(tmp_path, news_row("a") + news_row("b", "t")), NEWS)
+    with pytest.raises(DataError, match="too few"):
+        split(dataset, "story", seed=0)
+
+
+def test_a_sample_is_drawn_by_seed_and_stays_in_file_order() -> None:
+    dataset = read(str(HEADLINES), NEWS)
+    drawn = sample(dataset, 50, seed=3)
+    assert drawn == sample(dataset, 50, seed=3)
+    assert len(drawn.examples) == 50
+    places = [dataset.examples.index(example) for example in drawn.examples]
+    assert places == sorted(places)

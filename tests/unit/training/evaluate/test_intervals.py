@@ -1,0 +1,58 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from training.evaluate import intervals, metrics
+
+
+def test_the_intervals_of_independent_rows_are_those_of_scipy() -> None:
+    # GIVEN rows that are not copies of each other
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 3, 500)
+    predicted = np.where(random.random(500) < 0.8, labels, random.integers(0, 3, 500))
+    # WHEN intervals of accuracy and macro-F1 are drawn
+    accuracy = intervals.mean_intervals([predicted == labels], np.arange(500))[0]
+    f1 = intervals.macro_f1_interval(predicted, labels, 3, np.arange(500))
+    # THEN an established library gives the same ones
+    for interval, statistic in (
+        (accuracy, lambda guesses, truth: np.mean(guesses == truth)),
+        (f1, lambda guesses, truth: metrics.macro_f1(guesses, truth, 3)),
+    ):
+        expected = stats.bootstrap(
+            (predicted, labels), statistic, paired=True, vectorized=False, n_resamples=1000,
+            method="percentile", rng=1,
+        ).confidence_interval  # fmt: skip
+        assert interval == pytest.approx(tuple(expected), abs=0.01)
+
+
+def test_copies_of_rows_do_not_narrow_an_interval() -> None:
+    # GIVEN 100 stories, and each of them 20 times
+    right = np.random.default_rng(0).random(100) < 0.8
+    stories = np.arange(100)
+    # WHEN the interval is drawn over stories
+    once = intervals.mean_intervals([right], stories)
+    copied = intervals.mean_intervals([np.repeat(right, 20)], np.repeat(stories, 20))
+    # THEN the copies change nothing, while rows taken for independent look like 20 times the data
+    assert copied == pytest.approx(np.array(once))
+    rows = intervals.mean_intervals([np.repeat(right, 20)], np.arange(2000))
+    assert np.ptp(once) / np.ptp(rows) == pytest.approx(np.sqrt(20), rel=0.15)
+
+
+def test_mcnemars_test_counts_only_the_texts_that_one_model_alone_gets_right() -> None:
+    # GIVEN one model that alone is right about 9 texts, and another about 1
+    right = np.array([True] * 9 + [False] + [True] * 30 + [False] * 10)
+    other_right = np.array([False] * 9 + [True] + [True] * 30 + [False] * 10)
+    # WHEN they are compared
+    comparison = intervals.measure_difference(right, other_right, np.arange(50))
+    # THEN p is the chance that ten tosses of a coin are as uneven: 2 (1 + 10) / 2^10
+    assert comparison.mcnemar_p == pytest.approx(22 / 1024)
+    assert (comparison.only_right, comparison.other_only_right) == (9, 1)
+    assert comparison.difference == pytest.approx(8 / 50)
+    assert 0 < comparison.difference_interval.low < 8 / 50 < comparison.difference_interval.high
+
+
+def test_a_model_is_no_better_than_itself() -> None:
+    right = np.array([True, False, True])
+    comparison = intervals.measure_difference(right, right, np.arange(3))
+    assert comparison.mcnemar_p == 1
+    assert comparison.difference_interval == (0, 0)

@@ -1,0 +1,60 @@
+from inference.model.bundle import Manifest
+from tests.conftest import SAMPLE_MODEL
+from training.evaluate import tables
+from training.evaluate.results import (
+    BaselineMetrics,
+    Evaluation,
+    Interval,
+    ModelSummary,
+    PairedComparison,
+    Slice,
+)
+
+SHIPPED_REPORT = (SAMPLE_MODEL / "report.md").read_text()
+
+
+def test_models_differences_and_labels_are_shown_as_in_the_shipped_report(
+    manifest: Manifest,
+) -> None:
+    # GIVEN the metrics in the shipped manifest
+    int8 = ModelSummary.model_validate(manifest.metrics["int8"])
+    fp32 = ModelSummary.model_validate(manifest.metrics["fp32"])
+    baseline = BaselineMetrics.model_validate(manifest.metrics["baseline"])
+    names = ("DistilBERT, fp32", "DistilBERT, int8 bundle")
+    # WHEN they are formatted THEN the report that ships with them holds the same tables
+    models = [(baseline.name, baseline), *zip(names, (fp32, int8), strict=True)]
+    assert tables.format_models(models) in SHIPPED_REPORT
+    differences = [(f"{name} against {baseline.name}", model.against_baseline)
+        for name, model in zip(names, (fp32, int8), strict=True)]  # fmt: skip
+    assert tables.format_differences(differences) in SHIPPED_REPORT
+    assert tables.format_labels(int8.per_label) in SHIPPED_REPORT
+    assert tables.format_confusion(int8) in SHIPPED_REPORT
+
+
+def test_a_slice_shows_both_models_and_their_difference(evaluation: Evaluation) -> None:
+    # GIVEN a slice
+    comparison = PairedComparison(
+        texts=1234,
+        accuracy=0.9,
+        accuracy_interval=Interval(0.88, 0.92),
+        other_accuracy=0.85,
+        other_accuracy_interval=Interval(0.8, 0.9),
+        difference=0.05,
+        difference_interval=Interval(-0.01, 0.11),
+        only_right=9,
+        other_only_right=4,
+        mcnemar_p=0.2,
+    )
+    # WHEN it is formatted THEN its row has texts, both accuracies and the difference in points
+    table = tables.format_slices([Slice(name="short", **dict(comparison))], "new", "old")
+    assert table.splitlines()[0] == "| slice | texts | new | old | points between |"
+    row = "| short | 1,234 | 90.00% (88.00 to 92.00) | 85.00% | +5.00 (-1.00 to +11.00) |"
+    assert table.splitlines()[2:] == [row]
+
+
+def test_repeats_have_a_row_for_the_file_and_one_for_the_test_rows(evaluation: Evaluation) -> None:
+    table = tables.format_repeats(evaluation.repeats)
+    assert table.splitlines()[2:] == [
+        "| file | 9 | 8 | 1 | 2 | 1 |",
+        "| test | 9 | 8 | 1 | 2 | 1 |",
+    ]

@@ -1,0 +1,42 @@
+"""A model of three layers, and the graph that is made of it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+from transformers import DistilBertConfig, DistilBertForSequenceClassification
+
+from training.export.graph import write_graph
+from training.fit import distilbert
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A model, its folder, its graph, and token ids that both can read."""
+
+    model: DistilBertForSequenceClassification
+    folder: Path
+    graph: Path
+    token_ids: NDArray[np.int64]
+
+
+@pytest.fixture(scope="session")
+def exported(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    """A model of three layers, random in every weight and bias, and its graph."""
+    config = DistilBertConfig.from_pretrained(tiny_base)
+    config.n_layers, config.initializer_range = 3, 0.1
+    torch.manual_seed(0)
+    model = DistilBertForSequenceClassification(config).eval()
+    for name, parameter in model.named_parameters():
+        if name.endswith("bias"):
+            torch.nn.init.normal_(parameter, std=0.5)
+    tokenizer = Tokenizer.from_file(str(tiny_base / "tokenizer.json"))
+    folder = tmp_path_factory.mktemp("three")
+    distilbert.save(model, tokenizer, folder)
+    token_ids = np.random.default_rng(0).integers(5, tokenizer.get_vocab_size(), (64, 12))
+    write_graph(folder, folder, 64, token_ids.tolist())
+    return Exported(model, folder, folder / "model.onnx", token_ids)

@@ -1,0 +1,74 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from inference.model.bundle import Manifest
+from training.evaluate.results import Evaluation, ModelSummary
+from training.export.gate import GateError, Quantization, require_pass, write_page
+
+
+@pytest.fixture
+def quantization(manifest: Manifest) -> Quantization:
+    """What the shipped model lost."""
+    return Quantization.model_validate(manifest.quantization)
+
+
+def test_the_quantization_of_the_shipped_model_is_read_and_written_unchanged(
+    manifest: Manifest, quantization: Quantization
+) -> None:
+    assert json.dumps(quantization.to_json()) == json.dumps(manifest.quantization)
+
+
+@pytest.mark.parametrize(
+    ("accuracy_drop", "agreement", "message"),
+    [(0.51, 100.0, "loses 0.51 points"), (0.0, 98.49, "agrees with fp32 on 98.49 %")],
+)
+def test_a_bundle_beyond_a_limit_is_refused_with_its_figures(
+    quantization: Quantization, accuracy_drop: float, agreement: float, message: str
+) -> None:
+    # GIVEN a bundle that lost a little too much
+    lost = quantization.model_copy(update={"accuracy_drop": accuracy_drop, "agreement": agreement})
+    # WHEN it comes to the gate THEN the refusal has the figure and the page with all of them
+    with pytest.raises(GateError, match=rf"refused: .*{message}.* See build/gate\.md"):
+        require_pass(lost, Path("build/gate.md"))
+
+
+@pytest.mark.parametrize(("accuracy_drop", "agreement"), [(0.5, 98.5), (-2.0, 100.0)])
+def test_a_bundle_within_the_limits_passes(
+    quantization: Quantization, accuracy_drop: float, agreement: float
+) -> None:
+    figures = {"accuracy_drop": accuracy_drop, "agreement": agreement}
+    require_pass(quantization.model_copy(update=figures), Path("gate.md"))
+
+
+def test_a_refusal_has_its_own_exit_code() -> None:
+    assert GateError.exit_code == 3
+
+
+def test_the_page_shows_int8_next_to_fp32_and_the_baseline(
+    manifest: Manifest, evaluation: Evaluation, quantization: Quantization, tmp_path: Path
+) -> None:
+    # GIVEN the shipped model's figures
+    int8 = ModelSummary.model_validate(manifest.metrics["int8"])
+    # WHEN the page is written
+    write_page(tmp_path / "gate.md", evaluation, int8, quantization)
+    page = (tmp_path / "gate.md").read_text()
+    # THEN it begins with the verdict, and all three models have a row
+    assert page.startswith("# Gate: passed\n\nint8 loses 0.01 points of accuracy")
+    assert "The bundle takes 16.0 MB, the fp32 weights 79.2 MB." in page
+    assert "| TF-IDF(1,2) + LinearSVC | 88.93%" in page
+    assert "| DistilBERT, fp32 | 90.50%" in page
+    assert "| DistilBERT, int8 bundle | 90.49%" in page
+    assert "| DistilBERT, int8 bundle against TF-IDF(1,2) + LinearSVC | +1.56" in page
+    # AND the labels and the confusion matrix are those of int8
+    assert "| Business | 8,840 | 1,014 | 193 | 192 |" in page
+
+
+def test_the_page_of_a_refused_bundle_says_so(
+    manifest: Manifest, evaluation: Evaluation, quantization: Quantization, tmp_path: Path
+) -> None:
+    int8 = ModelSummary.model_validate(manifest.metrics["int8"])
+    refused = quantization.model_copy(update={"agreement": 90.0})
+    write_page(tmp_path / "gate.md", evaluation, int8, refused)
+    assert (tmp_path / "gate.md").read_text().startswith("# Gate: refused\n")

@@ -1,0 +1,127 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import HEADLINES, SAMPLE_MODEL, TinyModel
+from training.data.examples import DataError
+from training.fit.record import (
+    RowCounts,
+    TrainingRecord,
+    hash_base,
+    require_same_rows,
+    require_same_stories,
+)
+from training.fit.rows import load_rows
+from training.fit.settings import Settings
+
+
+@pytest.fixture
+def published() -> dict[str, Any]:
+    """The record in the shipped bundle's manifest: a soup, made by an older version."""
+    record: dict[str, Any] = json.loads((SAMPLE_MODEL / "manifest.json").read_text())["training"]
+    return record
+
+
+def make_record(**changes: object) -> TrainingRecord:
+    settings = Settings.model_validate({"data": str(HEADLINES), "output": "o", **changes})
+    return TrainingRecord.begin(settings, *load_rows(settings))
+
+
+def test_a_record_begins_with_the_rows() -> None:
+    # GIVEN settings WHEN the record of a run begins
+    record = make_record()
+    # THEN it says which rows are used, and how they are split
+    assert record.labels == ("Business", "Science", "Entertainment", "Health")
+    assert (record.split, record.new_rows) == ("story", 0)
+    assert record.rows == RowCounts(train=429, validation=40, test=35)
+    assert len(record.dataset_sha256) == 64
+
+
+def test_a_published_record_can_be_read(published: dict[str, Any]) -> None:
+    # GIVEN the shipped bundle's record WHEN it is read
+    record = TrainingRecord.model_validate(published)
+    # THEN everything in it is typed
+    assert (record.settings.new_rows_times, record.rows.test) == (15, 36_988)
+    assert record.best_validation == published["validation_macro_f1"]
+    assert record.soup is not None
+    assert [each.model for each in record.soup] == ["years-1", "years-2", "years-3"]
+    assert record.soup[1].best_validation == published["soup"][1]["validation_macro_f1"][0][1]
+
+
+def test_a_published_record_is_published_again_unchanged(published: dict[str, Any]) -> None:
+    again = TrainingRecord.model_validate(published).for_publication()
+    assert again == {**published, "teachers": {}}
+
+
+def test_no_path_of_this_machine_is_published(tiny_model: TinyModel) -> None:
+    # GIVEN the record of a model that was trained on this machine
+    record = TrainingRecord.read(tiny_model.folder)
+    # WHEN it is published
+    text = json.dumps(record.for_publication())
+    # THEN it has only the names of files, and no output folder
+    assert str(HEADLINES.parent) not in text
+    assert str(tiny_model.folder.parent) not in text
+    assert '"data": "headlines.csv"' in text
+    assert '"output"' not in text
+
+
+@pytest.mark.parametrize("name", ["settings", "rows", "dataset_sha256"])
+def test_a_record_that_lacks_something_is_an_error_that_names_it(
+    published: dict[str, Any], name: str
+) -> None:
+    del published[name]
+    with pytest.raises(DataError, match=f"a training record is invalid: {name}: Field required"):
+        TrainingRecord.model_validate(published)
+
+
+def test_settings_that_no_longer_exist_are_ignored(published: dict[str, Any]) -> None:
+    published["settings"]["removed"] = 7
+    assert TrainingRecord.model_validate(published).settings.epochs == 0.15
+
+
+def test_a_folder_without_a_finished_model_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="run `textclf train` first"):
+        TrainingRecord.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"seed": 7}, "the same rows: seed, rows"),
+        ({"split": "random"}, "the same rows: split, rows"),
+        ({"max_rows": 300}, "the same rows: max_rows, rows"),
+    ],
+)
+def test_models_that_held_out_other_rows_are_refused(changes: dict[str, Any], message: str) -> None:
+    require_same_rows(make_record(), make_record(epochs=7))
+    with pytest.raises(DataError, match=message):
+        require_same_rows(make_record(), make_record(**changes))
+
+
+def test_the_same_stories_are_held_out_whatever_rows_are_joined(tmp_path: Path) -> None:
+    # GIVEN a model that was also trained on a new row
+    (tmp_path / "a.csv").write_text("1\tA new one\turl\tWire\tb\tnew\thost\t1\n")
+    more = make_record(new_rows=str(tmp_path))
+    # WHEN it is compared with one that was not THEN only their rows differ
+    require_same_stories(make_record(), more)
+    with pytest.raises(DataError, match="the same rows: dataset_sha256, rows"):
+        require_same_rows(make_record(), more)
+
+
+def test_models_that_held_out_other_stories_are_refused() -> None:
+    with pytest.raises(DataError, match="the same stories: seed"):
+        require_same_stories(make_record(), make_record(seed=7))
+
+
+@pytest.mark.parametrize("changes", [{"split": "time"}, {"max_rows": 300}])
+def test_only_a_story_split_of_all_rows_holds_out_the_same_stories(
+    changes: dict[str, Any],
+) -> None:
+    with pytest.raises(DataError, match="only a story split of all rows"):
+        require_same_stories(make_record(**changes), make_record(**changes))
+
+
+def test_a_base_model_from_a_hub_has_no_digest() -> None:
+    assert hash_base("distilbert-base-uncased") is None

@@ -1,0 +1,56 @@
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import HEADLINES, REVIEWS
+from tests.headlines import news_row
+from training.data.examples import DataError
+from training.fit.rows import load_rows, read_row_numbers, save_row_numbers
+from training.fit.settings import Settings
+
+
+def make_settings(**changes: object) -> Settings:
+    return Settings.model_validate({"data": str(HEADLINES), "output": "o", **changes})
+
+
+def test_the_same_settings_give_the_same_rows() -> None:
+    assert load_rows(make_settings()) == load_rows(make_settings(output="elsewhere"))
+
+
+def test_rows_can_be_sampled_and_split_in_another_way() -> None:
+    dataset, rows = load_rows(make_settings(max_rows=300, split="time"))
+    assert len(dataset.examples) == 300
+    assert max(e.time for e in rows.train) <= min(e.time for e in rows.test)
+
+
+def test_new_rows_are_joined(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(news_row("A new one", story="new"))
+    dataset, _ = load_rows(make_settings(new_rows=str(tmp_path)))
+    assert dataset.examples[-1].text == "A new one"
+    assert dataset.examples[-1].new
+
+
+def test_new_rows_of_a_task_with_an_official_split_need_another_split(tmp_path: Path) -> None:
+    # GIVEN reviews that their authors have split
+    rows = REVIEWS.read_text().splitlines()
+    header, *reviews = rows
+    (tmp_path / "reviews.csv").write_text(
+        "\n".join([f"{header},split", *(f"{review},train" for review in reviews)])
+    )
+    (tmp_path / "new").mkdir()
+    settings = make_settings(
+        task="sentiment", data=str(tmp_path / "reviews.csv"), new_rows=str(tmp_path / "new")
+    )
+    # WHEN new rows are to be joined THEN the error says how they can be
+    with pytest.raises(DataError, match="give --split story"):
+        load_rows(settings)
+
+
+def test_row_numbers_are_read_as_they_were_saved(tmp_path: Path) -> None:
+    _, rows = load_rows(make_settings())
+    save_row_numbers(rows, tmp_path)
+    assert read_row_numbers(tmp_path) == rows.numbers
+
+
+def test_a_model_of_an_older_version_has_no_row_numbers(tmp_path: Path) -> None:
+    assert read_row_numbers(tmp_path) is None

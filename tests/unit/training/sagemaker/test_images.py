@@ -1,0 +1,31 @@
+"""The images that training jobs run in."""
+
+import pytest
+
+from training.sagemaker.images import image_uri
+from training.sagemaker.job import JobError
+
+
+@pytest.mark.parametrize(
+    ("region", "instance_type", "image"),
+    [
+        ("us-east-1", "ml.g4dn.12xlarge", "763104351884.dkr.ecr.us-east-1.amazonaws.com/hugging"),
+        ("eu-south-1", "ml.p4d.24xlarge", "692866216735.dkr.ecr.eu-south-1.amazonaws.com/hugging"),
+        ("eu-west-1", "ml.c5.xlarge", "763104351884.dkr.ecr.eu-west-1.amazonaws.com/pytorch-"),
+    ],
+)
+def test_the_image_depends_on_the_region_and_on_whether_there_is_a_gpu(
+    region: str, instance_type: str, image: str
+) -> None:
+    assert image_uri(region, instance_type).startswith(image)
+
+
+def test_a_region_without_a_known_account_needs_an_image() -> None:
+    with pytest.raises(JobError, match="xx-new-1: give --image"):
+        image_uri("xx-new-1", "ml.g4dn.xlarge")
+
+
+@pytest.mark.parametrize("instance_type", ["ml.trn1.2xlarge", "ml.inf2.xlarge", "g4dn.xlarge"])
+def test_an_instance_that_the_images_do_not_support_is_refused(instance_type: str) -> None:
+    with pytest.raises(JobError, match=f"--instance-type {instance_type}: give one with GPUs"):
+        image_uri("us-east-1", instance_type)

@@ -1,0 +1,124 @@
+"""`textclf bulk`."""
+
+import signal
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import CycloptsError, Parameter, validators
+
+from inference.tables.formats import PIPE, FileFormat
+from inference.tables.rows import InputColumns
+
+if TYPE_CHECKING:
+    from inference.bulk.distributed.manifest import Totals
+    from inference.bulk.request import ScoringRequest
+
+
+# A lone hyphen is stdin or stdout.
+INPUT = Parameter(name="INPUT", allow_leading_hyphen=True)
+OUTPUT = Parameter(allow_leading_hyphen=True)
+MODEL = Parameter(group="The model (one is required)", show_default=False)
+
+
+def bulk(
+    source: Annotated[str, INPUT],
+    /,
+    *,
+    output: Annotated[str, OUTPUT],
+    model_uri: Annotated[str, MODEL] = "",
+    stack: Annotated[str, MODEL] = "",
+    text_column: str = "text",
+    keep: Annotated[tuple[str, ...], Parameter(show_default=False)] = (),
+    file_format: Annotated[FileFormat | None, Parameter(name="--format")] = None,
+    workers: Annotated[int | None, Parameter(validator=validators.Number(gte=1))] = None,
+) -> None:
+    """Classify every row of a file.
+
+    The name of a file says what it is: `.csv`, `.tsv`, `.jsonl` or `.parquet`, the first three also
+    with `.gz`, `.bz2`, `.xz` or `.zst` after it. TSV has no quoting. In a CSV or TSV file without a
+    header, columns are named by their positions from 0: `--text-column 1`. Stdout gets JSON lines.
+
+    ```
+    textclf bulk headlines.csv --output scored.csv --model-uri s3://models/news/VERSION
+    textclf bulk s3://in/rows.parquet --output s3://out/rows.parquet --model-uri ... --keep id
+    zcat rows.jsonl.gz | textclf bulk - --format jsonl --output - --model-uri ...
+    ```
+
+    The output has a row for each row that could be read: its line, the columns named by `--keep`,
+    and the prediction. All other rows are in `OUTPUT.rejects.csv` with the reason (for a pipe, on
+    stderr). The output appears when it is complete. After Ctrl-C or a crash, repeat the command to
+    resume it.
+
+    With `--stack`, the Lambda functions of a deployed stack share the work. The input is a file in
+    the stack's bucket or, with a slash at its end, all files under a prefix; the output is a prefix
+    in the same bucket, for parts and a manifest.
+
+    ```
+    textclf bulk s3://my-files/in/ --output s3://my-files/out --stack text-classifier-prod
+    ```
+
+    Args:
+        source: A file, `s3://BUCKET/KEY`, or `-` for stdin.
+        output: A file, `s3://BUCKET/KEY`, or `-` for stdout.
+        model_uri: The model: `s3://BUCKET/PREFIX/VERSION` or `file:///FOLDER`.
+        stack: Score on the Lambda functions of this stack, with the model that was deployed last
+            unless `--model-uri` names another.
+        text_column: The column with the texts.
+        keep: A column to copy to the output. Repeat the option for more columns.
+        file_format: The format of the input, whatever its name says.
+        workers: The number of processes on this machine. By default, one on each core.
+    """
+    from inference.bulk.request import ScoringRequest
+
+    if not (model_uri or stack):
+        raise CycloptsError(msg="give the model with --model-uri, or a --stack to score on")
+    columns = InputColumns(text_column, keep)
+    request = ScoringRequest(source, output, model_uri, columns, file_format)
+    if stack:
+        _score_on_stack(request, stack)
+    else:
+        _score_here(request, workers)
+
+
+def _score_here(request: "ScoringRequest", workers: int | None) -> None:
+    from inference.bulk.rejects import REJECTS
+    from inference.bulk.score_file import score_file
+
+    # `kill` and `docker stop` end the run as Ctrl-C does, so that its workers end too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    summary = score_file(request, workers)
+    text = f"{summary.rows} rows by model {summary.model_version}"
+    text += f", {summary.rows_per_second:.0f} a second"
+    if summary.rejected:
+        text += f"; {summary.rejected} rejected"
+    if summary.rejected and request.output != PIPE:
+        text += f": see {request.output}{REJECTS}"
+    print(text, file=sys.stderr)
+
+
+def _score_on_stack(request: "ScoringRequest", stack_name: str) -> None:
+    from dataclasses import replace
+
+    import boto3
+
+    from inference.bulk.distributed.client import BulkClient
+    from operations.stack import Stack
+
+    stack = Stack.find(boto3.client("cloudformation"), stack_name)
+    problem = "cannot score files: deploy it with BulkBucket=BUCKET"
+    state_machine = stack.require_output("BulkStateMachine", problem)
+    bucket = stack.require_output("BulkBucket", problem)
+    client = BulkClient(boto3.client("s3"), boto3.client("stepfunctions"), state_machine, bucket)
+    started = client.start(replace(request, model_uri=request.model_uri or stack.model_uri))
+    print(f"{started.files} files, run {started.run.name}", file=sys.stderr)
+    totals = client.follow(started)
+    print(f"{_describe(totals)}; see {started.manifest_uri}", file=sys.stderr)
+
+
+def _describe(totals: "Totals") -> str:
+    text = f"{totals.rows} rows in {totals.parts} parts"
+    if totals.rejected:
+        text += f"; {totals.rejected} rejected"
+    if totals.failed_ranges:
+        text += f"; {totals.failed_ranges} ranges failed and are missing"
+    return text

@@ -1,0 +1,58 @@
+"""`textclf drift`: compare the recent predictions of a model with its test."""
+
+import importlib.util
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter, validators
+
+from inference.errors import TextClassifierError
+
+
+class DriftError(TextClassifierError):
+    """Drift cannot be measured or shown."""
+
+
+def drift(
+    *,
+    table: Annotated[str, Parameter(help="The prediction log, a table in DynamoDB.")],
+    model_uri: Annotated[
+        str,
+        Parameter(help="The model whose predictions are measured: s3://BUCKET/PREFIX/VERSION."),
+    ],
+    hours: Annotated[
+        int,
+        Parameter(help="How many hours to look back.", validator=validators.Number(gte=1)),
+    ] = 24,
+    plot: Annotated[Path | None, Parameter(help="Also draw a picture, such as drift.png.")] = None,
+) -> None:
+    """Measure how far recent predictions are from those on the held-out texts.
+
+    For each feature (the label, its confidence, the length of the text, unknown tokens), the table
+    shows the population stability index, the limit above which the feature has drifted, and the
+    largest shift. Needs at least 1,000 predictions in the log.
+
+    ```
+    textclf drift --table TABLE --model-uri s3://BUCKET/PREFIX/VERSION
+    textclf drift --table TABLE --model-uri ... --hours 168 --plot drift.png
+    ```
+    """
+    from inference.drift.measure import MIN_TEXTS, measure_drift
+    from inference.drift.report import format_table
+
+    if plot and not importlib.util.find_spec("matplotlib"):
+        raise DriftError("--plot needs matplotlib: install it with `make setup`")
+    measured = measure_drift(model_uri, table, hours)
+    print(
+        f"{measured.texts:,} predictions of {measured.version} in {measured.requests:,} requests, "
+        f"from the last {hours} hours\n"
+    )
+    if not measured.features:
+        raise DriftError(
+            f"drift is measured on {MIN_TEXTS:,} predictions or more: try more --hours"
+        )
+    print(format_table(measured.features))
+    if plot:
+        from inference.drift.plot import plot as draw
+
+        draw(measured.features, plot)

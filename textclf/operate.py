@@ -1,0 +1,179 @@
+"""Operate a deployed stack."""
+
+import math
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter, validators
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_lambda import LambdaClient
+
+Positive = Parameter(validator=validators.Number(gt=0))
+
+
+def live(stack: str, /) -> None:
+    """Print the number of the version that serves; an empty line before the first deployment.
+
+    ```
+    textclf live text-classifier-prod
+    ```
+
+    Args:
+        stack: The name of the stack.
+    """
+    from operations.alias import live_version
+
+    print(live_version(*connect(), stack) or "")
+
+
+def smoke(
+    target: str, /, *, header: Annotated[str, Parameter(env_var="HEADER", show_default=False)] = ""
+) -> None:
+    """Classify a text with a deployed API and check the answer.
+
+    The API is asked up to five times, because a new one takes a moment to answer.
+
+    ```
+    textclf smoke text-classifier-dev
+    HEADER="x-api-key: KEY" textclf smoke https://API_ID.execute-api.REGION.amazonaws.com
+    ```
+
+    Args:
+        target: The name of a stack, or the URL of an API.
+        header: A header to send, such as `x-api-key: KEY` or `authorization: Bearer TOKEN`.
+            Prefer the environment variable: other users of the machine can see options.
+    """
+    from operations.smoke import check_api, parse_header
+
+    headers = parse_header(header)
+    url = target if target.startswith(("https://", "http://")) else _api_url(target)
+    answer = check_api(url, headers)
+    print(f"{answer.predicted_label} ({answer.confidence:.0%}), {answer.model_version}")
+
+
+def compare(
+    stack: str,
+    /,
+    *,
+    hours: Annotated[int, Parameter(validator=validators.Number(gte=1))] = 24,
+) -> None:
+    """Compare the answers of the candidate with those of the deployed model.
+
+    Shows the share of each label and the mean confidence, with 95 % intervals of the differences,
+    for the hours in which both models answered. The stack needs `PredictionLog=on`, and each model
+    at least 100 requests. The log does not know which answers are right: that is for
+    `textclf head-to-head`.
+
+    ```
+    textclf compare text-classifier-prod --hours 72
+    ```
+
+    Args:
+        stack: The name of the stack.
+        hours: How many hours to look back.
+    """
+    from inference.predictions.sample import create_client
+    from operations.compare import compare_answers
+
+    print(compare_answers(*connect(), create_client(), stack, hours, datetime.now(UTC)))
+
+
+def rollback(
+    stack: str,
+    version: Annotated[int | None, Parameter(validator=validators.Number(gte=1))] = None,
+    /,
+) -> None:
+    """Serve an earlier version again.
+
+    Without a version, undoes the last change: cancels a deployment in progress, or else ends the
+    candidate, or else serves the previous version. The next deployment goes forward again: give it
+    the old `MODEL_URI` to keep the old model.
+
+    ```
+    textclf rollback text-classifier-prod
+    textclf rollback text-classifier-prod 7
+    ```
+
+    Args:
+        stack: The name of the stack.
+        version: The number of the version to serve.
+    """
+    from operations.rollback import roll_back
+
+    print(roll_back(*connect(), stack, str(version) if version else None))
+
+
+def cost(
+    *,
+    headline_ms: Annotated[float, Positive] = 4,
+    list_ms: Annotated[float, Positive] = 131,
+    memory: Annotated[int, Positive] = 1769,
+    architecture: Literal["x86_64", "arm64"] = "x86_64",
+    rows_per_second: Annotated[float, Positive] = 640,
+) -> None:
+    """Estimate what predictions cost on AWS, as Markdown tables.
+
+    Take the durations of your own model from `make bench`. The defaults are those of the handler
+    with the shipped model on a 2-core cloud machine in its slow hours, not of Lambda. The speed of
+    bulk scoring is that of a DistilBERT of 6 x 768 on one core there; the shipped model scores
+    1,500 rows a second.
+
+    ```
+    textclf cost --headline-ms 7 --list-ms 290 --architecture arm64
+    ```
+
+    Args:
+        headline_ms: Milliseconds for a request with one headline.
+        list_ms: Milliseconds for a request with 128 headlines.
+        memory: Memory of the function in MB.
+        architecture: Processor of the function.
+        rows_per_second: Rows that one worker scores in a bulk run.
+    """
+    from operations.cost import TOTAL, Function, price_month, price_predictions
+
+    function = Function(memory, architecture)
+    one = price_predictions(1, headline_ms, function)
+    many = price_predictions(128, list_ms, function)
+    _print_table(
+        ["USD per million predictions", "one per request", "128 per request"],
+        [[name, f"{one[name]:.3f}", f"{many[name]:.3f}"] for name in one],
+    )
+    _print_table(
+        ["USD per month without requests", ""],
+        [[name, f"{usd:.2f}"] for name, usd in price_month(function, one[TOTAL]).items()],
+    )
+    _print_bulk_table(rows_per_second)
+
+
+def connect() -> tuple["CloudFormationClient", "LambdaClient"]:
+    """Return the clients that most commands need."""
+    import boto3  # takes 0.1 s
+
+    return boto3.client("cloudformation"), boto3.client("lambda")
+
+
+def _api_url(name: str) -> str:
+    from operations.stack import Stack
+
+    cloudformation, _ = connect()
+    stack = Stack.find(cloudformation, name)
+    return stack.require_output("Url", "has no API: its first deployment has not succeeded yet")
+
+
+def _print_bulk_table(rows_per_second: float) -> None:
+    from operations.cost import CONCURRENCY, ROWS, estimate_bulk_run
+
+    table = []
+    for rows in ROWS:
+        runs = [estimate_bulk_run(rows, workers, rows_per_second) for workers in CONCURRENCY]
+        minutes = [f"{math.ceil(seconds / 60):,}" for seconds, _ in runs]
+        table.append([f"{rows:,}", *minutes, f"{max(usd for _, usd in runs):,.2f}"])
+    limits = [f"minutes with `BulkConcurrency={workers}`" for workers in CONCURRENCY]
+    _print_table(["rows in a bulk run", *limits, "USD"], table)
+
+
+def _print_table(header: list[str], rows: list[list[str]]) -> None:
+    rule = ["---", *["---:"] * (len(header) - 1)]
+    print("\n".join(f"| {' | '.join(row)} |" for row in [header, rule, *rows]), end="\n\n")

@@ -1,0 +1,38 @@
+"""`textclf train`."""
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from training.fit.settings import Settings
+
+
+def train(*, settings: Annotated[Settings, Parameter(name="*")]) -> None:
+    r"""Fine-tune DistilBERT on labelled texts.
+
+    Reads a CSV file, holds out rows for validation and testing, trains, and writes the best model
+    into a folder. Every run with the same settings gives the same model.
+
+    ```
+    textclf train --data newsCorpora.csv.xz --output build/news
+    textclf train --task sentiment --data reviews.csv --output build/reviews
+    ```
+
+    Your own texts need a CSV file with a header row, and a name for the task:
+
+    ```
+    textclf train --task tickets --data tickets.csv --text-column body --label-column team \
+        --output build/tickets
+    ```
+
+    Ctrl-C saves a checkpoint; the same command with `--resume` continues from it to the same
+    result. Several GPUs: `torchrun --standalone --nproc-per-node 4 -m textclf train …`.
+
+    Next: `textclf evaluate build/news`, then `textclf export build/news`.
+    """
+    # Here, because torch takes seconds to import and --help does not need it.
+    from training.fit import train as training
+    from training.fit.process_group import process_group
+
+    with process_group() as group:
+        training.train(settings, group)

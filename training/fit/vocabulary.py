@@ -1,0 +1,91 @@
+"""What the tokenizer knows: fewer wordpieces, and markup that is read as a space."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+
+import torch
+from tokenizers import Regex, Tokenizer, normalizers
+from transformers import DistilBertForSequenceClassification
+
+from training.fit.distilbert import ModelError, encode
+
+
+def read_as_space(tokenizer: Tokenizer, pattern: str) -> None:
+    """Make a tokenizer read a space wherever the regular expression matches.
+
+    ``tokenizer.json`` records this, so training and serving cannot differ.
+    """
+    replace = normalizers.Replace(Regex(pattern), " ")
+    tokenizer.normalizer = normalizers.Sequence([replace, tokenizer.normalizer])
+
+
+def prune_vocabulary(
+    model: DistilBertForSequenceClassification,
+    tokenizer: Tokenizer,
+    texts: Iterable[str],
+    size: int,
+) -> Tokenizer:
+    """Keep only the ``size`` wordpieces that matter most.
+
+    Special tokens and single ASCII characters stay, so every ASCII word can still be spelt. Then
+    come the wordpieces of the texts by their count, then those of ASCII letters and the rest in the
+    tokenizer's own order, which is by frequency for a BERT.
+
+    The rows of the model's embedding are cut to match; the returned tokenizer has the new ids.
+
+    Raises:
+        ModelError: the tokenizer is not a BERT's, or ``size`` has no room for what must stay.
+    """
+    spec = json.loads(tokenizer.to_str())
+    kinds = (spec["model"]["type"], (spec["post_processor"] or {}).get("type"))
+    if kinds != ("WordPiece", "TemplateProcessing"):
+        raise ModelError(f"cannot prune a vocabulary of {kinds}, only of BERT's WordPiece")
+    counts: Counter[int] = Counter()
+    for ids in encode(tokenizer, texts):
+        counts.update(ids)
+    vocabulary: dict[str, int] = spec["model"]["vocab"]
+    special = {token["content"] for token in spec["added_tokens"]}
+    kept = _choose_wordpieces(vocabulary, special, counts, size)
+
+    new_ids = {token: index for index, token in enumerate(kept)}
+    spec["model"]["vocab"] = new_ids
+    for token in spec["added_tokens"]:
+        token["id"] = new_ids[token["content"]]
+    for name, token in spec["post_processor"]["special_tokens"].items():
+        token["ids"] = [new_ids[name]]
+    _cut_embedding(model, [vocabulary[token] for token in kept], pad_id=new_ids["[PAD]"])
+    return Tokenizer.from_str(json.dumps(spec))
+
+
+def _choose_wordpieces(
+    vocabulary: dict[str, int], special: set[str], counts: Counter[int], size: int
+) -> list[str]:
+    """Return the wordpieces to keep, in the order of the vocabulary."""
+
+    def must_stay(token: str) -> bool:
+        piece = token.removeprefix("##")
+        return token in special or (len(piece) == 1 and piece.isascii())
+
+    def rank(token: str) -> tuple[bool, int, bool, int]:
+        index = vocabulary[token]
+        letters = token.removeprefix("##")
+        is_word = letters.isascii() and letters.isalnum()
+        return not must_stay(token), -counts[index], not is_word, index
+
+    least = sum(map(must_stay, vocabulary))
+    if size < least:
+        raise ModelError(f"--vocabulary: {size} is too small, it needs {least} wordpieces")
+    return sorted(sorted(vocabulary, key=rank)[:size], key=vocabulary.__getitem__)
+
+
+def _cut_embedding(
+    model: DistilBertForSequenceClassification, rows: list[int], pad_id: int
+) -> None:
+    """Keep these rows of the word embedding."""
+    words = torch.nn.Embedding(len(rows), model.config.dim, padding_idx=pad_id)
+    old = model.distilbert.embeddings.word_embeddings.weight.data
+    words.weight.data.copy_(old[torch.tensor(rows)])
+    model.distilbert.embeddings.word_embeddings = words
+    model.config.vocab_size = len(rows)
+    model.config.pad_token_id = pad_id
