@@ -122,7 +122,7 @@ def estimate_differences(
 
 
 def number_requests(texts: Sequence[LoggedPrediction]) -> NDArray[np.int64]:
-    """Number the requests from 0; returns the number of each text's request, shape (texts,)."""
+    """Return the number of each text's request, counted from 0, shape (texts,)."""
     numbers: dict[str, int] = {}
     return np.array([numbers.setdefault(text.request_id, len(numbers)) for text in texts])
 

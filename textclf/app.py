@@ -23,6 +23,7 @@ app = App(
     version=version("serverless-text-classifier"),
     default_parameter=Parameter(negative=()),
     result_action="return_value",
+    suppress_keyboard_interrupt=False,  # main() reports it
     help_format="markdown",
 )
 app.register_install_completion_command()
@@ -103,8 +104,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _show_docstring(tokens: Sequence[str]) -> None:
     """Let a subcommand's own help be its docstring, not its line in the list of commands."""
     _, apps, _ = app.parse_commands(tokens)
-    if apps[-1] is not app and apps[-1].default_command:
-        apps[-1].help = None
+    for command in apps:  # the last one is that of --help itself
+        if command.default_command:
+            command.help = None
 
 
 def _usage(error: CycloptsError) -> str:

@@ -39,6 +39,10 @@ def start(
 def show(stack: str, /) -> None:
     """Print the model URI of the candidate.
 
+    ```
+    textclf candidate show text-classifier-prod
+    ```
+
     Args:
         stack: The name of the stack.
     """
@@ -52,6 +56,10 @@ def end(stack: str, /) -> None:
 
     A deployment needs this first: CodeDeploy cannot start while a candidate has a share. `make
     deploy` does it for you.
+
+    ```
+    textclf candidate end text-classifier-prod
+    ```
 
     Args:
         stack: The name of the stack.

@@ -31,11 +31,9 @@ TESTED_WITH_REAL_SERVICES = {
     "training/evaluate/evaluation.py": "integration/test_evaluate.py",
     "training/evaluate/fp32.py": "integration/test_evaluate.py",
     "training/export/bundle.py": "integration/test_export.py",
-    "training/fit/display.py": "unit/training/fit/test_train.py",
-    "training/fit/training_state.py": "unit/training/fit/test_train.py",
     "training/recipes/search.py": "integration/test_search.py",
 }
-# Test files of what is no module of one package.
+# Test files that belong to no single module.
 WITHOUT_MODULE = {
     "operations/test_github_oidc.py",
     "test_imports.py",

@@ -64,6 +64,6 @@ def cluster_of(example: Example) -> str:
 
 
 def clusters_of(examples: Sequence[Example]) -> NDArray[np.int64]:
-    """Number the clusters of rows in order of appearance, shape (rows,)."""
+    """Return the number of each row's cluster, in order of appearance, shape (rows,)."""
     numbers: dict[str, int] = {}
     return np.array([numbers.setdefault(cluster_of(e), len(numbers)) for e in examples], np.int64)

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from training.atomic import replacing
 from training.data.examples import Example, labels_of
-from training.evaluate.metrics import Labels, Probabilities
 from training.evaluate.results import ErrorCounts
+from training.metrics import Labels, Probabilities
 
 CONFIDENT = 0.9
 LISTED_ERRORS = 50

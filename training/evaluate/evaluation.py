@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from inference.model.store import fetch
+from training import metrics
 from training.data.examples import Example, clusters_of, labels_of
 from training.data.read import read
-from training.evaluate import baseline, metrics, plots, report
+from training.evaluate import baseline, plots, report, summary
 from training.evaluate.errors import count_errors, write_errors
 from training.evaluate.fp32 import Fp32Model
 from training.evaluate.intervals import measure_difference
-from training.evaluate.metrics import Labels, Probabilities
 from training.evaluate.predictions import FETCH_SECONDS, HeldOutPredictions, predict_rows
 from training.evaluate.results import (
     BaselineMetrics,
@@ -29,6 +29,7 @@ from training.evaluate.slices import measure_slices
 from training.fit.record import TrainingRecord, hash_weights, require_same_rows
 from training.fit.trained_model import TrainedModel
 from training.labels.conflicts import count_conflicts
+from training.metrics import Labels, Probabilities
 
 ERRORS = "errors.csv"
 
@@ -115,7 +116,7 @@ def _measure(
             against_baseline=measure_difference(right, baseline_right, clusters),
         ),
         baseline=BaselineMetrics(
-            **dict(metrics.measure(test.baseline, labels, len(model.labels), clusters)),
+            **dict(summary.measure(test.baseline, labels, len(model.labels), clusters)),
             name=model.dataset.task.baseline,
         ),
         previous=previous,
@@ -133,7 +134,7 @@ def _measure(
 def _summarise(
     probabilities: Probabilities, rows: Sequence[Example], model: TrainedModel
 ) -> Summary:
-    return metrics.summarise(probabilities, labels_of(rows), model.labels, clusters_of(rows))
+    return summary.summarise(probabilities, labels_of(rows), model.labels, clusters_of(rows))
 
 
 def _write(model: TrainedModel, test: HeldOutPredictions, evaluation: Evaluation) -> None:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from inference.model.store import fetch
 from training.data.examples import DataError, clusters_of, labels_of
 from training.data.split import Split
-from training.evaluate import metrics, tables
+from training.evaluate import summary, tables
 from training.evaluate.intervals import measure_difference
 from training.evaluate.predictions import FETCH_SECONDS, predict_rows
 from training.evaluate.results import PairedComparison, Slice, Summary
@@ -85,8 +85,8 @@ def measure_head_to_head(new_uri: str, old_uri: str, data: str, new_rows: str = 
         texts=len(labels),
         groups=len(np.unique(clusters)),
         agreement=float((new_predicted == old_predicted).mean()),
-        new=metrics.summarise(new_probabilities, labels, names, clusters),
-        old=metrics.summarise(old_probabilities, labels, names, clusters),
+        new=summary.summarise(new_probabilities, labels, names, clusters),
+        old=summary.summarise(old_probabilities, labels, names, clusters),
         new_name=f"{new.manifest.task} {new.version}",
         old_name=f"{old.manifest.task} {old.version}",
         difference=measure_difference(new_right, old_right, clusters),

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from training.atomic import replacing
-from training.evaluate.metrics import (
+from training.metrics import (
     BINS,
     Labels,
     Probabilities,

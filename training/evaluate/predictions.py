@@ -13,7 +13,7 @@ from inference.model.bundle import Bundle
 from inference.model.classifier import Classifier, Prediction
 from training.atomic import replacing
 from training.data.examples import Example
-from training.evaluate.metrics import Labels, Probabilities
+from training.metrics import Labels, Probabilities
 
 FILE = "predictions.npz"
 FETCH_SECONDS = 600.0  # for a bundle from a store

@@ -8,16 +8,17 @@ import numpy as np
 
 from inference.errors import TextClassifierError
 from inference.model.classifier import Prediction
+from training import metrics
 from training.atomic import write_text
 from training.data.examples import clusters_of, labels_of
-from training.evaluate import metrics, tables
+from training.evaluate import summary, tables
 from training.evaluate.intervals import measure_difference
-from training.evaluate.metrics import Labels, Probabilities
 from training.evaluate.predictions import HeldOutPredictions, stack_probabilities
 from training.evaluate.report import FP32
 from training.evaluate.results import Evaluation, ModelSummary, Result
 from training.fit.record import WEIGHTS
 from training.fit.trained_model import TrainedModel
+from training.metrics import Labels, Probabilities
 
 MAX_ACCURACY_DROP = 0.5  # points
 MIN_AGREEMENT = 98.5  # % of labels
@@ -146,5 +147,5 @@ def _summarise(model: TrainedModel, int8: Probabilities, baseline: Labels) -> Mo
     against_baseline = measure_difference(
         int8.argmax(axis=1) == labels, baseline == labels, clusters
     )
-    summary = metrics.summarise(int8, labels, model.labels, clusters)
-    return ModelSummary(**dict(summary), against_baseline=against_baseline)
+    measured = summary.summarise(int8, labels, model.labels, clusters)
+    return ModelSummary(**dict(measured), against_baseline=against_baseline)

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from training import metrics
 from training.data.examples import DataError, Example, labels_of
-from training.evaluate import metrics
 from training.fit import distilbert
 from training.fit.record import TrainingRecord, hash_weights, require_same_rows
 from training.fit.settings import Settings

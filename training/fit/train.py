@@ -21,9 +21,9 @@ import torch
 from numpy.typing import NDArray
 
 from inference.errors import InterruptedRunError
+from training import metrics
 from training.data.examples import Dataset, Example, labels_of
 from training.data.split import Split
-from training.evaluate import metrics
 from training.fit import distilbert
 from training.fit.batches import mask_words, pad
 from training.fit.checkpoint import CHECKPOINT, Checkpoint

@@ -16,8 +16,8 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import DistilBertForSequenceClassification
 
+from training import metrics
 from training.data.examples import labels_of
-from training.evaluate import metrics
 from training.fit import distilbert
 from training.fit.distilbert import ModelError
 from training.fit.initialise import initialise

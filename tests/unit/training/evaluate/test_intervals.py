@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from training.evaluate import intervals, metrics
+from training import metrics
+from training.evaluate import intervals
 
 
 def test_the_intervals_of_independent_rows_are_those_of_scipy() -> None:

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from tests.conftest import HEADLINES, TinyModel
+from training import metrics
 from training.data.examples import DataError, labels_of
-from training.evaluate import metrics
 from training.fit import distilbert
 from training.fit.distillation import hash_teachers, make_targets
 from training.fit.record import TrainingRecord, hash_weights
