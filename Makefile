@@ -19,7 +19,7 @@ SAM := SAM_CLI_TELEMETRY=0 $(BIN)/sam
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve sam-local unit test docs bench load lint scan format lock build \
+.PHONY: announce help setup demo serve sam-local unit test docs bench load lint scan format lock build \
   deploy live smoke candidate compare promote rollback destroy clean
 
 help: ## list the targets
@@ -36,15 +36,17 @@ serve: $(VENV)/local ## the same, but stay up at http://127.0.0.1:PORT (PORT=808
 sam-local: $(VENV)/local ## serve template.yaml with its image in Docker, at http://127.0.0.1:PORT
 	@$(BIN)/textclf sam-local --port $(PORT) --bundle $(BUNDLE)
 
-unit: $(VENV)/test ## run the unit tests: seconds, no network
+unit: $(VENV)/test ## run the unit tests: about a minute, no network
 	$(BIN)/python -m pytest tests/unit
 
-test: lint ## lint, then run every test: about 13 minutes on two cores
-	@echo "Running every test: about 13 minutes on two cores (make unit takes seconds)."
+test: announce lint ## lint, then run every test: about 15 minutes on two cores
 	$(BIN)/python -m pytest --cov
 
+announce:
+	@echo "Linting and running every test: about 15 minutes on two cores (make unit takes one)."
+
 docs: $(VENV)/docs ## build the documentation into build/docs, with strict link checking
-	$(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 bench: $(VENV)/test ## measure speed next to a transformers pipeline; keep the machine idle
 	@$(BIN)/python -m benchmarks.bench

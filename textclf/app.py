@@ -15,6 +15,7 @@ from cyclopts import App, CycloptsError, Group, Parameter
 from inference.errors import TextClassifierError
 
 USAGE, INTERRUPTED = 2, 130  # exit codes, as a shell gives them
+OURS = ("inference", "operations", "textclf", "training")
 AWS_ERRORS = ("botocore.", "boto3.", "s3transfer.")  # known by name: importing them takes 0.1 s
 
 app = App(
@@ -92,6 +93,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
         return _fail("interrupted", INTERRUPTED)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] in OURS:
+            raise
+        return _fail(f"{error.name} is not installed: run `make setup`", 1)
     except OSError as error:  # a missing file, a full disk, a port that is taken
         return _fail(str(error), 1)
     except Exception as error:
@@ -103,10 +108,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _show_docstring(tokens: Sequence[str]) -> None:
     """Let a subcommand's own help be its docstring, not its line in the list of commands."""
-    _, apps, _ = app.parse_commands(tokens)
-    for command in apps:  # the last one is that of --help itself
-        if command.default_command:
-            command.help = None
+    _, apps, _ = app.parse_commands([token for token in tokens if token not in app.help_flags])
+    if apps[-1].default_command and apps[-1] is not app:
+        apps[-1].help = None
 
 
 def _usage(error: CycloptsError) -> str:
