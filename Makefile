@@ -40,7 +40,7 @@ unit: $(VENV)/test ## run the unit tests: about a minute, no network
 	$(BIN)/python -m pytest tests/unit
 
 test: announce lint ## lint, then run every test: about 15 minutes on two cores
-	$(BIN)/python -m pytest --cov
+	COVERAGE_FILE=$(CURDIR)/build/.coverage $(BIN)/python -m pytest --cov # for any working folder
 
 announce:
 	@echo "Linting and running every test: about 15 minutes on two cores (make unit takes one)."

@@ -3,10 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from operations.stack import Stack
-
 if TYPE_CHECKING:
-    from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_lambda import LambdaClient
 
 NAME = "live"
@@ -51,11 +48,3 @@ class LiveAlias:
             RoutingConfig={"AdditionalVersionWeights": {version: percent / 100}},
             RevisionId=self.revision,
         )
-
-
-def live_version(
-    cloudformation: "CloudFormationClient", lambda_: "LambdaClient", name: str
-) -> str | None:
-    """Return the version that serves in a stack; None before the first deployment."""
-    stack = Stack.find_deployed(cloudformation, name)
-    return LiveAlias.read(lambda_, stack.function).version if stack else None

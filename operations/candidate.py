@@ -13,7 +13,6 @@ from operations.alias import LiveAlias
 from operations.stack import Stack, StackError
 
 if TYPE_CHECKING:
-    from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_lambda import LambdaClient
 
 # Starts the description of every candidate's version, so that a rollback can skip it.
@@ -23,19 +22,12 @@ DESCRIPTION = "candidate"
 MARK = "MODEL_CANDIDATE"
 
 
-def start_candidate(
-    cloudformation: "CloudFormationClient",
-    lambda_: "LambdaClient",
-    name: str,
-    model_uri: str,
-    percent: int,
-) -> str:
+def start_candidate(lambda_: "LambdaClient", stack: Stack, model_uri: str, percent: int) -> str:
     """Send a share of a stack's requests to another model.
 
     Args:
-        cloudformation: The client.
         lambda_: The client.
-        name: The name of the stack.
+        stack: The stack, which no deployment may be changing.
         model_uri: The candidate's model, in the same store as the deployed one.
         percent: The share of the requests, from 1 to 99.
 
@@ -46,7 +38,6 @@ def start_candidate(
         StackError: A deployment is in progress, or the model cannot replace the deployed one.
         StoreError: A manifest cannot be read.
     """
-    stack = Stack.find(cloudformation, name)
     stack.require_settled()
     require_compatible(stack.model_uri, model_uri)
     alias = LiveAlias.read(lambda_, stack.function)
@@ -77,36 +68,31 @@ def require_compatible(deployed: str, model_uri: str) -> None:
         )
 
 
-def find_candidate(
-    cloudformation: "CloudFormationClient", lambda_: "LambdaClient", name: str
-) -> str:
+def find_candidate(lambda_: "LambdaClient", stack: Stack) -> str:
     """Return the model URI of a stack's candidate.
 
     Raises:
         StackError: The stack has no candidate.
     """
-    alias = LiveAlias.read(lambda_, Stack.find(cloudformation, name).function)
-    version = require_candidate(alias, name)
+    version = require_candidate(LiveAlias.read(lambda_, stack.function), stack.name)
     configuration = lambda_.get_function_configuration(
-        FunctionName=alias.function, Qualifier=version
+        FunctionName=stack.function, Qualifier=version
     )
     return configuration["Environment"]["Variables"]["MODEL_URI"]
 
 
-def require_candidate(alias: LiveAlias, name: str) -> str:
+def require_candidate(alias: LiveAlias, stack: str) -> str:
     """Return the candidate's version.
 
     Raises:
         StackError: The stack of this name has no candidate.
     """
     if not alias.candidate:
-        raise StackError(f"{name} has no candidate: start one with `textclf candidate start`")
+        raise StackError(f"{stack} has no candidate: start one with `textclf candidate start`")
     return alias.candidate
 
 
-def end_candidate(
-    cloudformation: "CloudFormationClient", lambda_: "LambdaClient", name: str
-) -> str:
+def end_candidate(lambda_: "LambdaClient", stack: Stack) -> str:
     """Let the deployed version answer every request again.
 
     Returns:
@@ -115,20 +101,19 @@ def end_candidate(
     Raises:
         StackError: A deployment is in progress, so the share belongs to its canary.
     """
-    stack = Stack.find_deployed(cloudformation, name)
-    if not stack:
-        return f"{name}: not deployed yet"
     stack.require_settled()
     alias = LiveAlias.read(lambda_, stack.function)
     if not alias.candidate:
-        return f"{name}: no candidate"
-    return remove_share(lambda_, alias, name)
+        return f"{stack.name}: no candidate"
+    return remove_share(lambda_, alias, stack.name)
 
 
-def remove_share(lambda_: "LambdaClient", alias: LiveAlias, name: str) -> str:
+def remove_share(lambda_: "LambdaClient", alias: LiveAlias, stack: str) -> str:
     """Take the share away from the candidate; returns a sentence that says so."""
     alias.send_all_to(lambda_, alias.version)
-    return f"{name}: version {alias.version} answers all requests, candidate {alias.candidate} none"
+    return (
+        f"{stack}: version {alias.version} answers all requests, candidate {alias.candidate} none"
+    )
 
 
 def _publish(lambda_: "LambdaClient", stack: Stack, model_uri: str) -> str:

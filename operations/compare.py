@@ -5,15 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from inference.predictions.sample import sample
-from inference.predictions.table import LoggedPrediction
+from inference.prediction_log.sample import sample
+from inference.prediction_log.table import LoggedPrediction
 from operations.alias import LiveAlias
 from operations.candidate import require_candidate
 from operations.differences import Difference, estimate_differences
 from operations.stack import Stack, StackError
 
 if TYPE_CHECKING:
-    from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_lambda import LambdaClient
 
@@ -36,22 +35,16 @@ class Answers:
 
 
 def compare_answers(
-    cloudformation: "CloudFormationClient",
-    lambda_: "LambdaClient",
-    dynamodb: "DynamoDBClient",
-    name: str,
-    hours: int,
-    now: datetime,
+    lambda_: "LambdaClient", dynamodb: "DynamoDBClient", stack: Stack, hours: int, now: datetime
 ) -> str:
     """Compare the two models by the prediction log of the hours in which both answered.
 
     Earlier hours are left out, because people ask about different things in the course of a day.
 
     Args:
-        cloudformation: The client.
         lambda_: The client.
         dynamodb: The client.
-        name: The name of the stack.
+        stack: A stack with a candidate.
         hours: How far to look back.
         now: The current time (UTC).
 
@@ -61,14 +54,13 @@ def compare_answers(
     Raises:
         StackError: The stack has no candidate or no log, or a model answered too few requests.
     """
-    stack = Stack.find(cloudformation, name)
     table = stack.require_output(
         "PredictionTable", "has no prediction log: deploy it with PredictionLog=on"
     )
     alias = LiveAlias.read(lambda_, stack.function)
     deployed, candidate = (
         lambda_.get_function_configuration(FunctionName=stack.function, Qualifier=version)
-        for version in (alias.version, require_candidate(alias, name))
+        for version in (alias.version, require_candidate(alias, stack.name))
     )
     hours = min(hours, count_whole_hours(candidate["LastModified"], now))
     bundles = [

@@ -17,7 +17,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.predictions.table import LoggedPrediction
+from inference.prediction_log.table import LoggedPrediction
 
 POWER = 0.8
 

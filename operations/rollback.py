@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def roll_back(
     cloudformation: "CloudFormationClient",
     lambda_: "LambdaClient",
-    name: str,
+    stack: Stack,
     version: str | None = None,
 ) -> str:
     """Undo the last change to a stack, or serve a chosen version.
@@ -22,9 +22,9 @@ def roll_back(
     The last change is a deployment in progress, else a candidate, else the deployed version.
 
     Args:
-        cloudformation: The client.
+        cloudformation: The client; it cancels a deployment.
         lambda_: The client.
-        name: The name of the stack.
+        stack: The stack.
         version: The version to serve; by default, the previous one.
 
     Returns:
@@ -33,19 +33,18 @@ def roll_back(
     Raises:
         StackError: There is no previous version.
     """
-    stack = Stack.find(cloudformation, name)
     if stack.status == "UPDATE_IN_PROGRESS":
-        cloudformation.cancel_update_stack(StackName=name)
-        return f"{name}: the deployment in progress is cancelled and rolled back"
+        cloudformation.cancel_update_stack(StackName=stack.name)
+        return f"{stack.name}: the deployment in progress is cancelled and rolled back"
     alias = LiveAlias.read(lambda_, stack.function)
     if alias.candidate and not version:
-        return remove_share(lambda_, alias, name)
-    target = version or _previous(lambda_, alias)
+        return remove_share(lambda_, alias, stack.name)
+    target = version or _find_previous(lambda_, alias)
     alias.send_all_to(lambda_, target)
-    return f"{name}: version {target} serves instead of {alias.version}"
+    return f"{stack.name}: version {target} serves instead of {alias.version}"
 
 
-def _previous(lambda_: "LambdaClient", alias: LiveAlias) -> str:
+def _find_previous(lambda_: "LambdaClient", alias: LiveAlias) -> str:
     """Find the newest version that was deployed, not just a candidate, before the current one."""
     pages = lambda_.get_paginator("list_versions_by_function").paginate(FunctionName=alias.function)
     versions = [version for page in pages for version in page["Versions"]]

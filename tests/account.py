@@ -11,6 +11,8 @@ from botocore.stub import Stubber
 from mypy_boto3_cloudformation import CloudFormationClient
 from mypy_boto3_lambda import LambdaClient
 
+from operations.stack import Stack
+
 FUNCTION = "stack-Classifier-1"
 STORE = "s3://models/news"
 DEPLOYED = f"{STORE}/0123456789abcdef"
@@ -42,6 +44,10 @@ class Account:
             ],
         }
         self.stack.add_response("describe_stacks", {"Stacks": [answer]}, {"StackName": "stack"})
+
+    def find(self) -> Stack:
+        """Return the stack as the next answer describes it."""
+        return Stack.find(self.cloudformation, "stack")
 
     def describe_missing(self) -> None:
         """Expect a call that describes the stack, which does not exist."""

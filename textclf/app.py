@@ -59,7 +59,7 @@ app.command(sagemaker)
 
 SCORE = Group.create_ordered("Score many texts, and watch")
 app.command("textclf.bulk:bulk", help="Classify every row of a file.", group=SCORE)
-app.command("textclf.drift:drift", help="Compare recent predictions with the test.", group=SCORE)
+app.command("textclf.drift:drift", help="Measure how far predictions have drifted.", group=SCORE)
 
 OPERATE = Group.create_ordered("Operate a deployed stack")
 app.command("textclf.operate:live", help="Print the version that serves.", group=OPERATE)

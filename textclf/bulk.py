@@ -72,6 +72,9 @@ def bulk(
 
     if not (model_uri or stack):
         raise CycloptsError(msg="give the model with --model-uri, or a --stack to score on")
+    # `kill` and `docker stop` end the command as Ctrl-C does: it stops its worker processes, and
+    # says how to go on.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     columns = InputColumns(text_column, keep)
     request = ScoringRequest(source, output, model_uri, columns, file_format)
     if stack:
@@ -84,8 +87,6 @@ def _score_here(request: "ScoringRequest", workers: int | None) -> None:
     from inference.bulk.rejects import REJECTS
     from inference.bulk.score_file import score_file
 
-    # `kill` and `docker stop` end the run as Ctrl-C does, so that its workers end too.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     summary = score_file(request, workers)
     text = f"{summary.rows} rows by model {summary.model_version}"
     text += f", {summary.rows_per_second:.0f} a second"

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from cyclopts import Parameter, validators
 
+from operations.stack import Stack
 from textclf.operate import connect
 
 
@@ -32,7 +33,9 @@ def start(
     """
     from operations.candidate import start_candidate
 
-    version = start_candidate(*connect(), stack, model_uri, percent)
+    cloudformation, lambda_ = connect()
+    found = Stack.find(cloudformation, stack)
+    version = start_candidate(lambda_, found, model_uri, percent)
     print(f"{stack}: {percent} % of the requests go to version {version} with {model_uri}")
 
 
@@ -48,7 +51,8 @@ def show(stack: str, /) -> None:
     """
     from operations.candidate import find_candidate
 
-    print(find_candidate(*connect(), stack))
+    cloudformation, lambda_ = connect()
+    print(find_candidate(lambda_, Stack.find(cloudformation, stack)))
 
 
 def end(stack: str, /) -> None:
@@ -66,4 +70,6 @@ def end(stack: str, /) -> None:
     """
     from operations.candidate import end_candidate
 
-    print(end_candidate(*connect(), stack))
+    cloudformation, lambda_ = connect()
+    deployed = Stack.find_deployed(cloudformation, stack)
+    print(end_candidate(lambda_, deployed) if deployed else f"{stack}: not deployed yet")

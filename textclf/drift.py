@@ -1,6 +1,5 @@
-"""`textclf drift`: compare the recent predictions of a model with its test."""
+"""`textclf drift`."""
 
-import importlib.util
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +9,7 @@ from inference.errors import TextClassifierError
 
 
 class DriftError(TextClassifierError):
-    """Drift cannot be measured or shown."""
+    """Drift cannot be measured."""
 
 
 def drift(
@@ -38,10 +37,8 @@ def drift(
     ```
     """
     from inference.drift.measure import MIN_TEXTS, measure_drift
-    from inference.drift.report import format_table
+    from inference.drift.report import draw_bars, format_table
 
-    if plot and not importlib.util.find_spec("matplotlib"):
-        raise DriftError("--plot needs matplotlib: install it with `make setup`")
     measured = measure_drift(model_uri, table, hours)
     print(
         f"{measured.texts:,} predictions of {measured.version} in {measured.requests:,} requests, "
@@ -53,6 +50,4 @@ def drift(
         )
     print(format_table(measured.features))
     if plot:
-        from inference.drift.plot import plot as draw
-
-        draw(measured.features, plot)
+        draw_bars(measured.features, plot)

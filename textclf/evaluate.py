@@ -26,8 +26,9 @@ def evaluate(
     textclf evaluate build/news --previous s3://my-models/news/VERSION
     ```
 
-    Prints the report and writes it into the model folder as `report.md`, with its plots and the
-    figures as `evaluation.json`. The temperature is fitted on the validation rows; all other
+    Prints the report, whose first paragraph says whether to use the model, and writes it into the
+    model folder as `report.md`, with its plots and the figures as `evaluation.json`, `labels.csv`
+    and `confusion.csv`. The temperature is fitted on the validation rows; all other
     figures come from the test rows.
 
     `--also` evaluates the model on further rows, such as headlines of another year. `--previous`

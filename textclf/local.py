@@ -59,7 +59,8 @@ def serve(*, bundle: Bundle = SAMPLE_MODEL, port: Port = 0, environments: Enviro
     """Serve a bundle as Lambda would, until Ctrl-C.
 
     The same system as in `textclf demo`, with the page, the documentation and the API on one port.
-    Use it to try a bundle before you publish it.
+    Use it to try a bundle before you publish it. Several can run at the same time: each has its own
+    port and its own log.
 
     ```
     textclf serve --port 8080

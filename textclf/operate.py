@@ -1,10 +1,11 @@
 """Operate a deployed stack."""
 
-import math
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter, validators
+
+from operations.stack import Stack
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -23,9 +24,11 @@ def live(stack: str, /) -> None:
     Args:
         stack: The name of the stack.
     """
-    from operations.alias import live_version
+    from operations.alias import LiveAlias
 
-    print(live_version(*connect(), stack) or "")
+    cloudformation, lambda_ = connect()
+    deployed = Stack.find_deployed(cloudformation, stack)
+    print(LiveAlias.read(lambda_, deployed.function).version if deployed else "")
 
 
 def smoke(
@@ -74,10 +77,12 @@ def compare(
         stack: The name of the stack.
         hours: How many hours to look back.
     """
-    from inference.predictions.sample import create_client
+    from inference.prediction_log.sample import create_client
     from operations.compare import compare_answers
 
-    print(compare_answers(*connect(), create_client(), stack, hours, datetime.now(UTC)))
+    cloudformation, lambda_ = connect()
+    found = Stack.find(cloudformation, stack)
+    print(compare_answers(lambda_, create_client(), found, hours, datetime.now(UTC)))
 
 
 def rollback(
@@ -102,49 +107,59 @@ def rollback(
     """
     from operations.rollback import roll_back
 
-    print(roll_back(*connect(), stack, str(version) if version else None))
+    cloudformation, lambda_ = connect()
+    found = Stack.find(cloudformation, stack)
+    print(roll_back(cloudformation, lambda_, found, str(version) if version else None))
 
 
 def cost(
     *,
     headline_ms: Annotated[float, Positive] = 4,
-    list_ms: Annotated[float, Positive] = 131,
     memory: Annotated[int, Positive] = 1769,
-    architecture: Literal["x86_64", "arm64"] = "x86_64",
-    rows_per_second: Annotated[float, Positive] = 640,
 ) -> None:
     """Estimate what predictions cost on AWS, as Markdown tables.
 
-    Take the durations of your own model from `make bench`. The defaults are those of the handler
-    with the shipped model on a 2-core cloud machine in its slow hours, not of Lambda. The speed of
-    bulk scoring is that of a DistilBERT of 6 x 768 on one core there; the shipped model scores
-    1,500 rows a second.
+    Take the duration of your own model from `make bench`. The default is that of the handler with
+    the shipped model on a 2-core cloud machine in its slow hours, not of Lambda.
 
     ```
-    textclf cost --headline-ms 7 --list-ms 290 --architecture arm64
+    textclf cost --headline-ms 7 --memory 3008
     ```
 
     Args:
         headline_ms: Milliseconds for a request with one headline.
-        list_ms: Milliseconds for a request with 128 headlines.
-        memory: Memory of the function in MB.
-        architecture: Processor of the function.
-        rows_per_second: Rows that one worker scores in a bulk run.
+        memory: Memory of the function in MB; at 1769 it has one whole processor.
     """
-    from operations.cost import TOTAL, Function, price_month, price_predictions
+    from operations.cost import (
+        CONCURRENCY,
+        LIST,
+        ROWS,
+        estimate_bulk_run,
+        price_month,
+        price_predictions,
+    )
 
-    function = Function(memory, architecture)
-    one = price_predictions(1, headline_ms, function)
-    many = price_predictions(128, list_ms, function)
+    one, many = (price_predictions(texts, headline_ms, memory) for texts in (1, LIST))
     _print_table(
-        ["USD per million predictions", "one per request", "128 per request"],
+        ["USD per million predictions", "one per request", f"{LIST} per request"],
         [[name, f"{one[name]:.3f}", f"{many[name]:.3f}"] for name in one],
     )
     _print_table(
         ["USD per month without requests", ""],
-        [[name, f"{usd:.2f}"] for name, usd in price_month(function, one[TOTAL]).items()],
+        [[name, f"{usd:.2f}"] for name, usd in price_month(memory).items()],
     )
-    _print_bulk_table(rows_per_second)
+    runs = [[estimate_bulk_run(rows, limit) for limit in CONCURRENCY] for rows in ROWS]
+    _print_table(
+        [
+            "rows in a bulk run",
+            *(f"minutes with `BulkConcurrency={limit}`" for limit in CONCURRENCY),
+            "USD",
+        ],
+        [
+            [f"{rows:,}", *(f"{seconds / 60:.0f}" for seconds, _ in run), f"{run[-1][1]:.2f}"]
+            for rows, run in zip(ROWS, runs, strict=True)
+        ],
+    )
 
 
 def connect() -> tuple["CloudFormationClient", "LambdaClient"]:
@@ -155,23 +170,9 @@ def connect() -> tuple["CloudFormationClient", "LambdaClient"]:
 
 
 def _api_url(name: str) -> str:
-    from operations.stack import Stack
-
     cloudformation, _ = connect()
     stack = Stack.find(cloudformation, name)
     return stack.require_output("Url", "has no API: its first deployment has not succeeded yet")
-
-
-def _print_bulk_table(rows_per_second: float) -> None:
-    from operations.cost import CONCURRENCY, ROWS, estimate_bulk_run
-
-    table = []
-    for rows in ROWS:
-        runs = [estimate_bulk_run(rows, workers, rows_per_second) for workers in CONCURRENCY]
-        minutes = [f"{math.ceil(seconds / 60):,}" for seconds, _ in runs]
-        table.append([f"{rows:,}", *minutes, f"{max(usd for _, usd in runs):,.2f}"])
-    limits = [f"minutes with `BulkConcurrency={workers}`" for workers in CONCURRENCY]
-    _print_table(["rows in a bulk run", *limits, "USD"], table)
 
 
 def _print_table(header: list[str], rows: list[list[str]]) -> None:

@@ -67,7 +67,8 @@ def predict(
     # They import onnxruntime, which `--help` need not wait for.
     from inference.api.answers import answer_one
     from inference.model.classifier import Classifier
-    from inference.model.store import MODEL_CACHE, fetch
+    from inference.model.store import fetch
+    from inference.runtime.settings import MODEL_CACHE
 
     classifier = Classifier.load(fetch(location, MODEL_CACHE, DOWNLOAD_SECONDS))
     label_width = max(map(len, classifier.labels))

@@ -12,7 +12,7 @@ from inference.s3_uri import S3Uri, S3UriError
 from training.fit.settings import Settings
 from training.sagemaker import follow as jobs
 from training.sagemaker import retraining
-from training.sagemaker.job import JobError, JobOptions, TrainingJob, job_name
+from training.sagemaker.job import JobError, JobOptions, TrainingJob, name_job
 
 if TYPE_CHECKING:
     from operations.stack import Stack
@@ -27,6 +27,7 @@ class JobSettings(Settings):
 
     output: Annotated[str, Field(description="Folder in S3 for source, checkpoints and artifacts.")]
     resume: Annotated[bool, HIDDEN] = False
+    overwrite: Annotated[bool, HIDDEN] = False
 
 
 class RetrainingSettings(JobSettings):
@@ -41,7 +42,7 @@ def train(
     settings: Annotated[JobSettings, Parameter(name="*")],
     role: str,
     store: str = "",
-    options: Annotated[JobOptions, Parameter(name="*")] = NO_OPTIONS,
+    options: Annotated[JobOptions, Parameter(name="*", consume_multiple=True)] = NO_OPTIONS,
 ) -> None:
     r"""Train on SageMaker: start a job, follow it, and print the model URI to deploy.
 
@@ -55,6 +56,8 @@ def train(
     ```
 
     All options of `textclf train` apply. `--base-model` and `--new-rows` may be folders in S3.
+    Options that take several values take them after one another (`--subnets subnet-1 subnet-2`),
+    or repeated.
 
     Args:
         settings: The settings of the training.
@@ -65,7 +68,7 @@ def train(
     """
     output = _parse_option("--output", settings.output)
     job = TrainingJob(
-        name=job_name(settings.task, datetime.now(UTC)),
+        name=name_job(settings.task, datetime.now(UTC)),
         region=_find_region(),
         role=role,
         output=output,

@@ -8,7 +8,7 @@ from training.fit.settings import Settings
 from training.recipes.ranges import RANGES
 
 # The options of `textclf train`, without those that the search sets itself.
-FIXED = rf"^(?!({'|'.join([*RANGES, 'resume'])})$)"
+FIXED = rf"^(?!({'|'.join([*RANGES, 'resume', 'overwrite'])})$)"
 
 
 def search(

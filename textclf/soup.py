@@ -13,6 +13,7 @@ def soup(
     output: Path,
     base_share: Annotated[float, Parameter(validator=validators.Number(gte=0, lt=1))] = 0.0,
     vocabulary: Annotated[int, Parameter(validator=validators.Number(gte=0))] = 0,
+    overwrite: bool = False,
 ) -> None:
     """Average trained models, and a share of their base model, into one.
 
@@ -31,9 +32,10 @@ def soup(
         output: Folder for the mean.
         base_share: Share of the base model's encoder, from 0 to below 1.
         vocabulary: Most frequent wordpieces to keep; 0 for all.
+        overwrite: Replace the model in the output folder.
     """
     # Here, because torch takes seconds to import and --help does not need it.
     from training.recipes import soup as recipe
 
-    mean = recipe.soup(models, output, base_share, vocabulary)
+    mean = recipe.soup(models, output, base_share, vocabulary, overwrite=overwrite)
     print(f"validation macro-F1 {mean.record.best_validation:.4f}; model in {output}")

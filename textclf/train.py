@@ -26,7 +26,10 @@ def train(*, settings: Annotated[Settings, Parameter(name="*")]) -> None:
     ```
 
     Ctrl-C saves a checkpoint; the same command with `--resume` continues from it to the same
-    result. Several GPUs: `torchrun --standalone --nproc-per-node 4 -m textclf train …`.
+    result. A model or a checkpoint in the output folder is replaced only with `--overwrite`, and
+    only when the new model is complete.
+
+    Several GPUs: `torchrun --standalone --nproc-per-node 4 -m textclf train …`.
 
     Next: `textclf evaluate build/news`, then `textclf export build/news`.
     """

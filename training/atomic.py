@@ -1,28 +1,86 @@
 """Write files completely or not at all."""
 
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from inference.errors import TextClassifierError
+
+REPEAT = "then give the same command again"
+
+
+class OutputError(TextClassifierError):
+    """A file or folder cannot be written; the message names it and says what to do."""
+
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path; it replaces ``path`` when the block ends without an error."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    temporary = Path(name)
+def naming(path: Path, remedy: str = REPEAT) -> Iterator[None]:
+    """Turn an operating system's error while ``path`` is written into one that names it.
+
+    The errors of a full disk name no file, those of a temporary file name the wrong one, and
+    libraries in Rust raise errors of their own.
+    """
     try:
-        yield temporary
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        yield
+    except Exception as error:
+        reason = _find_reason(error)
+        if reason is None:
+            raise
+        raise OutputError(f"cannot write {path}: {reason}; correct that, {remedy}") from error
+
+
+def _find_reason(error: Exception) -> str | None:
+    """Return what the operating system says about an error, if it is one of its errors."""
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    code = re.search(r"\(os error (\d+)\)", str(error))  # as Rust writes it
+    return os.strerror(int(code[1])) if code else None
+
+
+@contextmanager
+def replacing(path: Path, remedy: str = REPEAT) -> Iterator[Path]:
+    """Yield a temporary path; it replaces ``path`` when the block ends without an error.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    with naming(path, remedy):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            temporary.chmod(0o644)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file completely or not at all."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def require_writable(folder: Path) -> None:
+    """Check that a folder can be written or made, before hours of work go into it.
+
+    Raises:
+        OutputError: it is a file, lies in one, or may not be written.
+    """
+    existing = folder
+    while not os.path.lexists(existing):
+        existing = existing.parent
+    if not existing.is_dir():
+        kind = "a link to nothing" if existing.is_symlink() else "not a folder"
+        raise OutputError(f"cannot write to {folder}: {existing} is {kind}")
+    try:
+        with tempfile.TemporaryFile(dir=existing):
+            pass
+    except OSError as error:
+        reason = f"{existing} is not writable ({error.strerror})"
+        raise OutputError(f"cannot write to {folder}: {reason}") from error

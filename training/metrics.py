@@ -12,6 +12,7 @@ from scipy.optimize import minimize_scalar
 from sklearn.metrics import f1_score
 
 BINS = 15  # of confidence, equally wide
+PRIOR_ROWS = 10  # of temperature 1
 LEAST_PROBABILITY = 1e-15  # a right label that got 0 has a finite log loss
 
 Probabilities = NDArray[np.float64]
@@ -34,9 +35,17 @@ def softmax(logits: NDArray[np.floating], temperature: float = 1.0) -> Probabili
 
 
 def fit_temperature(logits: NDArray[np.floating], labels: Labels) -> float:
-    """Find the temperature with the least log loss on these rows (Guo et al. 2017)."""
+    """Find the temperature with the least log loss on these rows (Guo et al. 2017).
+
+    A few rows that are all right would drive it to 0, and every confidence to 1. So it is drawn
+    towards 1 as if there were ``PRIOR_ROWS`` more rows, whose mean log loss rises by half the
+    square of the temperature's logarithm. Thousands of rows outweigh them.
+    """
+    prior = PRIOR_ROWS / len(labels)
     fit = minimize_scalar(
-        lambda power: log_loss(softmax(logits, float(np.exp(power))), labels),
+        lambda power: (
+            log_loss(softmax(logits, float(np.exp(power))), labels) + prior * power**2 / 2
+        ),
         bounds=(-3.0, 3.0),
         method="bounded",
     )
@@ -52,6 +61,12 @@ def log_loss(probabilities: Probabilities, labels: Labels) -> float:
 def macro_f1(predicted: Labels, labels: Labels, count: int) -> float:
     """Compute the mean of the F1 scores of `count` labels; one that never occurs has 0."""
     return float(f1_score(labels, predicted, labels=range(count), average="macro", zero_division=0))
+
+
+def macro_f1_of_present(predicted: Labels, labels: Labels) -> float:
+    """Compute the mean of the F1 scores of those labels that the texts have."""
+    present = np.unique(labels)
+    return float(f1_score(labels, predicted, labels=present, average="macro", zero_division=0))
 
 
 def bin_by_confidence(probabilities: Probabilities, labels: Labels) -> list[Bin]:

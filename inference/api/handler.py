@@ -18,10 +18,10 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from inference.api import problems
 from inference.api.answers import Health, answer_many, answer_one
-from inference.api.openapi import describe_api
 from inference.api.pages import render_page
+from inference.api.paths import as_event_of, find_resource
 from inference.api.requests import RequestParser
-from inference.predictions.log import PredictionLog
+from inference.prediction_log.writer import PredictionLog
 from inference.runtime.telemetry import count_cold_start, logger, metrics, record_predictions
 from inference.runtime.tracing import traced
 
@@ -73,7 +73,10 @@ def model_card() -> Response[str]:
 @route("/openapi.json", "GET", "HEAD")
 def openapi() -> Response[str]:
     """Show the OpenAPI document."""
-    return respond(json.dumps(describe_api(parser)))
+    # Imported here, because the first prediction should not wait for it.
+    from inference.api.openapi import describe_api
+
+    return respond(json.dumps(describe_api(parser, app.context["prefix"])))
 
 
 @route("/", "GET", "HEAD")
@@ -138,4 +141,6 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     if "http" not in (event.get("requestContext") or {}):
         loader.load()
         return {"status": "ok" if loader.is_loaded else "unavailable"}
-    return app.resolve(event, context)
+    resource = find_resource(event, methods_of)
+    app.context["prefix"] = resource.prefix
+    return app.resolve(as_event_of(resource, event), context)

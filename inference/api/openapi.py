@@ -7,15 +7,15 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from inference.api.answers import Health, ManyAnswers, OneAnswer
+from inference.api.examples import REQUESTS, answer_examples, problem_example
 from inference.api.problems import Problem
 from inference.api.requests import FIELDS, LIST_FIELD, RequestParser
 
-EXAMPLE = "Life in Mars might be a real possibility"
 SCHEMAS = "#/components/schemas/"
 PROBLEMS = {
-    400: "The body is not JSON.",
+    400: "The body is not JSON in UTF-8; `detail` says what is wrong.",
     413: "The body is too large.",
-    415: "The Content-Type is not JSON in UTF-8.",
+    415: "The Content-Type is not JSON in UTF-8, or the body is compressed.",
     422: "The request is not valid; `errors` has an entry for each wrong field.",
     429: "There were too many requests; API Gateway itself sends this response.",
     500: "The service failed; `detail` contains the id of the request.",
@@ -23,8 +23,13 @@ PROBLEMS = {
 }
 
 
-def describe_api(parser: RequestParser) -> dict[str, Any]:
-    """Return the OpenAPI document of a service with the limits of this parser."""
+def describe_api(parser: RequestParser, prefix: str = "") -> dict[str, Any]:
+    """Return the OpenAPI document of a service with the limits of this parser.
+
+    Args:
+        parser: Of the requests.
+        prefix: Where the API is on its host, such as ``/news``.
+    """
     return {
         "openapi": "3.1.0",
         "info": {
@@ -32,6 +37,7 @@ def describe_api(parser: RequestParser) -> dict[str, Any]:
             "version": "1",
             "description": "Labels texts with the model that `GET /model` describes.",
         },
+        **({"servers": [{"url": prefix}]} if prefix else {}),
         "paths": {
             "/predict": {"post": _predict()},
             "/health": {
@@ -44,18 +50,17 @@ def describe_api(parser: RequestParser) -> dict[str, Any]:
 
 
 def _predict() -> dict[str, Any]:
-    examples = {
-        "one": {"value": {LIST_FIELD: EXAMPLE}},
-        "many": {"value": {LIST_FIELD: [EXAMPLE, "Fed holds rates"]}},
-    }
+    examples = _examples({name: {LIST_FIELD: inputs} for name, inputs in REQUESTS.items()})
     body = {"application/json": {"schema": _reference("Request"), "examples": examples}}
     answers = {"oneOf": [_reference("OneAnswer"), _reference("ManyAnswers")]}
+    answered = _json("An object for one text, a list for a list.", answers)
+    answered["content"]["application/json"]["examples"] = _examples(answer_examples())
     return {
         "summary": "Classify one text or a list of texts",
         "operationId": "predict",
         "requestBody": {"required": True, "content": body},
         "responses": {
-            "200": _json("An object for one text, a list for a list.", answers),
+            "200": answered,
             **_problems(*PROBLEMS),
         },
     }
@@ -99,10 +104,17 @@ def _problems(*statuses: int) -> dict[str, Any]:
 def _problem(status: int) -> dict[str, Any]:
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         message = {"type": "object", "properties": {"message": {"type": "string"}}}
-        return _json(PROBLEMS[status], message)
+        response = _json(PROBLEMS[status], message)
+        response["content"]["application/json"]["example"] = {"message": "Too Many Requests"}
+        return response
     response = {
         "description": PROBLEMS[status],
-        "content": {"application/problem+json": {"schema": _reference("Problem")}},
+        "content": {
+            "application/problem+json": {
+                "schema": _reference("Problem"),
+                "example": problem_example(HTTPStatus(status)),
+            }
+        },
     }
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         header = {"schema": {"type": "integer"}, "description": "Seconds to wait."}
@@ -112,6 +124,10 @@ def _problem(status: int) -> dict[str, Any]:
 
 def _json(description: str, schema: dict[str, Any]) -> dict[str, Any]:
     return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+def _examples(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: {"value": value} for name, value in values.items()}
 
 
 def _reference(name: str) -> dict[str, str]:

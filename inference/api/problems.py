@@ -13,6 +13,7 @@ from inference.api.loader import ModelUnavailableError
 from inference.runtime.telemetry import logger
 
 MAX_ERRORS = 100  # per response, since Lambda sends no more than 6 MB
+MAX_NAME = 100  # how many characters of a client's own name an error repeats
 RETRY_SECONDS = 5  # how long clients are asked to wait while the model is unavailable
 
 
@@ -51,6 +52,11 @@ class ProblemError(Exception):
         super().__init__(detail)
         self.status, self.detail = status, detail
         self.errors, self.headers = list(errors), dict(headers or {})
+
+
+def repeat(name: str) -> str:
+    """Return a client's own name in a form that can be sent: short, and without lone surrogates."""
+    return name[:MAX_NAME].encode(errors="replace").decode()
 
 
 def to_response(error: Exception, request_id: str) -> Response[str]:

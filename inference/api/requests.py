@@ -1,6 +1,5 @@
 """Parse and validate the requests to classify texts."""
 
-import json
 from base64 import b64decode
 from dataclasses import dataclass
 from email.message import Message
@@ -10,12 +9,12 @@ from typing import Annotated, Any
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 from pydantic import Field, TypeAdapter, ValidationError
 
-from inference.api.problems import FieldError, ProblemError
+from inference.api.json_body import decode_json, require_uncompressed
+from inference.api.problems import FieldError, ProblemError, repeat
 from inference.runtime.settings import Settings
 
 LIST_FIELD = "inputs"  # the field that takes one text or a list of texts
 FIELDS = (LIST_FIELD, "text", "headline", "query", "review")  # the fields that one text may be in
-MAX_NAME = 100  # how many characters of an unknown field's name an error repeats
 # Any character except white space. Spelled out, because \s in JSON Schema (ECMA 262) covers other
 # characters than in the library that checks the pattern here.
 NOT_BLANK = r"[^\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]"
@@ -51,7 +50,8 @@ class RequestParser:
             ProblemError: It is not JSON, not valid or too large.
         """
         _require_json(event.headers.get("content-type"))
-        name, value = _the_only_field(_parse_json(_read_body(event, self._max_bytes)))
+        require_uncompressed(event.headers.get("content-encoding"))
+        name, value = _the_only_field(decode_json(_read_body(event, self._max_bytes)))
         try:
             if name == LIST_FIELD and isinstance(value, list):
                 return PredictRequest(self.texts.validate_python(value), is_list=True)
@@ -67,7 +67,8 @@ def _require_json(header: str | None) -> None:
     media_type, charset = message.get_content_type(), message.get_content_charset("utf-8")
     is_json = media_type == "application/json" or media_type.endswith("+json")
     if not is_json or charset not in ("utf-8", "utf8", "us-ascii"):
-        detail = "Send the request as Content-Type: application/json."
+        sent = repeat(str(message["content-type"]))
+        detail = f"The Content-Type is {sent}. Send application/json, in UTF-8."
         raise ProblemError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail)
 
 
@@ -75,33 +76,15 @@ def _read_body(event: APIGatewayProxyEventV2, limit: int) -> bytes:
     body = event.body or ""
     try:
         data = b64decode(body, validate=True) if event.is_base64_encoded else body.encode()
+    except UnicodeEncodeError:  # half a surrogate pair in the event
+        raise ProblemError(HTTPStatus.BAD_REQUEST, "The body is not UTF-8.") from None
     except ValueError:
-        raise ProblemError(HTTPStatus.BAD_REQUEST, "The body is not JSON.") from None
+        detail = "The body is marked as base64 and is something else."
+        raise ProblemError(HTTPStatus.BAD_REQUEST, detail) from None
     if len(data) > limit:
         detail = f"The body has {len(data)} bytes; at most {limit} are read."
         raise ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
     return data
-
-
-def _parse_json(data: bytes) -> Any:
-    try:
-        return json.loads(
-            data.decode(), parse_constant=_refuse_constant, object_pairs_hook=_refuse_duplicates
-        )
-    except (ValueError, RecursionError):
-        # Invalid UTF-8 and numbers of 5,000 digits raise ValueError too.
-        detail = "The body is not JSON, or an object in it has the same key twice."
-        raise ProblemError(HTTPStatus.BAD_REQUEST, detail) from None
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len(dict(pairs)) < len(pairs):
-        raise ValueError("duplicate key")
-    return dict(pairs)
 
 
 def _the_only_field(content: Any) -> tuple[str, Any]:
@@ -116,14 +99,9 @@ def _the_only_field(content: Any) -> tuple[str, Any]:
     if len(content) != 1 or unknown:
         message = f"Input should have one of the fields {', '.join(FIELDS)} and no other"
         wrong = unknown or list(content) or [LIST_FIELD]
-        raise _invalid([FieldError(field=_repeat(name), message=message) for name in wrong])
+        raise _invalid([FieldError(field=repeat(name), message=message) for name in wrong])
     ((name, value),) = content.items()
     return name, value
-
-
-def _repeat(name: str) -> str:
-    """Return a client's own name in a form that can be sent: short, and without lone surrogates."""
-    return name[:MAX_NAME].encode(errors="replace").decode()
 
 
 def _field_errors(name: str, error: ValidationError) -> list[FieldError]:

@@ -9,7 +9,7 @@ import lzma
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from inference.bulk.errors import BulkError
+from inference.bulk.request import BulkError
 from inference.tables.formats import FileType
 
 Value = str | int | float | bool

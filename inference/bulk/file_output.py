@@ -10,28 +10,30 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 
 from inference.bulk.encoder import Encoder
-from inference.bulk.errors import BulkError
 from inference.bulk.parquet_output import write_parquet
 from inference.bulk.placement import place, staging_folder, sync
 from inference.bulk.rejects import REJECTS, RejectWriter
+from inference.bulk.request import BulkError
 from inference.bulk.scorer import Piece
 from inference.tables.rows import Reject
 
-_DATA, _PROGRESS, _REJECTED, _PARQUET = "data", "progress.json", "rejects.csv", "parquet"
+_DATA, _PROGRESS, _REJECTED, _PARQUET = "data", "note.json", "rejects.csv", "parquet"
 
 Fingerprint = Mapping[str, object]  # all that the rows of an output depend on
 
 
 class Progress(BaseModel):
-    """How far a run got."""
+    """How far a run got. A later release reads the note of an earlier one, so its keys stay."""
 
-    fingerprint: dict[str, Any]
+    model_config = ConfigDict(validate_by_name=True, serialize_by_alias=True)
+
+    fingerprint: dict[str, Any] = Field(validation_alias="run", serialization_alias="run")
     chunks: int
     rows: int
-    size: int  # bytes of the data
+    size: int = Field(validation_alias="bytes", serialization_alias="bytes")  # of the data
 
     @classmethod
     def read(cls, path: Path) -> Self | None:

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import IO, Any
 
-from inference.bulk.errors import BulkError
+from inference.bulk.request import BulkError
 from inference.s3_uri import SCHEME, S3Uri
 
 PARTIAL = ".partial"  # after the name of the output

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from inference.bulk.chunks import Chunk
 from inference.bulk.encoder import Encoder
-from inference.bulk.errors import BulkError
+from inference.bulk.request import BulkError
 from inference.bulk.scorer import Piece, Scorer
 from inference.model.bundle import Bundle
 from inference.model.classifier import Classifier

@@ -1,9 +1,14 @@
-"""What to score, with which model, and where the output goes."""
+"""The request to score files, and the error of a run that cannot fulfil it."""
 
 from dataclasses import dataclass
 
+from inference.errors import TextClassifierError
 from inference.tables.formats import FileFormat
 from inference.tables.rows import InputColumns
+
+
+class BulkError(TextClassifierError):
+    """A bulk run cannot go on; the message says what to do."""
 
 
 @dataclass(frozen=True)

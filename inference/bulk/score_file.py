@@ -12,12 +12,12 @@ from tqdm import tqdm
 
 from inference.bulk.chunks import CHUNK_CHARACTERS, CHUNK_ROWS, ChunkReader
 from inference.bulk.encoder import Encoder, OutputColumns
-from inference.bulk.errors import BulkError
 from inference.bulk.outputs import Output, open_output
 from inference.bulk.pool import ScoreChunks, open_pool, usable_cores
-from inference.bulk.request import ScoringRequest
+from inference.bulk.request import BulkError, ScoringRequest
 from inference.errors import InterruptedRunError
-from inference.model.store import MODEL_CACHE, fetch
+from inference.model.store import fetch
+from inference.runtime.settings import MODEL_CACHE
 from inference.tables.formats import PIPE, FileType, detect_file_type
 from inference.tables.inputs import Identity, identify, open_input
 

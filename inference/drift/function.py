@@ -7,15 +7,9 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from inference.drift.measure import MIN_TEXTS, measure_drift
+from inference.drift.measure import MIN_TEXTS, Measurement, measure_drift
 from inference.runtime.settings import SettingsError, read_settings
-from inference.runtime.telemetry import (
-    FeatureDrift,
-    logger,
-    metrics,
-    record_drift,
-    record_skipped_drift,
-)
+from inference.runtime.telemetry import emit, logger, metrics
 
 settings = read_settings()
 if not settings.prediction_table:
@@ -27,11 +21,34 @@ metrics.namespace = settings.metrics_namespace
 def handler(event: dict[str, Any], context: LambdaContext) -> None:  # noqa: ARG001 - from Lambda
     """Measure the model that the settings name; the event of the schedule is ignored."""
     measured = measure_drift(settings.model_uri, settings.prediction_table, settings.drift_hours)
-    if not measured.features:
-        record_skipped_drift(measured.version, measured.texts, MIN_TEXTS)
-        return
+    if measured.features:
+        record_drift(measured)
+    else:
+        record_skipped_drift(measured)
+
+
+def record_drift(measured: Measurement) -> None:
+    """Record how far each feature of a window of predictions is from the held-out texts."""
     features = {
-        feature.name: FeatureDrift(psi=feature.psi, limit=feature.limit, drifted=feature.drifted)
+        feature.name: {
+            "psi": round(feature.psi, 4),
+            "limit": round(feature.limit, 4),
+            "drifted": feature.drifted,
+        }
         for feature in measured.features
     }
-    record_drift(measured.version, measured.texts, features)
+    version = measured.version
+    logger.info("drift measured", model_version=version, texts=measured.texts, features=features)
+    for feature in measured.features:
+        emit({"PopulationStability": [feature.psi]}, version, feature=feature.name)
+    emit({"DriftedFeatures": [sum(feature.drifted for feature in measured.features)]}, version)
+
+
+def record_skipped_drift(measured: Measurement) -> None:
+    """Record that a window has too few predictions to tell drift from chance."""
+    logger.info(
+        "drift not measured",
+        model_version=measured.version,
+        texts=measured.texts,
+        needed=MIN_TEXTS,
+    )

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from inference.drift.reference import read_reference
 from inference.drift.stability import Feature, measure_features
 from inference.model.store import fetch_manifest
-from inference.predictions.sample import create_client, sample
+from inference.prediction_log.sample import create_client, sample
 
 MIN_TEXTS = 1_000  # in a window; with fewer, a shift may be due to chance
 MAX_TEXTS = 10_000  # read from a window; at this size, chance moves the PSI far less than ALARM

@@ -1,30 +1,8 @@
 """The reference: distributions over the held-out texts, which drift is measured against."""
 
-from typing import Protocol
-
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from inference.model.bundle import BundleError, Manifest
-
-
-class Observed(Protocol):
-    """The part of a prediction that drift is measured on; it may come from the log."""
-
-    @property
-    def label(self) -> str:
-        """The most probable label."""
-
-    @property
-    def confidence(self) -> float:
-        """The probability of the label."""
-
-    @property
-    def tokens(self) -> int:
-        """Wordpieces read."""
-
-    @property
-    def unknown_tokens(self) -> int:
-        """Wordpieces that the vocabulary lacks."""
 
 
 class Reference(BaseModel):

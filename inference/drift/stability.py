@@ -16,17 +16,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import NormalDist
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.drift.reference import Observed, Reference
+from inference.drift.reference import Reference
+from inference.prediction_log.table import LoggedPrediction
+
+if TYPE_CHECKING:  # it imports onnxruntime, which the Lambda function does not need
+    from inference.model.classifier import Prediction
 
 MIN_SHARE = 0.05  # of the reference in a bin, if merging neighbouring cells can reach it
 ALARM = 0.2  # PSI; benchmarks/false_alarms.py measures how often it is a false alarm
 FALSE_ALARMS = 0.001  # the share of windows without a shift in which a feature may drift
 
 Counts = NDArray[np.float64]
+Observed: TypeAlias = "Prediction | LoggedPrediction"
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 import uuid
@@ -59,6 +60,7 @@ class Emulator:
     def __init__(self, binary: Path, handler: str, log: Path) -> None:
         """Start the emulator; it inherits the environment variables of this process."""
         self._binary, self._handler, self._log = binary, handler, log
+        self._is_closed, self._restarting = False, threading.Lock()
         self._start()
 
     def invoke(self, event: Mapping[str, Any], timeout: float) -> Any:
@@ -74,12 +76,20 @@ class Emulator:
                 answer = json.load(response)
         except (OSError, ValueError, HTTPException) as error:
             # It may be busy or dead; either way it cannot take another request.
-            self.stop()
-            self._start()
+            with self._restarting:
+                if not self._is_closed:
+                    self.stop()
+                    self._start()
             raise EmulatorError(f"no answer from the function: {error}") from error
         if isinstance(answer, dict) and "errorType" in answer:
             raise EmulatorError(f"the function failed: {answer['errorType']}")
         return answer
+
+    def close(self) -> None:
+        """Stop the emulator for good, even if a request is in progress."""
+        with self._restarting:
+            self._is_closed = True
+            self.stop()
 
     def stop(self) -> None:
         """End the emulator and every process that it started."""
@@ -195,7 +205,7 @@ def emulators(handler: str, count: int, log: Path) -> Iterator[Pool]:
         environments: list[ExecutionEnvironment] = []
         for _ in range(count):
             emulator = Emulator(binary, handler, log)
-            stack.callback(emulator.stop)
+            stack.callback(emulator.close)
             environments.append(emulator)
         yield Pool(environments)
 

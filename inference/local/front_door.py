@@ -2,19 +2,29 @@
 
 import errno
 import json
+import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import StreamRequestHandler, TCPServer, ThreadingTCPServer
 from threading import Thread
-from typing import Any
+
+import h11
 
 from inference.errors import TextClassifierError
+from inference.local.connection import Connection, HttpError, HttpRequest
 from inference.local.emulator import HOST, EmulatorError, Pool
 from inference.local.payload import HttpResponse, from_answer, to_event
 
 TIMEOUT_SECONDS = 30.0  # API Gateway waits no longer
+POLL_SECONDS = 0.05  # how soon a server notices that it shall stop
 EVENT_LIMIT = 6 * 1024 * 1024  # bytes; Lambda accepts no larger event
+
+UNSENDABLE = HttpError(
+    HTTPStatus.INTERNAL_SERVER_ERROR, "The answer of the function is not a response."
+)
+
+logger = logging.getLogger(__name__)
 
 
 class FrontDoorError(TextClassifierError):
@@ -43,85 +53,74 @@ def front_door(pool: Pool, port: int = 0) -> Iterator[str]:
 
 
 @contextmanager
-def serve_in_thread(server: ThreadingHTTPServer) -> Iterator[str]:
+def serve_in_thread(server: TCPServer) -> Iterator[str]:
     """Run a server in a thread until the end of the block; gives the URL."""
-    thread = Thread(target=server.serve_forever, daemon=True)
+    thread = Thread(target=server.serve_forever, args=(POLL_SECONDS,), daemon=True)
     thread.start()
     try:
-        yield f"http://{HOST}:{server.server_port}"
+        yield f"http://{HOST}:{server.server_address[1]}"
     finally:
         server.shutdown()
         server.server_close()
         thread.join()
 
 
-class _Handler(BaseHTTPRequestHandler):
-    """Handles the requests of one connection."""
-
-    protocol_version = "HTTP/1.1"
-    # With Nagle's algorithm, a response in several small writes would wait 40 ms for an
-    # acknowledgement.
-    disable_nagle_algorithm = True
-    wbufsize = -1
-    timeout = TIMEOUT_SECONDS
-    server: "_Server"
-
-    def __getattr__(self, name: str) -> Any:
-        """Serve as ``do_METHOD`` for every method: which ones exist is for the function to say."""
-        if name.startswith("do_"):
-            return self._serve
-        raise AttributeError(name)
-
-    def _serve(self) -> None:
-        length = self.headers.get("Content-Length", "0")
-        if "Transfer-Encoding" in self.headers or not length.isdecimal():
-            self._refuse(HTTPStatus.LENGTH_REQUIRED)
-            return
-        if int(length) > EVENT_LIMIT:
-            self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-            return
-        body = self.rfile.read(int(length))
-        event = to_event(self.command, self.path, list(self.headers.items()), body)
-        if len(json.dumps(event)) > EVENT_LIMIT:
-            self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-            return
-        try:
-            answer = self.server.pool.invoke(event, TIMEOUT_SECONDS)
-        except EmulatorError as error:
-            self.log_error("%s", error)
-            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE)
-        else:
-            self._reply(from_answer(answer))
-
-    def handle_expect_100(self) -> bool:
-        """Flush the interim response, so that the client sends its body now."""
-        proceed = super().handle_expect_100()
-        self.wfile.flush()
-        return proceed
-
-    def _refuse(self, status: HTTPStatus) -> None:
-        """Reply as API Gateway does, and close the connection because its body is unread."""
-        self.close_connection = True
-        body = json.dumps({"message": status.phrase}).encode()
-        self._reply(HttpResponse(status, [("content-type", "application/json")], body))
-
-    def _reply(self, response: HttpResponse) -> None:
-        self.send_response(response.status)
-        for name, value in response.headers:
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(response.body)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(response.body)
-
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Print nothing: the function logs its requests."""
-
-
-class _Server(ThreadingHTTPServer):
+class _Server(ThreadingTCPServer):
+    allow_reuse_address = True
     daemon_threads = True
     request_queue_size = 128
 
     def __init__(self, port: int, pool: Pool) -> None:
         self.pool = pool
         super().__init__((HOST, port), _Handler)
+
+
+class _Handler(StreamRequestHandler):
+    """Handles the requests of one connection."""
+
+    # With Nagle's algorithm, the next response could wait 40 ms for an acknowledgement.
+    disable_nagle_algorithm = True
+    server: _Server
+
+    def handle(self) -> None:
+        """Answer requests until either side ends the connection."""
+        connection = Connection(self.connection, EVENT_LIMIT)
+        with suppress(OSError):  # the client has gone
+            try:
+                while request := connection.read_request():
+                    connection.send(_respond(request, self.server.pool))
+            except HttpError as error:
+                connection.send(_problem(error), is_last=True)
+            except (h11.LocalProtocolError, TypeError, ValueError):
+                logger.exception("the answer of the function is no HTTP response")
+                connection.send(_problem(UNSENDABLE), is_last=True)
+            connection.linger()
+
+
+def _respond(request: HttpRequest, pool: Pool) -> HttpResponse:
+    """Let the function answer a request.
+
+    Raises:
+        HttpError: The function cannot get this request, or fails.
+    """
+    try:
+        event = to_event(request.method, request.target, request.headers, request.body)
+    except ValueError as error:
+        raise HttpError(HTTPStatus.BAD_REQUEST, str(error)) from error
+    if len(json.dumps(event)) > EVENT_LIMIT:
+        detail = f"The request makes an event of more than {EVENT_LIMIT} bytes."
+        raise HttpError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
+    try:
+        return from_answer(pool.invoke(event, TIMEOUT_SECONDS))
+    except EmulatorError as error:
+        logger.error("%s", error)
+        detail = "The function failed or did not answer in time; its log says more."
+        raise HttpError(HTTPStatus.SERVICE_UNAVAILABLE, detail) from error
+
+
+def _problem(error: HttpError) -> HttpResponse:
+    """Turn an error into a response in the form of the API's own (RFC 9457)."""
+    status = error.status
+    problem = {"type": "about:blank", "title": status.phrase, "status": status}
+    body = json.dumps({**problem, "detail": error.detail}).encode()
+    return HttpResponse(status, [("Content-Type", "application/problem+json")], body)

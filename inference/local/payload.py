@@ -27,23 +27,29 @@ class HttpResponse(NamedTuple):
 def to_event(
     method: str, target: str, headers: Sequence[tuple[str, str]], body: bytes
 ) -> dict[str, Any]:
-    """Turn an HTTP request into the event that API Gateway would send."""
-    url = urlsplit(target)
+    """Turn an HTTP request into the event that API Gateway would send.
+
+    Raises:
+        ValueError: The target of the request is no URL or path; the message says so.
+    """
+    path, query = _split(target)
     merged = _group((name.lower(), value) for name, value in headers)
     cookies = merged.pop("cookie", [])
+    if merged.pop("transfer-encoding", None):  # the body comes here in one piece
+        merged["content-length"] = [str(len(body))]
     event: dict[str, Any] = {
         "version": "2.0",
         "routeKey": "$default",
-        "rawPath": unquote(url.path),
-        "rawQueryString": url.query,
+        "rawPath": unquote(path),
+        "rawQueryString": query,
         "headers": {name: ",".join(values) for name, values in merged.items()},
-        "requestContext": _request_context(method, unquote(url.path), merged),
+        "requestContext": _request_context(method, unquote(path), merged),
         "isBase64Encoded": False,
     }
     if cookies:
         event["cookies"] = [part.strip() for line in cookies for part in line.split(";")]
-    if url.query:
-        parameters = _group(parse_qsl(url.query, keep_blank_values=True))
+    if query:
+        parameters = _group(parse_qsl(query, keep_blank_values=True))
         event["queryStringParameters"] = {name: ",".join(v) for name, v in parameters.items()}
     if body:
         try:
@@ -67,6 +73,25 @@ def from_answer(answer: Any) -> HttpResponse:
     text = answer.get("body") or ""
     body = base64.b64decode(text) if answer.get("isBase64Encoded") else text.encode()
     return HttpResponse(int(answer["statusCode"]), headers, body)
+
+
+def _split(target: str) -> tuple[str, str]:
+    """Split the target of a request into path and query (RFC 9112, section 3.2).
+
+    Raises:
+        ValueError: It is neither a path nor a URL.
+    """
+    if target.startswith("/") or target == "*":
+        path, _, query = target.partition("?")
+        return path, query
+    try:
+        url = urlsplit(target)
+        is_url = url.scheme in ("http", "https") and bool(url.hostname)
+    except ValueError:  # such as http://[
+        is_url = False
+    if not is_url:
+        raise ValueError("The target of the request is neither a path nor a URL.")
+    return url.path or "/", url.query
 
 
 def _request_context(method: str, path: str, headers: Mapping[str, list[str]]) -> dict[str, Any]:

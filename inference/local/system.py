@@ -1,5 +1,7 @@
 """The whole system on this machine, from the model store to HTTP."""
 
+import fcntl
+import itertools
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,10 +43,8 @@ def local_system(bundle: Path, port: int, environments: int) -> Iterator[LocalSy
         EmulatorError: An execution environment did not start.
         FrontDoorError: The port cannot be used.
     """
-    BUILD.mkdir(parents=True, exist_ok=True)
-    log = BUILD / "function.log"
-    log.unlink(missing_ok=True)
     with (
+        reserve_log(BUILD) as log,
         local_s3() as endpoint,
         tempfile.TemporaryDirectory() as cache,
         environment(endpoint),
@@ -56,3 +56,22 @@ def local_system(bundle: Path, port: int, environments: int) -> Iterator[LocalSy
             front_door(pool, port) as url,
         ):
             yield LocalSystem(url, uri, log, emulator_binary() is not None)
+
+
+@contextmanager
+def reserve_log(folder: Path) -> Iterator[Path]:
+    """Reserve an empty log that no other running system writes to, until the end of the block.
+
+    The first one is ``function.log``, and the next ``function-2.log``.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in itertools.count(1):
+        path = folder / ("function.log" if number == 1 else f"function-{number}.log")
+        with path.open("ab") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            file.truncate(0)
+            yield path
+            return

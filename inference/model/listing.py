@@ -21,7 +21,7 @@ class ListedBundle:
     @property
     def time(self) -> str:
         """When the model was trained, as ISO 8601; empty if that is unknown."""
-        return str(self.manifest.training.get("time")) if self.manifest else ""
+        return str(self.manifest.training.get("time", "")) if self.manifest else ""
 
 
 def list_bundles(s3: "S3Client", store: str) -> list[ListedBundle]:

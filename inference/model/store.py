@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from inference.aws import make_client
 from inference.errors import TextClassifierError
 from inference.model.bundle import (
     MANIFEST,
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
 
 FILE_SCHEME = "file://"
-# The only folder that is writable in Lambda. Every bundle in it is verified before it is used.
-MODEL_CACHE = Path("/tmp/models")  # noqa: S108
 CONNECT_SECONDS = 1.0
 READ_SECONDS = 2.0  # without receiving a byte
 ATTEMPTS = 3
@@ -89,7 +88,7 @@ def fetch_manifest(uri: str) -> PublishedManifest:
         else:
             source = _parse_model_uri(uri)
             folder, version = Path(temporary), source.name
-            _download(_client(), source / MANIFEST, folder / MANIFEST, MANIFEST_LIMIT)
+            _download(_make_s3(), source / MANIFEST, folder / MANIFEST, MANIFEST_LIMIT)
         data = (folder / MANIFEST).read_bytes()
         return PublishedManifest(parse_manifest(data, version), version_of(data))
 
@@ -163,7 +162,7 @@ def _remove_abandoned_downloads(cache: Path, timeout: float) -> None:
 
 def _pull(source: S3Uri, folder: Path) -> Manifest:
     """Download the files of a bundle in parallel and verify each."""
-    s3 = _client()
+    s3 = _make_s3()
     _download(s3, source / MANIFEST, folder / MANIFEST, MANIFEST_LIMIT)
     manifest = parse_manifest((folder / MANIFEST).read_bytes(), source.name)
     with ThreadPoolExecutor(len(manifest.files)) as pool:
@@ -221,13 +220,8 @@ def _write_body(response: "GetObjectOutputTypeDef", path: Path, limit: int) -> s
     return digest.hexdigest()
 
 
-def _client() -> "S3Client":
-    import boto3  # takes 0.1 s, which local models need not wait for
-    from botocore.config import Config
-
-    config = Config(
-        connect_timeout=CONNECT_SECONDS,
-        read_timeout=READ_SECONDS,
-        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+def _make_s3() -> "S3Client":
+    client: S3Client = make_client(
+        "s3", connect=CONNECT_SECONDS, read=READ_SECONDS, attempts=ATTEMPTS
     )
-    return boto3.client("s3", config=config)
+    return client

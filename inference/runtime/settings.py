@@ -12,7 +12,9 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from inference.errors import TextClassifierError
-from inference.model.store import MODEL_CACHE
+
+# The only folder that is writable in Lambda. Every bundle in it is verified before it is used.
+MODEL_CACHE = Path("/tmp/models")  # noqa: S108
 
 
 class SettingsError(TextClassifierError):

@@ -8,7 +8,7 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedd
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
@@ -35,30 +35,22 @@ logger = Logger(service=SERVICE)
 metrics = Metrics(service=SERVICE)  # the handler sets the namespace
 
 
-class FeatureDrift(TypedDict):
-    """How far a feature has drifted."""
-
-    psi: float  # population stability index
-    limit: float  # above which it counts as drifted
-    drifted: bool
-
-
 def count_cold_start() -> None:
     """Count a request that met a new environment, unless its concurrency is provisioned."""
     if logger.get_current_keys()["cold_start"]:
-        _emit({"ColdStarts": [1]})
+        emit({"ColdStarts": [1]})
 
 
 def record_model_load(version: str, seconds: float) -> None:
     """Record the model load time."""
     logger.info("model loaded", model_version=version, seconds=round(seconds, 3))
-    _emit({"ModelLoadSeconds": [seconds]}, version)
+    emit({"ModelLoadSeconds": [seconds]}, version)
 
 
 def record_model_load_failure(uri: str, cause: Exception) -> None:
     """Record why the model could not be loaded."""
     logger.error("model not loaded", model_uri=uri, cause=str(cause))
-    _emit({"ModelLoadFailures": [1]})
+    emit({"ModelLoadFailures": [1]})
 
 
 def record_predictions(
@@ -86,37 +78,20 @@ def record_predictions(
         "latency_ms": round(milliseconds, 2),
     }
     logger.info("predicted", extra=fields if texts is None else {**fields, "texts": list(texts)})
-    _emit({"Confidence": confidences, "Tokens": tokens, "Latency": [milliseconds]}, version)
+    emit({"Confidence": confidences, "Tokens": tokens, "Latency": [milliseconds]}, version)
     for label, count in Counter(labels).items():
         # CloudWatch drops a metric whose dimension is not ASCII.
         dimension = label.encode("ascii", "backslashreplace").decode()
-        _emit({"Predictions": [count]}, version, label=dimension)
+        emit({"Predictions": [count]}, version, label=dimension)
 
 
 def record_lost_predictions(count: int, cause: str) -> None:
     """Record that predictions were answered but did not reach the prediction log."""
     logger.error("predictions not logged", lost=count, cause=cause)
-    _emit({"PredictionLogFailures": [count]})
+    emit({"PredictionLogFailures": [count]})
 
 
-def record_drift(version: str, texts: int, features: Mapping[str, FeatureDrift]) -> None:
-    """Record how far each feature of a window of predictions is from the held-out texts."""
-    rounded = {
-        name: {**drift, "psi": round(drift["psi"], 4), "limit": round(drift["limit"], 4)}
-        for name, drift in features.items()
-    }
-    logger.info("drift measured", model_version=version, texts=texts, features=rounded)
-    for name, drift in features.items():
-        _emit({"PopulationStability": [drift["psi"]]}, version, feature=name)
-    _emit({"DriftedFeatures": [sum(drift["drifted"] for drift in features.values())]}, version)
-
-
-def record_skipped_drift(version: str, texts: int, needed: int) -> None:
-    """Record that a window has too few predictions to tell drift from chance."""
-    logger.info("drift not measured", model_version=version, texts=texts, needed=needed)
-
-
-def _emit(values: Mapping[str, Sequence[float]], version: str = "", **dimensions: str) -> None:
+def emit(values: Mapping[str, Sequence[float]], version: str = "", **dimensions: str) -> None:
     """Print metrics with all their values, in as many lines as necessary.
 
     The version is a property of the line, by which Logs Insights can filter. As a dimension, it

@@ -4,8 +4,7 @@ import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from inference.tables.errors import TableError
-from inference.tables.formats import FileFormat
+from inference.tables.formats import FileFormat, TableError
 from inference.tables.lines import TOO_LONG, Lines
 from inference.tables.rows import InputColumns, Reject, Row, make_row
 

@@ -5,12 +5,16 @@ from importlib.util import find_spec
 from pathlib import PurePosixPath
 from typing import Literal, get_args
 
-from inference.tables.errors import TableError
+from inference.errors import TextClassifierError
 
 FileFormat = Literal["csv", "tsv", "jsonl", "parquet"]
 FORMATS: tuple[FileFormat, ...] = get_args(FileFormat)
 COMPRESSIONS = ("gz", "bz2", "xz", "zst")
 PIPE = "-"  # stdin or stdout
+
+
+class TableError(TextClassifierError):
+    """A file cannot be read or written as rows; the message says what to do."""
 
 
 @dataclass(frozen=True)

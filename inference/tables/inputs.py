@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from inference.s3_uri import SCHEME, S3Uri
-from inference.tables.errors import TableError
-from inference.tables.formats import PIPE, FileType
+from inference.tables.formats import PIPE, FileType, TableError
 
 Identity = dict[str, object]  # tells a content from a later one under the same name
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
-from inference.tables.errors import TableError
+from inference.tables.formats import TableError
 from inference.tables.rows import InputColumns, Reject, Row, make_row
 
 BATCH_ROWS = 4096  # decoded at a time

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from inference.tables.delimited import read_delimited
-from inference.tables.errors import TableError
-from inference.tables.formats import FileFormat
+from inference.tables.formats import FileFormat, TableError
 from inference.tables.json_lines import read_json_lines
 from inference.tables.lines import Lines
 from inference.tables.parquet import read_parquet

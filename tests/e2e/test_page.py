@@ -1,12 +1,17 @@
 """The pages in a real browser, as a person uses them."""
 
+import csv
+import io
+import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Request, Route, expect, sync_playwright
 
 from inference.model.bundle import read_verified
 from tests.conftest import ROOT, SAMPLE_MODEL
@@ -108,13 +113,210 @@ def test_an_empty_form_asks_for_a_text(page: Page) -> None:
     expect(page.get_by_label("Texts, one per line")).to_be_focused()
 
 
-def test_a_refused_request_is_explained_in_words(page: Page) -> None:
-    # GIVEN more texts than one request may hold WHEN they are sent
-    classify(page, *[MARS] * 1000)
-    # THEN the page says what is wrong, and for which field
+def test_many_lines_are_sent_in_parts(page: Page) -> None:
+    # GIVEN more texts than one request may hold
+    sent: list[int] = []
+    page.on("request", lambda one: sent.append(len(texts_of(one))) if is_predict(one) else None)
+    texts = [f"{MARS} {number}" for number in range(300)]
+    # WHEN they are classified
+    classify(page, *texts)
+    # THEN each has its result, in order, and no request has more than the service takes
+    expect(page.locator("#list .text")).to_have_text(texts, timeout=60_000)
+    expect(page.get_by_role("status")).to_contain_text("300 texts")
+    assert sent == [128, 128, 44]
+    # AND they are counted by label
+    expect(page.get_by_role("button", name="All 300")).to_be_visible()
+
+
+def test_the_progress_of_many_lines_is_shown_and_can_be_stopped(page: Page) -> None:
+    # GIVEN a service that takes its time for the second part
+    answers = iter([True])
+    page.route("**/predict", lambda one: one.continue_() if next(answers, False) else None)
+    # WHEN it has answered the first THEN the page says how far it is
+    classify(page, *[MARS] * 200)
+    expect(page.get_by_role("status")).to_have_text("128 of 200 texts…", timeout=30_000)
+    expect(page.get_by_role("progressbar")).to_have_attribute("value", "128")
+    # AND a stop leaves what there is
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_role("status")).to_have_text("128 of 200 texts classified.")
+    expect(page.locator("#list li")).to_have_count(128)
+    expect(page.locator("#problem")).to_be_hidden()
+
+
+def test_texts_that_are_too_large_together_are_sent_apart(page: Page) -> None:
+    # GIVEN 120 texts of 9,000 characters: fewer than a request may hold, and too many bytes
+    statuses: list[int] = []
+    page.on(
+        "response", lambda one: statuses.append(one.status) if is_predict(one.request) else None
+    )
+    classify(page, *[("word " * 1800).strip()] * 120)
+    # THEN they are classified all the same, and no request is refused
+    expect(page.get_by_role("status")).to_contain_text("120 texts ·", timeout=60_000)
+    assert len(statuses) > 1
+    assert set(statuses) == {200}
+
+
+def test_a_part_that_the_service_finds_too_large_is_halved(page: Page) -> None:
+    # GIVEN a service that accepts less than usual
+    def small(route: Route) -> None:
+        if len(texts_of(route.request)) > 2:
+            route.fulfill(status=413, json={"message": "Request Entity Too Large"})
+        else:
+            route.continue_()
+
+    page.route("**/predict", small)
+    classify(page, *[f"{MARS} {number}" for number in range(5)])
+    expect(page.get_by_role("status")).to_contain_text("5 texts ·")
+    expect(page.locator("#list .text").nth(4)).to_have_text(f"{MARS} 4")
+
+
+def test_a_refused_text_is_named_by_its_line(page: Page) -> None:
+    # GIVEN a text that is too long, in line 202 with a blank line before it
+    classify(page, *[MARS] * 200, "", "x" * 10_001, MARS)
+    # WHEN it is refused THEN the page says which line it is, and what is wrong
     alert = page.get_by_role("alert")
-    expect(alert).to_contain_text("inputs")
-    expect(page.locator("#results")).to_be_hidden()
+    expect(alert).to_contain_text("line 202: String should have at most", timeout=30_000)
+    # AND the results of the parts before it stay
+    expect(page.locator("#list li")).to_have_count(128)
+    expect(page.get_by_role("status")).to_have_text("128 of 202 texts classified.")
+
+
+def test_a_problem_leaves_earlier_results_in_place(page: Page) -> None:
+    # GIVEN a result
+    classify(page, MARS)
+    expect(page.get_by_role("heading", name="Science")).to_be_visible()
+    # WHEN the next request fails
+    page.context.set_offline(True)
+    classify(page, "Fed holds rates")
+    # THEN the result is still there, and the page says that it is an earlier one
+    expect(page.get_by_role("alert")).to_contain_text("cannot be reached")
+    expect(page.locator("#list .text")).to_have_text(MARS)
+    expect(page.get_by_role("status")).to_have_text("The results below are earlier ones.")
+
+
+def test_an_example_can_be_clicked(page: Page) -> None:
+    page.get_by_role("button", name=MARS).click()
+    expect(page.get_by_role("heading", name="Science")).to_be_visible()
+    # AND a second one comes after what is there
+    page.get_by_role("button", name="New vaccine").click()
+    expect(page.locator("#list h3")).to_have_text(["Science", "Health"])
+
+
+def test_results_can_be_filtered_and_sorted(page: Page) -> None:
+    # GIVEN results with two labels
+    classify(page, MARS, "Fed holds rates as inflation cools", f"{MARS} today")
+    # WHEN a label is clicked THEN only its results are shown, and the button keeps the focus
+    page.get_by_role("button", name="Business 1").click()
+    expect(page.locator("#list h3")).to_have_text(["Business"])
+    expect(page.get_by_role("button", name="Business 1")).to_be_focused()
+    expect(page.get_by_role("button", name="Business 1")).to_have_attribute("aria-pressed", "true")
+    # AND they can be put into another order
+    page.get_by_role("button", name="All 3").click()
+    page.get_by_label("Order").select_option("by label")
+    expect(page.locator("#list h3")).to_have_text(["Business", "Science", "Science"])
+    page.get_by_label("Order").select_option("least confident first")
+    shares = page.locator("#list .top dd").all_inner_texts()
+    assert shares == sorted(shares, key=lambda share: float(share.rstrip("%")))
+
+
+def test_results_can_be_downloaded_and_copied_as_a_table(page: Page) -> None:
+    # GIVEN results for texts that CSV must quote
+    texts = [f'"{MARS}", he said; twice', "=SUM(A1)"]
+    classify(page, *texts)
+    expect(page.locator("#list li")).to_have_count(2)
+    # WHEN they are downloaded
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download CSV").click()
+    content = download.value.path().read_bytes().decode("utf-8-sig")
+    rows = list(csv.DictReader(io.StringIO(content)))
+    # THEN the file has every text as it is, with its label and all probabilities
+    assert [row["text"] for row in rows] == texts
+    assert rows[0]["predicted_label"] == "Science"
+    assert rows[0]["confidence"] == rows[0]["probability of Science"]
+    # AND a copy has the same rows, separated by tabs as spreadsheets expect
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy table").click()
+    expect(page.get_by_text("Copied.")).to_be_visible()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert list(csv.DictReader(io.StringIO(copied), delimiter="\t")) == rows
+
+
+def test_a_low_confidence_looks_like_one(page: Page) -> None:
+    # GIVEN answers of which one is close
+    close = {"Business": 0.41, "Science": 0.38, "Entertainment": 0.11, "Health": 0.1}
+    clear = {"Business": 0.01, "Science": 0.97, "Entertainment": 0.01, "Health": 0.01}
+    answer_with(page, close, clear)
+    classify(page, "a", "b")
+    # WHEN they are shown THEN that one says so in words
+    first, second = page.locator("#list li").nth(0), page.locator("#list li").nth(1)
+    expect(first).to_contain_text("Low confidence: 41.0%, and 38.0% for the next label.")
+    expect(second).not_to_contain_text("Low confidence")
+    # AND such results can be picked
+    page.get_by_role("button", name="Low confidence 1").click()
+    expect(page.locator("#list .text")).to_have_text(["a"])
+
+
+def test_of_many_labels_the_first_few_have_bars(page: Page) -> None:
+    # GIVEN a model with 151 labels
+    shares = {f"label {number}": 0.3 / 150 for number in range(150)} | {"最佳": 0.7}
+    answer_with(page, shares)
+    classify(page, "a")
+    # WHEN a result is shown THEN the largest come first, and the others are one line
+    expect(page.locator("#list dt").first).to_have_text("最佳")
+    expect(page.locator("#list dt").last).to_have_text("144 others")
+    expect(page.locator("#list dd")).to_have_count(8)
+
+
+def test_a_text_is_shown_in_its_own_direction(page: Page) -> None:
+    classify(page, "الأسهم ترتفع بعد قرار البنك", MARS)
+    expect(page.locator("#list li")).to_have_count(2)
+    directions = page.locator("#list .text").evaluate_all(
+        "texts => texts.map(text => getComputedStyle(text).direction)"
+    )
+    assert directions == ["rtl", "ltr"]
+
+
+def test_a_reload_keeps_the_texts(page: Page) -> None:
+    page.get_by_label("Texts, one per line").fill(f"{MARS}\nsecond line")
+    page.reload()
+    expect(page.get_by_label("Texts, one per line")).to_have_value(f"{MARS}\nsecond line")
+
+
+def test_the_page_works_behind_a_prefix(page: Page, server: str) -> None:
+    # GIVEN the page under a prefix, as a custom domain maps it, with or without a slash at its end
+    page.route("**/news", lambda route: route.fulfill(response=route.fetch(url=f"{server}/")))
+    page.goto(f"{server}/news")
+    # WHEN it is used THEN its requests go to the same prefix, and its links too
+    with page.expect_request("**/news/predict"):
+        classify(page, MARS)
+    expect(page.get_by_role("heading", name="Science")).to_be_visible()
+    page.get_by_role("link", name="API docs").click()
+    expect(page.locator("#POST-predict")).to_contain_text(f"{server}/news/predict")
+
+
+def texts_of(request: Request) -> list[str]:
+    """Return the texts of a request to classify."""
+    inputs = json.loads(request.post_data or "")["inputs"]
+    return inputs if isinstance(inputs, list) else [inputs]
+
+
+def is_predict(request: Request) -> bool:
+    return request.url.endswith("/predict")
+
+
+def answer_with(page: Page, *probabilities: dict[str, float]) -> None:
+    """Let the service answer with these probabilities."""
+    predictions: list[dict[str, Any]] = [
+        {
+            "predicted_label": max(shares, key=shares.__getitem__),
+            "confidence": max(shares.values()),
+            "probabilities": shares,
+            "truncated": False,
+        }
+        for shares in probabilities
+    ]
+    answer = {"model_version": "0", "predictions": predictions, **predictions[0]}
+    page.route("**/predict", lambda route: route.fulfill(json=answer))
 
 
 def test_an_unavailable_model_is_explained_in_words(page: Page) -> None:
@@ -200,9 +402,24 @@ def test_the_docs_page_shows_every_operation_and_schema(page: Page, server: str)
         expect(page.locator(f"#schema-{name}")).to_be_visible()
 
 
+def test_the_python_examples_of_the_docs_page_run(page: Page, server: str) -> None:
+    # GIVEN the docs page WHEN its programs are run as they are
+    page.goto(f"{server}/docs/")
+    expect(page.locator(".python")).to_have_count(2)
+    one, many = [
+        json.loads(subprocess.check_output([sys.executable, "-c", program], text=True))
+        for program in page.locator(".python").all_inner_texts()
+    ]
+    # THEN they print the answers, with the labels of the example answers below them
+    assert one["predicted_label"] == "Science"
+    labels = [prediction["predicted_label"] for prediction in many["predictions"]]
+    assert labels == ["Business", "Health", "Entertainment"]
+    expect(page.locator("#POST-predict dd").first).to_contain_text('"predicted_label": "Science"')
+
+
 def test_the_screenshot_for_the_documentation_can_be_taken(page: Page) -> None:
     # GIVEN headlines WHEN they are classified THEN a picture of the page is written
-    page.set_viewport_size({"width": 1100, "height": 640})
+    page.set_viewport_size({"width": 1100, "height": 850})
     page.emulate_media(reduced_motion="reduce")
     classify(
         page,

@@ -178,7 +178,7 @@ def test_a_killed_run_resumes_and_gives_the_same_bytes(
 
 def count_chunks(folder: Path) -> int:
     """Return the number of chunks that a run has written."""
-    progress = folder / "progress.json"
+    progress = folder / "note.json"
     return int(json.loads(progress.read_text())["chunks"]) if progress.exists() else 0
 
 

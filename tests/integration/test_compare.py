@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from inference.model.classifier import Prediction
-from inference.predictions.sample import create_client
-from inference.predictions.table import to_item
+from inference.prediction_log.sample import create_client
+from inference.prediction_log.table import to_item
 from inference.runtime.settings import Settings
 from operations.compare import compare_answers
 from operations.stack import StackError
@@ -57,9 +57,7 @@ def serve(account: Account, table: PredictionTable, started: datetime) -> None:
 
 
 def report(account: Account) -> str:
-    return compare_answers(
-        account.cloudformation, account.lambda_, create_client(), "stack", 24, NOW
-    )
+    return compare_answers(account.lambda_, create_client(), account.find(), 24, NOW)
 
 
 def test_only_the_hours_in_which_both_models_answered_count(
@@ -82,10 +80,10 @@ def test_without_a_candidate_there_is_nothing_to_compare(account: Account) -> No
     account.describe(PredictionTable="predictions")
     account.serve("10")
     with pytest.raises(StackError, match="no candidate"):
-        compare_answers(account.cloudformation, account.lambda_, None, "stack", 24, NOW)  # type: ignore[arg-type]
+        compare_answers(account.lambda_, None, account.find(), 24, NOW)  # type: ignore[arg-type]
 
 
 def test_without_a_prediction_log_there_is_nothing_to_compare(account: Account) -> None:
     account.describe()
     with pytest.raises(StackError, match="PredictionLog=on"):
-        compare_answers(account.cloudformation, account.lambda_, None, "stack", 24, NOW)  # type: ignore[arg-type]
+        compare_answers(account.lambda_, None, account.find(), 24, NOW)  # type: ignore[arg-type]

@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import lzma
+import signal
 import subprocess
 import sys
 import time
@@ -26,8 +27,7 @@ from inference.bulk.distributed.client import make_run, write_sources
 from inference.bulk.distributed.objects import Objects
 from inference.bulk.distributed.run import BulkRun
 from inference.bulk.distributed.sources import list_sources
-from inference.bulk.errors import BulkError
-from inference.bulk.request import ScoringRequest
+from inference.bulk.request import BulkError, ScoringRequest
 from inference.local.emulator import EmulatorError, emulators
 from inference.tables.ranges import cut_ranges
 from inference.tables.rows import InputColumns
@@ -320,17 +320,17 @@ def test_the_command_can_use_another_model_than_the_deployed_one(
     assert len({one["Key"] for one in pages} - {deployed_run.inputs_key}) == 1
 
 
-def test_ctrl_c_stops_following_but_not_the_run(
-    service: Service, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_or_kill_stops_following_but_not_the_run(
+    sent: signal.Signals,
+    service: Service,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     # GIVEN a run that is followed
     service.put("in/a.csv", to_csv(TITLES[:50]))
-
-    def interrupt(_: float) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(time, "sleep", interrupt)
-    # WHEN the user presses Ctrl-C THEN the message says how to return to it
+    monkeypatch.setattr(time, "sleep", lambda _: signal.raise_signal(sent))
+    # WHEN the user presses Ctrl-C or kills the command THEN the message says how to return to it
     assert run_command(service, monkeypatch, ["RUNNING"]) == 130
     message = "the run itself goes on; repeat the command to follow it again"
     assert message in capsys.readouterr().err

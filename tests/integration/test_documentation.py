@@ -4,6 +4,7 @@ A shell block below `<!-- tested -->` is run, too, with a local S3. The commands
 your own texts are run by `tests/e2e/test_own_texts.py`.
 """
 
+import html
 import importlib.util
 import json
 import os
@@ -35,7 +36,8 @@ PAGES = [
     SAMPLE_MODEL / "README.md",
     *sorted(DOCS.glob("*.md")),
 ]
-HELP = sorted((ROOT / "textclf").glob("*.py"))  # `--help` shows docstrings
+# `--help` shows docstrings, and AWS's console the descriptions in the template.
+HELP = [*sorted((ROOT / "textclf").glob("*.py")), ROOT / "template.yaml"]
 MAKEFILE = (ROOT / "Makefile").read_text()
 FOLDERS = "authorizer|benchmarks|data|docker|docs|inference|operations|tests|textclf|training"
 FENCED = re.compile(r"^( *)```(\w*)\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
@@ -90,7 +92,8 @@ def options_of(arguments: list[str]) -> set[str]:
     if words:
         _, apps, _ = app.parse_commands(words)
         assert len(apps) > 1, f"there is no textclf {words[0]}"
-        options |= {name for one in apps[-1].assemble_argument_collection() for name in one.names}
+        collection = apps[-1].assemble_argument_collection(default_parameter=app.default_parameter)
+        options |= {name for argument in collection for name in argument.names}
     return options
 
 
@@ -250,11 +253,6 @@ def test_the_settings_page_lists_every_stack_parameter_and_its_default() -> None
         assert listed[name] == default or (not default and listed[name] in ("none", "AWS's keys"))
 
 
-def test_the_costs_shown_are_what_the_command_prints(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["cost"]) == 0
-    assert capsys.readouterr().out.strip() in (DOCS / "limits-and-costs.md").read_text()
-
-
 def blocks_to_run() -> list[object]:
     """Return the blocks to run, with the names of their pages."""
     return [
@@ -283,21 +281,40 @@ def test_a_block_that_is_marked_runs(block: str, tmp_path: Path) -> None:
     assert done.stdout or done.stderr
 
 
-def test_the_site_builds_without_a_warning_and_loads_nothing_from_other_hosts(
-    tmp_path: Path,
-) -> None:
-    # WHEN the site is built
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The documentation as a site, built without a warning."""
+    folder = tmp_path_factory.mktemp("site")
     done = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)],
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)],
         cwd=ROOT,
+        env=os.environ | {"NO_MKDOCS_2_WARNING": "1"},
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    # THEN no page needs another host to be shown
-    for built in tmp_path.rglob("*.html"):
+    return folder
+
+
+def test_no_page_of_the_site_loads_anything_from_other_hosts(site: Path) -> None:
+    for built in site.rglob("*.html"):
         loaded = re.findall(r'<(?:script|img|iframe)[^>]* src="?(http[^">\s]+)', built.read_text())
         loaded += re.findall(
             r'<link[^>]* rel="?stylesheet"?[^>]* href="?(http[^">\s]+)', built.read_text()
         )
         assert not loaded, built.name
+
+
+def test_the_site_shows_the_docstring_of_each_command(site: Path) -> None:
+    shown = html.unescape(re.sub("<[^>]+>", "", (site / "command-line.html").read_text()))
+    assert "printf 'Fed holds rates" in shown  # an example
+    for command in leaf_commands(app, "textclf"):
+        _, apps, _ = app.parse_commands(command.split()[1:])
+        first_line = (apps[-1].default_command.__doc__ or "").splitlines()[0]
+        assert first_line.replace("`", "") in shown, command
+
+
+def test_the_site_lists_no_option_that_the_command_line_refuses(site: Path) -> None:
+    shown = (site / "command-line.html").read_text()
+    assert not re.findall(r"--(?:no|empty)-[a-z-]+", shown)
+    assert main(["publish", "bundle", "s3://models", "--no-create-bucket"]) == 2

@@ -17,8 +17,8 @@ from inference.local.emulator import EmulatorError, emulators
 from inference.model.bundle import read_verified
 from inference.model.classifier import Prediction
 from inference.model.publish import publish
-from inference.predictions.sample import PAGE, create_client, sample
-from inference.predictions.table import SHARDS, to_item
+from inference.prediction_log.sample import PAGE, create_client, sample
+from inference.prediction_log.table import SHARDS, to_item
 from inference.runtime.settings import Settings
 from tests.conftest import SAMPLE_MODEL
 from tests.integration.conftest import PredictionTable

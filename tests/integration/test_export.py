@@ -1,12 +1,15 @@
 """`textclf export` of an evaluated model, behind its gate."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 
 from inference.model.bundle import MANIFEST, read_verified
 from inference.model.classifier import Classifier
@@ -86,6 +89,55 @@ def test_a_bundle_that_lost_accuracy_is_refused(
     assert not (model / "refused").exists()
     # AND the page has the figures that tell why
     assert (model / "gate.md").read_text().startswith("# Gate: refused\n")
+
+
+@pytest.fixture
+def constant_model(model: Path) -> Path:
+    """A model that gives every text the label Business, whatever it says."""
+    weights = load_file(model / "model.safetensors")
+    weights["classifier.weight"] = torch.zeros_like(weights["classifier.weight"])
+    weights["classifier.bias"] = torch.tensor([5.0, 0.0, 0.0, 0.0])
+    save_file(weights, model / "model.safetensors", {"format": "pt"})
+    assert main(["evaluate", str(model)]) == 0
+    return model
+
+
+def test_a_model_that_is_worse_than_a_linear_one_is_refused(
+    constant_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # GIVEN a model that has learnt nothing, of which int8 loses nothing
+    # WHEN it is exported
+    output = constant_model / "refused"
+    assert main(["export", str(constant_model), "--output", str(output)]) == REFUSED
+    # THEN the refusal says how much worse it is, what it never predicts, and how to insist
+    error = capsys.readouterr().err
+    assert re.search(r"[Tt]he linear baseline is [\d.]+ points more accurate", error)
+    assert "It never predicts Science, Entertainment, Health." in error
+    assert "insist with --allow-worse" in error
+    assert not output.exists()
+    # AND the report says it in words first
+    report = (constant_model / "report.md").read_text()
+    assert report.splitlines()[2].startswith("**Do not use this model:** ")
+
+
+def test_a_model_that_is_worse_can_be_insisted_on(
+    constant_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = constant_model / "allowed"
+    assert main(["export", str(constant_model), "--output", str(output), "--allow-worse"]) == 0
+    assert Classifier.load(read_verified(output)).predict(["Flu"])[0].label == "Business"
+    assert "It never predicts Science" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("output", ["file/bundle", "link"])
+def test_an_output_that_cannot_be_written_is_an_error_in_one_line(
+    output: str, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (model / "file").touch()
+    (model / "link").symlink_to("/proc/nowhere/bundle")
+    assert main(["export", str(model), "--output", str(model / output)]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: cannot write")
 
 
 def test_a_folder_that_is_not_a_bundle_is_not_replaced(

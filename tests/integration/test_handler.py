@@ -1,5 +1,6 @@
 """The handler as Lambda calls it, over a local S3."""
 
+import gzip
 import json
 import sys
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 
 from inference.local.emulator import Context
+from inference.local.payload import to_event
 from inference.model.bundle import read_verified
 from tests.conftest import TinyModel
 from tests.integration.conftest import Call
@@ -99,6 +101,35 @@ def test_a_bad_body_is_refused_as_a_problem(call: Call, body: Any, status: int) 
     assert headers["content-type"] == "application/problem+json"
     assert problem["title"]
     assert problem["detail"]
+
+
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        (b"", "The body is empty."),
+        (b'{"inputs": "a" 1}', "expecting ',' delimiter at line 1, column 16."),
+        (b'{"inputs": NaN}', "contains NaN"),
+        (b'{"inputs": "a", "inputs": "b"}', 'has the key "inputs" twice'),
+        (b'{"inputs": "\xff"}', "byte 0xff at offset 12"),
+        ('{"inputs": "a"}'.encode("utf-16"), "seems to be in UTF-16"),
+    ],
+)
+def test_a_body_that_is_not_json_is_refused_with_the_reason(
+    call: Call, body: bytes, detail: str
+) -> None:
+    status, _, problem = call("POST", "/predict", body)
+    assert status == 400
+    assert detail in problem["detail"]
+
+
+def test_a_byte_order_mark_is_skipped(call: Call) -> None:
+    assert call("POST", "/predict", b'\xef\xbb\xbf{"inputs": "a"}')[0] == 200
+
+
+def test_a_compressed_body_is_refused_with_the_name_of_its_encoding(call: Call) -> None:
+    status, headers, problem = call("POST", "/predict", gzip.compress(b'{"inputs": "a"}'))
+    assert (status, headers["accept-encoding"]) == (415, "identity")
+    assert "gzip" in problem["detail"]
 
 
 def test_every_wrong_field_is_named(call: Call) -> None:
@@ -215,6 +246,35 @@ def test_an_unknown_route_is_not_found(call: Call) -> None:
     status, headers, problem = call("GET", "/nothing")
     assert status == problem["status"] == 404
     assert headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("path", ["/health/", "/news/health", "/news/v1/health/"])
+def test_a_resource_is_found_behind_a_prefix_and_before_a_slash(call: Call, path: str) -> None:
+    assert call("GET", path)[0] == 200
+    assert call("DELETE", path)[1]["allow"] == "GET, HEAD, OPTIONS"
+    assert call("OPTIONS", path)[0] == 204
+
+
+def test_the_api_works_behind_the_mapping_of_a_custom_domain(call: Call) -> None:
+    # GIVEN events as API Gateway sends them for api.example.com/news
+    handler = sys.modules["inference.api.handler"].handler
+
+    def send(method: str, path: str, route: str, **parameters: str) -> Any:
+        event = to_event(method, path, [("Host", "api.example.com")], b'{"inputs": "a"}')
+        event |= {"routeKey": f"{method} {route}", "pathParameters": parameters}
+        return handler(event, Context("id"))
+
+    # WHEN they are answered THEN they get the resources, the page at the mapping's own path too
+    assert json.loads(send("POST", "/news/predict", "/predict")["body"])["predicted_label"]
+    assert send("GET", "/news", "/")["body"].startswith("<!doctype html>")
+    assert send("GET", "/news/health", "/{page+}", page="health")["statusCode"] == 200
+    assert send("GET", "/news/nothing", "/{page+}", page="nothing")["statusCode"] == 404
+    # AND the document says where the API is
+    document = json.loads(
+        send("GET", "/news/openapi.json", "/{page+}", page="openapi.json")["body"]
+    )
+    assert document["servers"] == [{"url": "/news"}]
+    assert "servers" not in call("GET", "/openapi.json")[2]
 
 
 def test_a_fault_of_the_service_is_logged_but_not_shown(

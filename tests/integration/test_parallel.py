@@ -81,9 +81,9 @@ def test_two_processes_train_the_same_model_as_one(
 def test_two_processes_that_are_terminated_resume_together(
     alone: Path, steady_base: Path, tmp_path: Path
 ) -> None:
-    # GIVEN two processes that got SIGTERM after their first validation
-    run = start(steady_base, tmp_path, processes=2)
-    while not (tmp_path / "model.safetensors").exists():
+    # GIVEN two processes that got SIGTERM after their first steps
+    run = start(steady_base, tmp_path, "--checkpoint-minutes", "0", processes=2)
+    while not (tmp_path / "checkpoint.safetensors").exists():
         assert run.poll() is None, run.communicate()[0]
         time.sleep(0.01)
     run.send_signal(signal.SIGTERM)

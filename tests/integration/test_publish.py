@@ -10,7 +10,8 @@ import pytest
 from botocore.stub import Stubber
 from mypy_boto3_s3 import S3Client
 
-from inference.model.bundle import read_verified
+from inference.model.bundle import read_verified, version_of
+from inference.model.listing import list_bundles
 from inference.model.publish import create_bucket, publish
 from tests.conftest import TinyModel
 from textclf.app import main
@@ -170,6 +171,18 @@ def test_a_listing_shows_each_version_with_its_metrics(
     assert line.startswith(f"{bundle.version}  {bundle.manifest.training['time']}  news  ")
     assert f"accuracy {bundle.manifest.metrics['int8']['accuracy']:.2%} (baseline " in line
     assert line.endswith(" MB\n")
+
+
+def test_a_model_without_a_time_of_training_is_listed_with_none(
+    s3: S3Client, bucket: str, tiny_model: TinyModel
+) -> None:
+    # GIVEN a bundle that does not say when its model was trained
+    manifest = read_verified(tiny_model.bundle).manifest
+    data = manifest.model_copy(update={"training": {}}).to_bytes()
+    s3.put_object(Bucket=bucket, Key=f"news/{version_of(data)}/manifest.json", Body=data)
+    # WHEN the store is listed THEN its time is empty
+    (listed,) = list_bundles(s3, f"s3://{bucket}/news")
+    assert (listed.time, listed.problem) == ("", "")
 
 
 def test_the_list_of_an_empty_store_says_so(

@@ -49,7 +49,7 @@ def prepared() -> dict[str, Any]:
         ),
         options=JobOptions(tag=("team=news",)),
     )
-    return retraining.retraining_request(job)
+    return retraining.describe_retraining(job)
 
 
 @cache

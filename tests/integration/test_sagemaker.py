@@ -211,9 +211,11 @@ def start_program(request: dict[str, Any], environment: dict[str, str]) -> subpr
     )
 
 
-def interrupt(program: subprocess.Popen[str], when: Path, number: signal.Signals) -> None:
-    """Send a signal as soon as a file exists, and wait for the end."""
-    while not when.exists():
+def interrupt(
+    program: subprocess.Popen[str], file: Path, after: int, number: signal.Signals
+) -> None:
+    """Send a signal as soon as a file is newer than a time, and wait for the end."""
+    while not file.exists() or file.stat().st_mtime_ns <= after:
         assert program.poll() is None, program.communicate()[1]
         time.sleep(0.01)
     program.send_signal(number)
@@ -234,16 +236,16 @@ def test_a_job_that_was_interrupted_twice_ends_as_if_it_had_not_been(
     request = start_job(monkeypatch, s3, bucket, *options, "--checkpoint-minutes", "0")
     isolated = {"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9"}
     root = tmp_path / "ml"
-    best = root / "checkpoints" / "model.safetensors"
+    saved = root / "checkpoints" / "checkpoint.safetensors"
     # GIVEN a spot instance that is interrupted with notice while it trains
     program = start_program(request, prepare_container(s3, request, root) | isolated)
-    interrupt(program, best, signal.SIGTERM)
+    interrupt(program, saved, 0, signal.SIGTERM)
     assert program.returncode == INTERRUPTED
     assert not (root / "output" / "failure").exists()
     # GIVEN another one that continues, and is interrupted without notice
     environment = prepare_container(s3, request, root) | isolated
-    best.unlink()
-    interrupt(start_program(request, environment), best, signal.SIGKILL)
+    before = saved.stat().st_mtime_ns
+    interrupt(start_program(request, environment), saved, before, signal.SIGKILL)
     assert not (root / "checkpoints" / "training.json").exists()
     # WHEN a third one continues to the end
     program = start_program(request, prepare_container(s3, request, root) | isolated)
@@ -251,7 +253,7 @@ def test_a_job_that_was_interrupted_twice_ends_as_if_it_had_not_been(
     assert program.returncode == 0, errors
     # THEN weights and int8 model equal those of the same training on this machine
     alone = load_file(tiny_model.folder / "model.safetensors")
-    weights = load_file(best)
+    weights = load_file(root / "checkpoints" / "model.safetensors")
     assert all(torch.equal(alone[name], weights[name]) for name in alone)
     for name in ("model.onnx", "model.onnx.data"):
         int8 = root / "model" / "bundle" / name
@@ -337,17 +339,17 @@ def retrain(
     return json.loads(body), json.loads((root / "checkpoints" / "training.json").read_text())
 
 
-def test_a_retraining_learns_new_rows_and_publishes_a_better_model(
-    tiny_base: Path,
-    tiny_model: TinyModel,
-    s3: S3Client,
-    bucket: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    # GIVEN a model that serves, and stories in words that it never saw, a tenth of them held out
+@pytest.fixture
+def serving(tiny_base: Path, tiny_model: TinyModel, s3: S3Client, bucket: str) -> str:
+    """The URI of a published model that serves; its data and base model are in S3, too."""
     upload(s3, bucket, tiny_base)
-    previous = publish(s3, tiny_model.bundle, f"s3://{bucket}/models")
+    return publish(s3, tiny_model.bundle, f"s3://{bucket}/models")
+
+
+def test_a_retraining_learns_new_rows_and_publishes_a_better_model(
+    serving: str, s3: S3Client, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN stories in words that the serving model never saw, a tenth of them held out
     words = {"b": "qqq", "t": "zzz", "e": "xxx", "m": "jjj"}
     rows = [
         f"1\t{word} {word} {word}\tu\tp\t{category}\tnew-{category}-{i}\th\t1\n"
@@ -359,7 +361,7 @@ def test_a_retraining_learns_new_rows_and_publishes_a_better_model(
     wrong = b"1\tA title\tu\tp\tz\ts\th\t1\n"
     s3.put_object(Bucket=bucket, Key="stack/new/wrong.csv", Body=wrong)
     # WHEN the job runs
-    verdict, record = retrain(monkeypatch, s3, bucket, tmp_path / "ml", previous, LONGER)
+    verdict, record = retrain(monkeypatch, s3, bucket, tmp_path / "ml", serving, LONGER)
     # THEN the new model is to be deployed, and is in the store
     assert verdict["deploy"] is True
     uri = f"s3://{bucket}/models/{verdict['version']}"
@@ -369,26 +371,19 @@ def test_a_retraining_learns_new_rows_and_publishes_a_better_model(
     assert "240 new rows in 1 files joined" in verdict["summary"]
     assert "set aside: wrong.csv, line 1: unknown category 'z'" in verdict["summary"]
     # THEN it was compared with the model that serves
-    assert f"against {previous[-16:]}" in verdict["summary"]
+    assert f"against {serving[-16:]}" in verdict["summary"]
     # THEN nothing that is published names a folder of this machine
     assert str(tmp_path) not in json.dumps([verdict, manifest.training])
 
 
 def test_a_retrained_model_that_is_worse_is_not_published(
-    tiny_base: Path,
-    tiny_model: TinyModel,
-    s3: S3Client,
-    bucket: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    serving: str, s3: S3Client, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # GIVEN a good model that serves, and a job that hardly learns
-    upload(s3, bucket, tiny_base)
-    previous = publish(s3, tiny_model.bundle, f"s3://{bucket}/models")
+    # GIVEN a job that hardly learns
     rows = b"1\tA new title\tu\tp\tt\tnew\th\t1\n"
     s3.put_object(Bucket=bucket, Key="stack/new/rows.csv", Body=rows)
     # WHEN it runs
-    verdict, _ = retrain(monkeypatch, s3, bucket, tmp_path / "ml", previous, {"--epochs": "1"})
+    verdict, _ = retrain(monkeypatch, s3, bucket, tmp_path / "ml", serving, {"--epochs": "1"})
     # THEN its model stays out of the store
     assert verdict["deploy"] is False
     assert "difference -" in verdict["summary"]

@@ -7,8 +7,8 @@ import pytest
 from inference.model.bundle import read_verified
 from inference.model.classifier import Classifier
 from tests.conftest import HEADLINES, SAMPLE_DATA, SAMPLE_MODEL
-from training.data.examples import normalise
 from training.data.read import read
+from training.data.text_key import normalise
 from training.tasks import NEWS
 
 ELSEWHERE = SAMPLE_DATA / "elsewhere.csv"

@@ -229,3 +229,26 @@ def test_a_task_without_groups_has_no_group_loss(options: Options, tmp_path: Pat
     assert run(options, trials=1, **reviews) == 0
     # THEN the table has no group loss
     assert "group_loss" not in (tmp_path / "trials.md").read_text()
+
+
+def test_a_trial_does_not_touch_a_model_that_the_search_does_not_know(
+    options: Options, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # GIVEN a folder with trials of a search whose journal is gone
+    (tmp_path / "trial-0").mkdir()
+    (tmp_path / "trial-0" / "training.json").write_text("earlier work")
+    # WHEN a search is started there THEN it is refused, and the model is as it was
+    assert run(options, trials=1) == 1
+    assert "trial-0 has a model already" in capsys.readouterr().err
+    assert (tmp_path / "trial-0" / "training.json").read_text() == "earlier work"
+
+
+def test_a_trial_whose_end_was_not_recorded_is_run_again(options: Options, tmp_path: Path) -> None:
+    # GIVEN a search that was killed after its trial had written the model
+    assert run(options, trials=1) == 0
+    model = (tmp_path / "trial-0" / "model.safetensors").read_bytes()
+    journal = (tmp_path / "trials.journal").read_text().splitlines(keepends=True)
+    (tmp_path / "trials.journal").write_text("".join(journal[:-1]))
+    # WHEN it continues THEN it makes the same model
+    assert run(options, trials=1) == 0
+    assert (tmp_path / "trial-0" / "model.safetensors").read_bytes() == model

@@ -12,9 +12,8 @@ UNIT = Path("tests/unit")
 # process, a trained model. The tests named here use the real thing.
 TESTED_WITH_REAL_SERVICES = {
     "inference/api/handler.py": "integration/test_handler.py",
-    "inference/drift/function.py": "integration/test_drift.py",
     "inference/drift/measure.py": "integration/test_drift.py",
-    "inference/drift/plot.py": "integration/test_drift.py",
+    "inference/local/connection.py": "integration/test_front_door.py",
     "inference/local/front_door.py": "integration/test_front_door.py",
     "inference/local/sam.py": "e2e/test_docker.py",
     "inference/local/samples.py": "e2e/test_local.py",
@@ -22,8 +21,8 @@ TESTED_WITH_REAL_SERVICES = {
     "inference/model/listing.py": "integration/test_publish.py",
     "inference/model/publish.py": "integration/test_publish.py",
     "inference/model/store.py": "integration/test_store.py",
-    "inference/predictions/log.py": "integration/test_prediction_log.py",
-    "inference/predictions/sample.py": "integration/test_drift.py",
+    "inference/prediction_log/writer.py": "integration/test_prediction_log.py",
+    "inference/prediction_log/sample.py": "integration/test_drift.py",
     "inference/runtime/tracing.py": "integration/test_tracing.py",
     "textclf/drift.py": "integration/test_drift.py",
     "textclf/local.py": "e2e/test_local.py",
@@ -33,7 +32,7 @@ TESTED_WITH_REAL_SERVICES = {
     "training/export/bundle.py": "integration/test_export.py",
     "training/recipes/search.py": "integration/test_search.py",
 }
-# Test files that belong to no single module.
+# Test files that mirror no single module.
 WITHOUT_MODULE = {
     "operations/test_github_oidc.py",
     "test_imports.py",

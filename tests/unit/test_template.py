@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 
-from inference.predictions.table import INDEX
+from inference.prediction_log.table import INDEX
 from operations import cost
 from tests.cloudformation import (
     API_KEY,
@@ -521,8 +521,10 @@ def test_alarms_are_mailed_to_an_address() -> None:
     assert subscription["Endpoint"] == "ops@example.com"
 
 
-@pytest.mark.parametrize("architecture", ["x86_64", "arm64"])
-def test_the_dashboard_shows_traffic_and_costs(architecture: cost.Architecture) -> None:
+@pytest.mark.parametrize(
+    ("architecture", "gb_second"), [("x86_64", cost.LAMBDA_GB_SECOND), ("arm64", 1.33334e-5)]
+)
+def test_the_dashboard_shows_traffic_and_costs(architecture: str, gb_second: float) -> None:
     values = {"Architecture": architecture, "MemorySize": "1024"}
     body = resources("CloudWatch::Dashboard", **values)["Dashboard"]["DashboardBody"]
     shown = json.dumps(json.loads(body)["widgets"])
@@ -535,7 +537,7 @@ def test_the_dashboard_shows_traffic_and_costs(architecture: cost.Architecture) 
     assert "${PROP('Dim.label')}" in shown
     # CloudFormation cannot read operations/cost.py, so the template repeats its prices.
     lambda_, api = 1e6 * cost.LAMBDA_REQUEST, 1e6 * cost.HTTP_API_REQUEST
-    formula = f"ms / 1000 * 1024 / 1024 * {cost.LAMBDA_GB_SECOND[architecture]:.10f}"
+    formula = f"ms / 1000 * 1024 / 1024 * {gb_second:.10f}"
     formula += f" + requests * ({lambda_:.2f} + {api:.2f}) / 1000000"
     assert f"1000 * ({formula}) / predictions" in shown
 

@@ -1,15 +1,19 @@
 """Labelled texts, and the keys that say which belong together."""
 
-import re
-import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inference.errors import TextClassifierError
+from inference.runtime.settings import Settings as ServingSettings
+from training.data.text_key import TextKey
 from training.tasks import Task
+
+# One limit for training and serving: characters per text that the API accepts unless a stack says
+# otherwise.
+LONGEST_TEXT: int = ServingSettings.model_fields["max_characters"].default
 
 
 class DataError(TextClassifierError):
@@ -36,6 +40,7 @@ class NewFile:
     name: str
     rows: int = 0
     problem: str = ""
+    held_out: int = 0  # rows left out because the data set holds out their text
 
 
 @dataclass(frozen=True)
@@ -46,11 +51,8 @@ class Dataset:
     examples: list[Example]
     sha256: str
     new_files: tuple[NewFile, ...] = ()  # files whose rows were joined or set aside
-
-
-def normalise(text: str) -> str:
-    """Drop case, punctuation and character width: texts that read the same become equal."""
-    return " ".join(re.findall(r"\w+", unicodedata.normalize("NFKC", text).casefold()))
+    not_sampled: int = 0  # rows that --max-rows leaves out
+    cut_texts: int = 0  # texts that were longer than LONGEST_TEXT
 
 
 def labels_of(examples: Sequence[Example]) -> NDArray[np.int64]:
@@ -58,12 +60,31 @@ def labels_of(examples: Sequence[Example]) -> NDArray[np.int64]:
     return np.array([example.label for example in examples], np.int64)
 
 
-def cluster_of(example: Example) -> str:
+def cluster_of(example: Example, key: TextKey = TextKey.CURRENT) -> str:
     """Return the key of the rows that are held out together: a group, or rows of equal text."""
-    return example.group or normalise(example.text)
+    return example.group or key.of(example.text)
 
 
 def clusters_of(examples: Sequence[Example]) -> NDArray[np.int64]:
     """Return the number of each row's cluster, in order of appearance, shape (rows,)."""
     numbers: dict[str, int] = {}
     return np.array([numbers.setdefault(cluster_of(e), len(numbers)) for e in examples], np.int64)
+
+
+def cut_long_texts(dataset: Dataset) -> Dataset:
+    """Cut texts to the length that the API accepts, on the side where the task cuts them.
+
+    The model reads only a few hundred wordpieces of a text, so this changes what counts as an
+    answerable text, not what is learnt from it.
+    """
+    keep = slice(None, LONGEST_TEXT)
+    if dataset.task.truncation_side == "left":
+        keep = slice(-LONGEST_TEXT, None)
+    return replace(
+        dataset,
+        examples=[
+            replace(e, text=e.text[keep]) if len(e.text) > LONGEST_TEXT else e
+            for e in dataset.examples
+        ],
+        cut_texts=sum(len(e.text) > LONGEST_TEXT for e in dataset.examples),
+    )

@@ -8,13 +8,14 @@ import hashlib
 from dataclasses import replace
 from pathlib import Path
 
-from training.data.examples import DataError, Dataset, NewFile, normalise
+from training.data.examples import DataError, Dataset, NewFile
 from training.data.read import read
 from training.data.split import is_held_out
+from training.data.text_key import TextKey
 from training.tasks import Task
 
 
-def join(dataset: Dataset, folder: Path, seed: int) -> Dataset:
+def join(dataset: Dataset, folder: Path, seed: int, key: TextKey = TextKey.CURRENT) -> Dataset:
     """Append the rows of all files in a folder to a data set.
 
     Rows that the seed holds out stay held out, because a story is on the same side of the split
@@ -29,7 +30,7 @@ def join(dataset: Dataset, folder: Path, seed: int) -> Dataset:
     """
     if not folder.is_dir():
         raise DataError(f"no such folder: {folder}")
-    held_out = {normalise(e.text) for e in dataset.examples if is_held_out(e, seed)}
+    held_out = {key.of(e.text) for e in dataset.examples if is_held_out(e, seed, key)}
     examples, digest, files = list(dataset.examples), dataset.sha256, []
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         name = path.relative_to(folder).as_posix()
@@ -41,11 +42,11 @@ def join(dataset: Dataset, folder: Path, seed: int) -> Dataset:
         rows = [
             replace(e, new=True)
             for e in new.examples
-            if is_held_out(e, seed) or normalise(e.text) not in held_out
+            if is_held_out(e, seed, key) or key.of(e.text) not in held_out
         ]
         examples += rows
         digest = hashlib.sha256(f"{digest}{new.sha256}".encode()).hexdigest()
-        files.append(NewFile(name, rows=len(rows)))
+        files.append(NewFile(name, rows=len(rows), held_out=len(new.examples) - len(rows)))
     return replace(dataset, examples=examples, sha256=digest, new_files=tuple(files))
 
 

@@ -9,9 +9,10 @@ import numpy as np
 
 from inference.model.store import fetch
 from training import metrics
-from training.data.examples import Example, clusters_of, labels_of
+from training.atomic import require_writable
+from training.data.examples import Example, clusters_of, cut_long_texts, labels_of
 from training.data.read import read
-from training.evaluate import baseline, plots, report, summary
+from training.evaluate import baseline, confusion, plots, report, summary
 from training.evaluate.errors import count_errors, write_errors
 from training.evaluate.fp32 import Fp32Model
 from training.evaluate.intervals import measure_difference
@@ -26,8 +27,9 @@ from training.evaluate.results import (
     Summary,
 )
 from training.evaluate.slices import measure_slices
+from training.evaluate.usefulness import measure_usefulness
 from training.fit.record import TrainingRecord, hash_weights, require_same_rows
-from training.fit.trained_model import TrainedModel
+from training.fit.trained_model import TrainedModel, replacing_evaluation
 from training.labels.conflicts import count_conflicts
 from training.metrics import Labels, Probabilities
 
@@ -48,22 +50,28 @@ def evaluate(
         previous: the URI of a published bundle to compare with on the same test rows.
 
     Raises:
+        OutputError: the folder cannot be written.
         DataError: a further file cannot be read, or the bundle held out other rows.
         StoreError: the bundle cannot be fetched.
     """
     # First what may fail for reasons outside the model: the rest can take an hour.
-    further = {Path(file).name: read(file, model.dataset.task).examples for file in also}
+    require_writable(model.folder)
+    further = {name_further(file, also): _read_further(file, model) for file in also}
     published = _predict_with_published(previous, model) if previous else None
 
     fp32 = Fp32Model(model.folder)
     validation = model.rows.validation
     temperature = metrics.fit_temperature(fp32.compute_logits(validation), labels_of(validation))
-    test = HeldOutPredictions(fp32.compute_logits(model.rows.test), _predict_with_baseline(model))
+    linear = baseline.fit(
+        model.dataset.task, model.rows.train, validation, model.record.settings.seed
+    )
+    guesses = linear.predict([row.text for row in model.rows.test])
+    test = HeldOutPredictions(fp32.compute_logits(model.rows.test), guesses)
     summaries = {
         name: _summarise(metrics.softmax(fp32.compute_logits(rows), temperature), rows, model)
         for name, rows in further.items()
     }
-    evaluation = _measure(model, temperature, test, published, summaries)
+    evaluation = _measure(model, temperature, test, linear.name, published, summaries)
     _write(model, test, evaluation)
     return evaluation
 
@@ -83,15 +91,27 @@ def _predict_with_published(uri: str, model: TrainedModel) -> _Published:
         return _Published(bundle.version, predict_rows(bundle, model.rows.test).argmax(axis=1))
 
 
-def _predict_with_baseline(model: TrainedModel) -> Labels:
-    texts, seed = [row.text for row in model.rows.test], model.record.settings.seed
-    return baseline.predict(model.dataset.task, model.rows.train, texts, seed)
+def name_further(file: str, files: Sequence[str]) -> str:
+    """Name a further file: without its folder, unless that makes two of them alike."""
+    name = Path(file).name
+    return name if [Path(other).name for other in files].count(name) == 1 else file
+
+
+def _read_further(file: str, model: TrainedModel) -> list[Example]:
+    """Read the rows of a further file.
+
+    Raises:
+        DataError: it is not one of the model's task.
+    """
+    dataset = read(file, model.dataset.task)
+    return cut_long_texts(dataset).examples
 
 
 def _measure(
     model: TrainedModel,
     temperature: float,
     test: HeldOutPredictions,
+    baseline_name: str,
     published: _Published | None,
     also: dict[str, Summary],
 ) -> Evaluation:
@@ -117,7 +137,7 @@ def _measure(
         ),
         baseline=BaselineMetrics(
             **dict(summary.measure(test.baseline, labels, len(model.labels), clusters)),
-            name=model.dataset.task.baseline,
+            name=baseline_name,
         ),
         previous=previous,
         groups=len(np.unique(clusters)),
@@ -128,6 +148,10 @@ def _measure(
             test=RepeatCounts.model_validate(count_conflicts(rows)),
         ),
         also=also,
+        usefulness=measure_usefulness(
+            model, probabilities.argmax(axis=1), test.baseline, baseline_name
+        ),
+        calibration_rows=len(model.rows.validation),
     )
 
 
@@ -138,16 +162,21 @@ def _summarise(
 
 
 def _write(model: TrainedModel, test: HeldOutPredictions, evaluation: Evaluation) -> None:
-    folder, rows = model.folder, model.rows.test
+    """Write everything into the model folder, or nothing if it cannot all be written."""
+    rows = model.rows.test
     probabilities = metrics.softmax(test.logits, evaluation.temperature)
-    test.write(folder)
-    write_errors(folder / ERRORS, rows, probabilities, test.baseline, model.labels)
-    plots.plot_confusion(folder / report.CONFUSION_PLOT, evaluation.fp32.confusion, model.labels)
-    plots.plot_reliability(
-        folder / report.RELIABILITY_PLOT,
-        metrics.softmax(test.logits),
-        probabilities,
-        labels_of(rows),
-    )
-    evaluation.write(folder)
-    report.write_report(folder, model.record, evaluation)
+    with replacing_evaluation(model.folder) as folder:
+        test.write(folder)
+        write_errors(folder / ERRORS, rows, probabilities, test.baseline, model.labels)
+        confusion.write_confusions(folder / report.CONFUSIONS, evaluation.fp32)
+        confusion.write_labels(folder / report.LABELS, evaluation.fp32)
+        matrix = evaluation.fp32.confusion
+        plots.plot_confusion(folder / report.CONFUSION_PLOT, matrix, model.labels)
+        plots.plot_reliability(
+            folder / report.RELIABILITY_PLOT,
+            metrics.softmax(test.logits),
+            probabilities,
+            labels_of(rows),
+        )
+        evaluation.write(folder)
+        report.write_report(folder, model.record, evaluation)

@@ -105,7 +105,7 @@ def load_held_out_rows(record: TrainingRecord, data: str, new_rows: str = "") ->
     Raises:
         DataError: it is another file, or this version of the code splits it differently.
     """
-    dataset, rows = load_rows(_choose_settings(record, data, new_rows))
+    dataset, rows = load_rows(_choose_settings(record, data, new_rows), record.key)
     if dataset.sha256 != record.dataset_sha256:
         joined = record.new_rows or new_rows
         hint = f", or --new-rows does not hold the {record.new_rows:,} rows that were joined to it"

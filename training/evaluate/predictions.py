@@ -13,6 +13,7 @@ from inference.model.bundle import Bundle
 from inference.model.classifier import Classifier, Prediction
 from training.atomic import replacing
 from training.data.examples import Example
+from training.fit.trained_model import StaleError
 from training.metrics import Labels, Probabilities
 
 FILE = "predictions.npz"
@@ -29,7 +30,13 @@ class HeldOutPredictions:
 
     @classmethod
     def read(cls, folder: Path) -> Self:
-        """Read the predictions that `evaluate` saved."""
+        """Read the predictions that `evaluate` saved.
+
+        Raises:
+            StaleError: there are none.
+        """
+        if not (folder / FILE).is_file():
+            raise StaleError(f"{folder / FILE} is missing: run textclf evaluate {folder}")
         with np.load(folder / FILE, allow_pickle=False) as saved:
             return cls(saved["test"], saved["baseline"])
 

@@ -1,34 +1,42 @@
 """The report of a model, `report.md`: the fp32 model next to the baseline."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from training.atomic import write_text
 from training.evaluate import tables
-from training.evaluate.results import Evaluation
+from training.evaluate.confusion import list_confusions
+from training.evaluate.judgement import judge_model
+from training.evaluate.plots import name_ticks, number_label
+from training.evaluate.results import Evaluation, Summary
 from training.fit.record import TrainingRecord
+from training.labels.names import name_some, shorten
 
 REPORT, CONFUSION_PLOT, RELIABILITY_PLOT = "report.md", "confusion.png", "reliability.png"
+CONFUSIONS, LABELS = "confusion.csv", "labels.csv"
+FEW_LABELS = 10  # whose confusion matrix fits a page as text
+MOST_LABELS, MOST_CONFUSIONS = 20, 20  # rows of a table
 FP32 = "DistilBERT, fp32"
 
 
 def write_report(folder: Path, record: TrainingRecord, evaluation: Evaluation) -> None:
     """Write `report.md` into a model folder; it shows the plots that lie there."""
     sections = [
-        f"# {record.settings.task}: {', '.join(record.labels)}",
+        f"# {tables.escape(record.settings.task)}: {tables.escape(name_some(record.labels))}",
+        judge_model(record, evaluation),
         _introduce(record, evaluation),
         *_compare_models(evaluation),
-        "## Slices",
-        tables.format_slices(evaluation.slices, FP32, evaluation.baseline.name),
         *_describe_labels(evaluation),
+        *_describe_slices(evaluation),
         *_describe_repeats(evaluation),
     ]
     for name, model in evaluation.also.items():
         sections += [
-            f"## {name}",
+            f"## {tables.escape(name)}",
             f"The {model.texts:,} rows of a further file.",
             tables.format_models([(FP32, model)]),
         ]
-    write_text(folder / REPORT, "\n\n".join(sections) + "\n")
+    write_text(folder / REPORT, "\n\n".join(filter(None, sections)) + "\n")
 
 
 def _introduce(record: TrainingRecord, evaluation: Evaluation) -> str:
@@ -67,20 +75,69 @@ def _compare_models(evaluation: Evaluation) -> list[str]:
 def _describe_labels(evaluation: Evaluation) -> list[str]:
     errors = evaluation.errors
     return [
-        "## Labels",
-        tables.format_labels(evaluation.fp32.per_label),
-        "True labels by row, predicted labels by column:",
-        tables.format_confusion(evaluation.fp32),
+        *describe_labels(evaluation.fp32),
         f"![Confusion matrix]({CONFUSION_PLOT}) ![Reliability]({RELIABILITY_PLOT})",
+        _explain_numbers(list(evaluation.fp32.per_label)),
+        f"All labels are in `{LABELS}`, all confusions in `{CONFUSIONS}`.",
         f"{errors.confident:,} of the {errors.texts:,} errors have a confidence of "
         f"{errors.confidence:.0%} or more.",
     ]
+
+
+def describe_labels(model: Summary) -> list[str]:
+    """Describe the labels of a model, the worst and the most confused first.
+
+    The gate describes those of a bundle in the same way.
+    """
+    count = len(model.per_label)
+    title = (
+        "## Labels, the worst first"
+        if count <= MOST_LABELS
+        else (f"## The {MOST_LABELS} worst of {count:,} labels")
+    )
+    sections = [title, tables.format_worst_labels(model, MOST_LABELS)]
+    if list_confusions(model.confusion):
+        sections += [
+            "What is mistaken for what, the most frequent first:",
+            tables.format_confusions(model, MOST_CONFUSIONS),
+        ]
+    if count <= FEW_LABELS:
+        sections += [
+            "True labels by row, predicted labels by column:",
+            tables.format_confusion(model),
+        ]
+    return sections
+
+
+def _describe_slices(evaluation: Evaluation) -> list[str]:
+    """Describe parts of the test rows, unless these are all alike."""
+    if not evaluation.slices:
+        return []
+    return [
+        "## Slices",
+        tables.format_slices(evaluation.slices, FP32, evaluation.baseline.name),
+    ]
+
+
+def _explain_numbers(names: Sequence[str]) -> str:
+    """Explain the numbers that stand for labels in the plot, whose font lacks characters."""
+    shown = name_ticks(names)
+    numbered = [
+        f"{shown[number]}: {name}"
+        for number, name in enumerate(shorten(names))
+        if shown[number] == number_label(number)
+    ]
+    if not numbered:
+        return ""
+    if len(numbered) > MOST_LABELS:
+        return f"The plot names labels by their number, which is their column in `{CONFUSIONS}`."
+    return f"In the plot, {tables.escape('; '.join(numbered))}."
 
 
 def _describe_repeats(evaluation: Evaluation) -> list[str]:
     return [
         "## Repeats and conflicts",
         tables.format_repeats(evaluation.repeats),
-        "Texts count as equal if they differ only in case and punctuation. An outvoted row has "
-        "another label than most rows with its text, so no classifier can be right about them all.",
+        "Texts count as equal if they differ only in case and plain punctuation. An outvoted row "
+        "has another label than most rows with its text, so no classifier can be right about all.",
     ]

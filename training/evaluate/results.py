@@ -8,8 +8,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from training.atomic import write_text
 from training.fit.record import hash_weights
 from training.fit.trained_model import StaleError
+from training.labels.names import shorten
 
 FILE = "evaluation.json"
+LEAST_GROUPS = 10  # for an interval to prove anything
+ENOUGH_GROUPS = 30  # for a model that gives one answer to all to be refused for that
 
 
 class Result(BaseModel):
@@ -103,6 +106,63 @@ class Slice(PairedComparison, _Named):
     """The model and the baseline on one part of the test rows."""
 
 
+class MajorityComparison(PairedComparison):
+    """The model, and answering every text with the label that most training rows have."""
+
+    label: str
+
+
+class Usefulness(Result):
+    """Whether a model is any good: next to a linear model and to a constant answer."""
+
+    groups: int  # of the test rows
+    baseline_name: str
+    against_baseline: PairedComparison
+    macro_f1_difference: float  # the model's less the baseline's, over labels with test rows
+    macro_f1_interval: Interval
+    against_majority: MajorityComparison
+    always_predicts: str | None  # the only label that it predicts, if the test rows have several
+    never_predicts: tuple[str, ...]  # labels with test rows
+
+    @property
+    def faults(self) -> list[str]:
+        """What makes it significantly worse than simpler answers; none if it is any good.
+
+        An interval of very few groups is too narrow, so it proves nothing.
+        """
+        if self.groups < LEAST_GROUPS:
+            return []
+        faults = [self.constancy] if self.constancy and self.groups >= ENOUGH_GROUPS else []
+        if self.against_majority.difference_interval.high < 0:
+            (name,) = shorten([self.against_majority.label])
+            faults.append(
+                f"always answering {name!r} is {_points(-self.against_majority.difference)} points "
+                "more accurate"
+            )
+        if self.against_baseline.difference_interval.high < 0:
+            faults.append(
+                f"the linear baseline is {_points(-self.against_baseline.difference)} points more "
+                "accurate"
+            )
+        if self.macro_f1_interval.high < 0:
+            faults.append(
+                f"the linear baseline has a macro-F1 that is {-self.macro_f1_difference:.4f} higher"
+            )
+        return faults
+
+    @property
+    def constancy(self) -> str:
+        """The words for a model that gives every test row the same label."""
+        if self.always_predicts is None:
+            return ""
+        (name,) = shorten([self.always_predicts])
+        return f"it gives every test row the label {name!r}"
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:.2f}"
+
+
 class ErrorCounts(Result):
     """How many texts got a wrong label, and how many of them with this confidence or more."""
 
@@ -142,6 +202,8 @@ class Evaluation(Result):
     errors: ErrorCounts
     repeats: Repeats
     also: dict[str, Summary]  # by the name of the further file
+    usefulness: Usefulness | None = None  # None for evaluations of earlier versions
+    calibration_rows: int | None = None  # rows that the temperature was fitted on
 
     @classmethod
     def read(cls, folder: Path) -> Self:

@@ -1,7 +1,10 @@
 """The Markdown tables of reports."""
 
+import html
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
+from training.evaluate.confusion import list_confusions
 from training.evaluate.results import (
     Interval,
     LabelMetrics,
@@ -11,6 +14,7 @@ from training.evaluate.results import (
     Slice,
     Summary,
 )
+from training.labels.names import shorten
 
 
 def format_models(models: Iterable[tuple[str, Metrics]]) -> str:
@@ -69,9 +73,26 @@ def format_labels(per_label: Mapping[str, LabelMetrics]) -> str:
     return _table(("label", "precision", "recall", "F1", "texts"), rows)
 
 
+def format_worst_labels(model: Summary, limit: int) -> str:
+    """Format one row per label, the worst first; labels that no text has come last."""
+    names = dict(zip(model.per_label, shorten(list(model.per_label)), strict=True))
+    worst = sorted(model.per_label.items(), key=lambda item: (not item[1].texts, item[1].f1))
+    return format_labels({names[name]: metrics for name, metrics in worst[:limit]})
+
+
+def format_confusions(model: Summary, limit: int) -> str:
+    """Format the pairs of labels that are confused most often."""
+    names = shorten(list(model.per_label))
+    rows = [
+        (names[pair.label], names[pair.predicted], f"{pair.texts:,}", f"{pair.share:.1%}")
+        for pair in list_confusions(model.confusion)[:limit]
+    ]
+    return _table(("true label", "predicted", "texts", "of the label's"), rows)
+
+
 def format_confusion(model: Summary) -> str:
     """Format a confusion matrix: true labels by row, predicted labels by column."""
-    names = list(model.per_label)
+    names = shorten(list(model.per_label))
     rows = [
         (name, *(f"{texts:,}" for texts in row))
         for name, row in zip(names, model.confusion, strict=True)
@@ -107,4 +128,14 @@ def _points(comparison: PairedComparison) -> str:
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     rule = ("---", *("---:" for _ in header[1:]))
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, rule, *rows))
+    lines = [[escape(cell) for cell in cells] for cells in (header, *rows)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (lines[0], rule, *lines[1:]))
+
+
+def escape(text: str) -> str:
+    """Return text that Markdown shows as it is: labels may hold bars, HTML and links."""
+    line = " ".join(text.split())
+    # An underscore within a word is one; elsewhere it may begin emphasis.
+    return re.sub(
+        r"([\\`*\[\]|]|(?<![^\W_])_|_(?![^\W_]))", r"\\\1", html.escape(line, quote=False)
+    )

@@ -1,7 +1,6 @@
 """Turn a trained model into a bundle: ONNX, int8, manifest, behind an accuracy gate."""
 
 import hashlib
-import shutil
 import tempfile
 from pathlib import Path
 
@@ -9,7 +8,6 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from inference.drift.held_out import measure_reference
-from inference.errors import TextClassifierError
 from inference.model.bundle import (
     MANIFEST,
     TOKENIZER,
@@ -20,6 +18,7 @@ from inference.model.bundle import (
     version_of,
 )
 from inference.model.classifier import Classifier
+from training.atomic import OutputError, naming, require_writable
 from training.data.examples import clusters_of
 from training.evaluate.predictions import classify
 from training.evaluate.results import Evaluation
@@ -31,25 +30,28 @@ from training.fit.trained_model import TrainedModel
 CALIBRATION_ROWS = 500
 
 
-class OutputError(TextClassifierError):
-    """The output folder holds something else than a bundle."""
-
-
-def export(model: TrainedModel, output: Path) -> Bundle:
+def export(model: TrainedModel, output: Path, *, allow_worse: bool = False) -> Bundle:
     """Write the bundle of a trained and evaluated model.
 
     The classifier that serves labels the test rows with the bundle. What it loses against fp32 is
     written to `gate.md` in the model folder, whether the bundle passes the gate or not.
 
+    Args:
+        model: the model.
+        output: the folder of the bundle.
+        allow_worse: whether to accept a bundle that is worse than a linear model, or than always
+            the same answer.
+
     Raises:
         StaleError: the model is not evaluated.
-        OutputError: the output folder holds something else than a bundle.
-        GateError: the bundle lost too much; it is not written.
+        OutputError: the output folder holds something else than a bundle, or cannot be written.
+        GateError: the bundle lost too much, or is no good; it is not written.
     """
     evaluation = Evaluation.read(model.folder)
     _require_replaceable(output)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=output.parent) as temporary:
+    require_writable(output.parent)
+    require_writable(model.folder)
+    with naming(output), _temporary_folder(output) as temporary:
         folder = Path(temporary) / "bundle"
         folder.mkdir()
         max_length = write_tokenizer(model.folder, folder)
@@ -60,7 +62,8 @@ def export(model: TrainedModel, output: Path) -> Bundle:
         )
         texts = [row.text for row in model.rows.test]
         predictions = classify(Classifier(folder, spec, version="int8"), texts)
-        passed = pass_gate(model, evaluation, predictions, sum(f.size for f in files.values()))
+        size = sum(file.size for file in files.values())
+        passed = pass_gate(model, evaluation, predictions, size, allow_worse=allow_worse)
         reference = measure_reference(predictions, clusters_of(model.rows.test))
         manifest = Manifest(
             task=model.dataset.task.name,
@@ -77,9 +80,14 @@ def export(model: TrainedModel, output: Path) -> Bundle:
         )
         (folder / MANIFEST).write_bytes(manifest.to_bytes())
         if output.exists():
-            shutil.rmtree(output)
+            output.rename(Path(temporary) / "old")  # removed with the temporary folder
         folder.rename(output)
     return Bundle(output, manifest, version_of(manifest.to_bytes()))
+
+
+def _temporary_folder(output: Path) -> tempfile.TemporaryDirectory[str]:
+    output.parent.mkdir(parents=True, exist_ok=True)
+    return tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.")
 
 
 def _require_replaceable(output: Path) -> None:

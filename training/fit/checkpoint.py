@@ -14,13 +14,16 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from inference.errors import TextClassifierError
-from training.atomic import replacing
+from training.atomic import REPEAT, replacing
+from training.data.text_key import TextKey
+from training.fit.record import RECORD
 from training.fit.settings import Settings, list_differences
 from training.fit.training_state import Progress, TrainingState
 
-CHECKPOINT = "checkpoint.safetensors"
+BEST = "best."  # the prefix of the best weights so far
 # Settings that may change when a run is resumed. The digests of data and teachers may not.
-FREE = {"data", "new_rows", "output", "teachers", "resume", "threads", "checkpoint_minutes"}
+FREE = {"data", "new_rows", "output", "teachers", "resume", "overwrite", "threads"}
+FREE |= {"checkpoint_minutes"}
 
 
 class CheckpointError(TextClassifierError):
@@ -46,6 +49,7 @@ class Checkpoint:
         tensors = {
             **_prefix("objective.", state.objective.state_dict()),
             **_prefix("average.", state.average.state_dict()),
+            **_prefix(BEST, state.best),
         }
         for index, moments in state.optimizer.state_dict()["state"].items():
             tensors |= _prefix(f"optimizer.{index}.", moments)
@@ -58,7 +62,7 @@ class Checkpoint:
             "scaler": json.dumps(state.scaler.state_dict()),
         }
         contiguous = {name: value.contiguous() for name, value in tensors.items()}
-        with replacing(self.path) as temporary:
+        with replacing(self.path, self.find_remedy()) as temporary:
             save_file(contiguous, temporary, header)
         self.saved_at = time.monotonic()
 
@@ -84,7 +88,12 @@ class Checkpoint:
             torch.cuda.set_rng_state(tensors["random.cuda"])
         progress = json.loads(header["progress"])
         progress["history"] = [(step, f1) for step, f1 in progress["history"]]
+        state.best.update(_select(BEST, tensors))
         return Progress(**progress)
+
+    def find_remedy(self) -> str:
+        """Say how a run goes on that could not write its results."""
+        return "then give the same command with --resume" if self.path.is_file() else REPEAT
 
     def delete(self) -> None:
         """Delete the file, which a finished run no longer needs."""
@@ -92,7 +101,9 @@ class Checkpoint:
 
     def _read(self) -> tuple[dict[str, str], dict[str, Tensor]]:
         if not self.path.is_file():
-            raise CheckpointError(f"no checkpoint to resume: {self.path}")
+            done = (self.path.parent / RECORD).is_file()
+            hint = " (the model there is finished)" if done else ""
+            raise CheckpointError(f"no checkpoint to resume: {self.path}{hint}")
         try:
             with safe_open(self.path, "pt") as file:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
@@ -103,9 +114,19 @@ class Checkpoint:
     def _identify(self) -> dict[str, object]:
         fixed = self.settings.model_dump(exclude=FREE, exclude_defaults=True)
         teachers = sorted(self.teachers.values())
-        return {**fixed, "teachers": teachers, "dataset_sha256": self.dataset_sha256}
+        return {
+            **fixed,
+            "teachers": teachers,
+            "dataset_sha256": self.dataset_sha256,
+            "text_key": TextKey.CURRENT,
+        }
 
     def _require_same_run(self, saved: dict[str, object]) -> None:
+        if "text_key" not in saved:
+            raise CheckpointError(
+                f"{self.path} is of an earlier version, which held out other rows: start again "
+                "with --overwrite"
+            )
         differences = list_differences(saved, self._identify())
         if differences:
             raise CheckpointError(f"{self.path} was made with {'; '.join(differences)}")

@@ -1,14 +1,21 @@
 """What a training run shows while it runs."""
 
 import math
+from pathlib import Path
 from typing import Any, Self
 
 from tqdm import tqdm
 
-from training.data.examples import Dataset
-from training.data.split import Split
+from training.data.examples import LONGEST_TEXT, Dataset
+from training.data.split import LEAST_TEST_ROWS, Split, explain_few_rows
 from training.fit.process_group import Group
+from training.fit.record import MANY_CUT, MANY_UNKNOWN
 from training.fit.training_state import Progress
+from training.fit.training_texts import TrainingTexts
+from training.labels.names import name_some
+from training.tasks import Task
+
+SMOOTHING = 0.99  # of the loss that is shown
 
 
 class Display:
@@ -20,7 +27,7 @@ class Display:
     def __init__(self, progress: Progress, total: int, group: Group) -> None:
         self._total = total
         self._leads = group.leads
-        self._loss = math.nan
+        self._loss, self._weight = 0.0, 0.0
         # Without the argument, TQDM_DISABLE in the environment decides.
         hidden: dict[str, Any] = {} if group.leads else {"disable": True}
         self._bar = tqdm(
@@ -40,27 +47,105 @@ class Display:
 
     def show_step(self, progress: Progress, loss: float) -> None:
         """Advance the bar by one step."""
-        self._loss = loss if math.isnan(self._loss) else 0.99 * self._loss + 0.01 * loss
+        self._loss = SMOOTHING * self._loss + (1 - SMOOTHING) * loss
+        self._weight = SMOOTHING * self._weight + (1 - SMOOTHING)
         self._bar.update()
-        self._bar.set_postfix(loss=f"{self._loss:.4f}", f1=f"{progress.best:.4f}")
+        self._bar.set_postfix(loss=f"{self.loss:.4f}", f1=f"{progress.best:.4f}")
+
+    @property
+    def loss(self) -> float:
+        """The mean of the last losses; the first steps weigh no more than others.
+
+        An exponential mean that starts at 0 or at the first loss is biased towards it; dividing by
+        the sum of the weights corrects that (Kingma & Ba 2015, https://arxiv.org/abs/1412.6980).
+        """
+        return self._loss / self._weight if self._weight else math.nan
 
     def show_validation(self, progress: Progress, f1: float) -> None:
         """Print the result of a validation."""
         if self._leads:
             self._bar.write(
                 f"step {progress.step}/{self._total}: "
-                f"loss {self._loss:.4f}, validation macro-F1 {f1:.4f}"
+                f"loss {self.loss:.4f}, validation macro-F1 {f1:.4f}"
+            )
+
+    def show_early_stop(self, progress: Progress) -> None:
+        """Say that the run ends before its last step, and why."""
+        if self._leads:
+            self._bar.write(
+                f"stopped early at step {progress.step} of {self._total}: the last "
+                f"{progress.stale} validations were no better than the best (--patience)"
             )
 
 
 def describe_rows(dataset: Dataset, rows: Split) -> None:
-    """Print the sizes of the split, and which labels cannot be tested."""
+    """Print what became of every row, and which labels cannot be tested."""
     labels = dataset.task.labels
     print(
-        f"{dataset.task.name} ({', '.join(labels)}): {len(rows.train):,} training, "
+        f"{dataset.task.name} ({name_some(labels)}): {len(rows.train):,} training, "
         f"{len(rows.validation):,} validation, {len(rows.test):,} test rows"
     )
+    for reason in list_left_out(dataset, rows):
+        print(f"note: {reason}")
+    for file in dataset.new_files:
+        if file.problem:
+            print(f"note: set aside: {file.problem}")
     tested = {example.label for example in rows.test}
-    for number, label in enumerate(labels):
-        if number not in tested:
-            print(f"note: no test row is labelled {label!r}, so its F1 will count as 0")
+    untested = [label for number, label in enumerate(labels) if number not in tested]
+    if untested:
+        names = repr(untested[0]) if len(untested) == 1 else f"any of {name_some(untested)}"
+        print(f"note: no test row is labelled {names}, so the F1 of that counts as 0")
+    if len(rows.test) < LEAST_TEST_ROWS:
+        print(f"note: {explain_few_rows(len(rows.test))}")
+
+
+def describe_epochs(chosen: float, epochs: float) -> None:
+    """Say that a run on few rows takes more epochs than usual."""
+    if epochs > chosen:
+        print(
+            f"note: few rows make few steps, so there are {epochs:g} epochs instead of "
+            f"{chosen:g}; --epochs sets another number"
+        )
+
+
+def list_left_out(dataset: Dataset, rows: Split) -> list[str]:
+    """Say how many rows are in no part of the split, one sentence for each reason."""
+    held_out = sum(file.held_out for file in dataset.new_files)
+    reasons = [
+        (rows.dropped.repeated, "repeat the text and the label of another training row"),
+        (rows.dropped.learnt, "would be held out, but their text is in a training row"),
+        (held_out, "are new, but the data set holds out their text"),
+        (dataset.not_sampled, "are not in the sample that --max-rows draws"),
+    ]
+    left_out = [f"{count:,} rows are left out: they {why}" for count, why in reasons if count]
+    if dataset.cut_texts:
+        left_out.append(
+            f"{dataset.cut_texts:,} texts are cut to the {LONGEST_TEXT:,} characters that the API "
+            "accepts (MAX_CHARACTERS)"
+        )
+    return left_out
+
+
+def describe_texts(texts: TrainingTexts, task: Task, max_length: int) -> None:
+    """Warn if the model cannot read much of the texts."""
+    if texts.unknown > MANY_UNKNOWN:
+        print(
+            f"warning: {texts.unknown:.0%} of the wordpieces are unknown to the base model, so it "
+            "cannot tell many texts apart: give a --base-model for this language"
+        )
+    if texts.cut > MANY_CUT:
+        end = "beginning" if task.truncation_side == "left" else "end"
+        print(
+            f"warning: {texts.cut:.0%} of the texts have more than {max_length} wordpieces and "
+            f"lose their {end}: raise --max-length (up to 512) to read more of them"
+        )
+
+
+def describe_result(progress: Progress, output: Path) -> None:
+    """Print how good the model is on the validation rows, and where it is."""
+    print(f"best validation macro-F1 {progress.best:.4f}; model in {output}")
+    if progress.best == 0:
+        print(
+            "warning: the model gets no validation row right: train longer (--epochs), with a "
+            "higher --learning-rate, or on more rows"
+        )

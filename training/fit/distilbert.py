@@ -13,6 +13,7 @@ from tqdm import tqdm
 from transformers import DistilBertForSequenceClassification, PreTrainedTokenizerFast, logging
 
 from inference.errors import TextClassifierError
+from training.atomic import naming
 from training.fit.batches import batch_by_length, pad
 
 # Its warnings are about what is intended here, such as a head that has yet to be trained.
@@ -25,7 +26,7 @@ class ModelError(TextClassifierError):
 
 def save(model: DistilBertForSequenceClassification, tokenizer: Tokenizer, folder: Path) -> None:
     """Write a folder that ``transformers`` can load: safetensors weights, config, tokenizer."""
-    with tempfile.TemporaryDirectory(dir=folder) as temporary:
+    with naming(folder), tempfile.TemporaryDirectory(dir=folder) as temporary:
         model.save_pretrained(temporary, safe_serialization=True)
         _for_transformers(tokenizer).save_pretrained(temporary)
         for file in Path(temporary).iterdir():

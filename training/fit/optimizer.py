@@ -21,9 +21,14 @@ def make_adamw(model: torch.nn.Module, settings: Settings) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
 
 
+def count_warm_up(total: int, settings: Settings) -> int:
+    """Return how many of the steps warm up."""
+    return max(1, round(settings.warmup * total))
+
+
 def get_learning_rate(step: int, total: int, settings: Settings) -> float:
     """Return the learning rate of a step: linear warm-up, then linear decay."""
-    warm = max(1, round(settings.warmup * total))
+    warm = count_warm_up(total, settings)
     return settings.learning_rate * min((step + 1) / warm, (total - step) / (total - warm + 1))
 
 

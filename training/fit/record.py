@@ -22,9 +22,15 @@ from pydantic import (
 
 from training.data.examples import DataError, Dataset
 from training.data.split import RowNumbers, Split
+from training.data.text_key import TextKey
 from training.fit.settings import Settings
 
 RECORD, WEIGHTS = "training.json", "model.safetensors"
+MANY_UNKNOWN, MANY_CUT = 0.05, 0.10  # shares that are worth a warning
+OTHER_KEY = (
+    "one was trained by a version that found equal texts by their letters and digits alone, so it "
+    "may have learnt what the other is tested on; train it again"
+)
 # The settings that decide which rows are held out; with the data's digest they identify the rows.
 ROW_SETTINGS = ("task", "text_column", "label_column", "group_column", "max_rows", "seed")
 
@@ -61,6 +67,11 @@ class TrainingRecord(BaseModel):
     split: str
     new_rows: int = 0
     rows: RowCounts
+    # By which key equal texts were found; None for versions that knew only the first one.
+    text_key: TextKey | None = None
+    rows_without_group: int | None = None  # they are held out by their text
+    unknown_wordpieces: float | None = None  # share of those of the training rows
+    cut_texts: float | None = None  # share of the training rows that are longer than what is read
     base_sha256: str | None = None  # None for a base model from a hub
     teachers: dict[str, str] = {}  # SHA-256 of the weights by folder name
     commit: str | None = None
@@ -82,6 +93,8 @@ class TrainingRecord(BaseModel):
             split=settings.split or dataset.task.default_split,
             new_rows=sum(file.rows for file in dataset.new_files),
             rows=RowCounts.count(rows.numbers),
+            text_key=TextKey.CURRENT,
+            rows_without_group=sum(not example.group for example in dataset.examples),
         )
 
     @classmethod
@@ -98,12 +111,19 @@ class TrainingRecord(BaseModel):
 
     def to_json(self) -> dict[str, Any]:
         """Return the record as JSON types, without what is unknown."""
-        no_output = {"soup": {"__all__": {"settings": {"output"}}}}  # ingredients are published
+        no_output = {
+            "soup": {"__all__": {"settings": {"output", "overwrite"}}}
+        }  # ingredients are published
         return self.model_dump(mode="json", exclude_none=True, exclude=no_output)
 
     def for_publication(self) -> dict[str, Any]:
         """Return the record as JSON types, with file names in place of this machine's paths."""
         return {**self.to_json(), "settings": public_settings(self.settings)}
+
+    @property
+    def key(self) -> TextKey:
+        """The key by which equal texts were found."""
+        return self.text_key or TextKey.WORDS
 
     @property
     def is_split_by_story(self) -> bool:
@@ -180,7 +200,7 @@ def hash_base(base_model: str) -> str | None:
 
 def public_settings(settings: Settings) -> dict[str, Any]:
     """Return settings with file names in place of this machine's paths."""
-    found = settings.model_dump(mode="json", exclude={"output"})
+    found = settings.model_dump(mode="json", exclude={"output", "overwrite"})
     found["data"] = Path(settings.data).name
     if Path(settings.base_model).is_dir():
         found["base_model"] = Path(settings.base_model).name
@@ -195,19 +215,24 @@ def require_same_rows(record: TrainingRecord, other: TrainingRecord) -> None:
     Raises:
         DataError: they held out different rows; the message says by which settings.
     """
-    _require_equal(record, other, (*ROW_SETTINGS, "dataset_sha256", "labels", "split", "rows"))
+    _require_equal(
+        record, other, (*ROW_SETTINGS, "dataset_sha256", "labels", "split", "key", "rows")
+    )
 
 
 def require_same_stories(record: TrainingRecord, other: TrainingRecord) -> None:
     """Refuse two models that held out different stories, whatever rows they were trained on.
 
     The seed alone decides whether a story is held out, so a model that was trained on more rows
-    still held out the same stories.
+    still held out the same stories. Rows without a story are held out by their text, so they need
+    the same key of equal texts, too.
 
     Raises:
         DataError: they held out different stories, or were not split by story.
     """
-    _require_equal(record, other, (*ROW_SETTINGS, "labels", "split"), what="stories")
+    has_only_stories = 0 in (record.rows_without_group, other.rows_without_group)
+    keys = () if has_only_stories else ("key",)
+    _require_equal(record, other, (*ROW_SETTINGS, "labels", "split", *keys), what="stories")
     if not record.is_split_by_story:
         raise DataError("only a story split of all rows holds out the same stories again")
 
@@ -235,7 +260,8 @@ def _require_equal(
 ) -> None:
     differ = [name for name in names if _get(record, name) != _get(other, name)]
     if differ:
-        raise DataError(f"the models did not hold out the same {what}: {', '.join(differ)}")
+        reason = f": {OTHER_KEY}" if "key" in differ else ""
+        raise DataError(f"the models did not hold out the same {what}: {', '.join(differ)}{reason}")
 
 
 def _get(record: TrainingRecord, name: str) -> object:

@@ -5,26 +5,27 @@ from pathlib import Path
 import numpy as np
 
 from training.atomic import replacing
-from training.data.examples import DataError, Dataset
+from training.data.examples import DataError, Dataset, cut_long_texts
 from training.data.new_rows import join
 from training.data.read import read
 from training.data.split import RowNumbers, Split, sample, split
+from training.data.text_key import TextKey
 from training.fit.settings import Settings
 
 ROWS = "rows.npz"
 
 
-def load_rows(settings: Settings) -> tuple[Dataset, Split]:
-    """Read the data set and split it; the same settings give the same rows.
+def load_rows(settings: Settings, key: TextKey = TextKey.CURRENT) -> tuple[Dataset, Split]:
+    """Read the data set and split it; the same settings and key give the same rows.
 
     Raises:
         DataError: the data set is not what its task describes, or cannot be split this way.
     """
-    dataset = load_dataset(settings)
-    return dataset, split(dataset, choose_split(settings, dataset), settings.seed)
+    dataset = load_dataset(settings, key)
+    return dataset, split(dataset, choose_split(settings, dataset), settings.seed, key)
 
 
-def load_dataset(settings: Settings) -> Dataset:
+def load_dataset(settings: Settings, key: TextKey = TextKey.CURRENT) -> Dataset:
     """Read the data set, with the new rows or sampled if the settings say so.
 
     Raises:
@@ -34,10 +35,11 @@ def load_dataset(settings: Settings) -> Dataset:
     if settings.new_rows:
         if choose_split(settings, dataset) != "story":
             raise DataError("--new-rows needs a split by story: give --split story")
-        dataset = join(dataset, Path(settings.new_rows), settings.seed)
+        dataset = join(dataset, Path(settings.new_rows), settings.seed, key)
     if settings.max_rows:
         dataset = sample(dataset, settings.max_rows, settings.seed)
-    return dataset
+    # Earlier versions compared whole texts.
+    return dataset if key is TextKey.WORDS else cut_long_texts(dataset)
 
 
 def choose_split(settings: Settings, dataset: Dataset) -> str:

@@ -151,6 +151,9 @@ class Settings(BaseModel):
     resume: Annotated[
         bool, Field(description="Continue from the checkpoint in the output folder.")
     ] = False
+    overwrite: Annotated[
+        bool, Field(description="Replace the model or the checkpoint in the output folder.")
+    ] = False
 
     @model_validator(mode="after")
     def _check_combinations(self) -> Self:
@@ -165,6 +168,8 @@ class Settings(BaseModel):
                 f"unknown task {self.task!r}: choose one of {', '.join(TASKS)}, "
                 "or give --text-column and --label-column"
             )
+        if self.resume and self.overwrite:
+            raise ValueError("give --resume or --overwrite, not both")
         if self.new_rows_times > 1 and not self.new_rows:
             raise ValueError("--new-rows-times needs --new-rows")
         if self.new_rows and (self.split not in ("", "story") or self.max_rows):

@@ -7,10 +7,12 @@ r"""Fine-tune DistilBERT on labelled texts.
         --output build/mine
     torchrun --standalone --nproc-per-node 4 -m textclf train --data …    # four GPUs
 
-Ctrl-C saves a checkpoint and ends; --resume continues from it, to the same result. Then run
+Ctrl-C saves a checkpoint and ends; --resume continues from it, to the same result. Nothing that is
+in the output folder is replaced without --overwrite, or before the new model is complete. Then run
 `textclf evaluate build/news` and `textclf export build/news`.
 """
 
+import math
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -19,19 +21,27 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from tokenizers import Tokenizer
 
-from inference.errors import InterruptedRunError
+from inference.errors import InterruptedRunError, TextClassifierError
 from training import metrics
+from training.atomic import require_writable
 from training.data.examples import Dataset, Example, labels_of
 from training.data.split import Split
 from training.fit import distilbert
 from training.fit.batches import mask_words, pad
-from training.fit.checkpoint import CHECKPOINT, Checkpoint
-from training.fit.display import Display, describe_rows
+from training.fit.checkpoint import Checkpoint
+from training.fit.display import (
+    Display,
+    describe_epochs,
+    describe_result,
+    describe_rows,
+    describe_texts,
+)
 from training.fit.distillation import hash_teachers, make_targets
 from training.fit.initialise import initialise
 from training.fit.interrupts import stop_requests
-from training.fit.optimizer import get_learning_rate
+from training.fit.optimizer import count_warm_up, get_learning_rate
 from training.fit.precision import choose_precision
 from training.fit.process_group import Group
 from training.fit.record import (
@@ -42,71 +52,160 @@ from training.fit.record import (
 )
 from training.fit.rows import load_rows
 from training.fit.settings import Settings
-from training.fit.trained_model import TrainedModel, delete_results
-from training.fit.training_state import Progress, TrainingState
+from training.fit.trained_model import (
+    CHECKPOINT,
+    TrainedModel,
+    replacing_model,
+    require_no_earlier_work,
+)
+from training.fit.training_state import (
+    LEAST_VALIDATION_ROWS,
+    Progress,
+    TrainingState,
+    counts_for_stopping,
+)
 from training.fit.training_texts import TrainingTexts
+
+ENOUGH_STEPS = 100  # for a run whose epochs nobody chose
+
+
+class DivergedError(TextClassifierError):
+    """The loss is no longer a number; the message names the step and what to change."""
 
 
 def train(settings: Settings, group: Group) -> TrainedModel:
     """Train a model and write its folder; every process of the group calls this.
 
+    An earlier model in the folder is replaced when the new one is complete.
+
     Raises:
         DataError, ModelError, CheckpointError: something that the run needs is missing or wrong.
+        OutputError: the folder has other work in it, or cannot be written.
+        DivergedError: the loss or a logit is not a number.
         InterruptedRunError: SIGINT or SIGTERM came; the checkpoint is saved.
     """
     output = Path(settings.output)
-    output.mkdir(parents=True, exist_ok=True)
+    require_writable(output)
+    if not settings.resume and not settings.overwrite:
+        require_no_earlier_work(output)
     torch.set_num_threads(settings.threads or torch.get_num_threads())
     torch.manual_seed(settings.seed)
 
     dataset, rows = load_rows(settings)
+    chosen, settings = settings, extend_epochs(settings, rows.train)
     record = begin_record(settings, dataset, rows)
     if group.leads:
         describe_rows(dataset, rows)
+        describe_epochs(chosen.epochs, settings.epochs)
     model, tokenizer = initialise(settings, dataset.task, rows.train)
     precision = choose_precision(settings.precision, group.device)
     targets = make_targets(rows.train, record, group.device, precision)
     texts = TrainingTexts.encode(rows.train, targets, tokenizer, settings.new_rows_times)
-    validation_ids = distilbert.encode(tokenizer, [row.text for row in rows.validation])
+    record = record.model_copy(update={"unknown_wordpieces": texts.unknown, "cut_texts": texts.cut})
+    if group.leads:
+        describe_texts(texts, dataset.task, tokenizer.truncation["max_length"])
 
     state = TrainingState.start(model, texts.count_groups(), settings, group, precision)
     checkpoint = Checkpoint(output / CHECKPOINT, settings, dataset.sha256, record.teachers)
     progress = checkpoint.load(state) if settings.resume else Progress()
-    if group.leads and not settings.resume:
-        delete_results(output)
+    if group.leads and settings.overwrite:
+        checkpoint.delete()
     if not group.leads:  # each process draws its own dropout and masking
         torch.manual_seed(settings.seed + group.rank + group.size * progress.step)
+    run_steps(state, texts, rows, tokenizer, checkpoint, progress)
 
+    trained = TrainedModel(output, finish_record(record, progress), dataset, rows)
+    if group.leads:
+        state.averaged_model.load_state_dict(state.best)
+        with replacing_model(output, checkpoint.find_remedy()) as folder:
+            distilbert.save(state.averaged_model, tokenizer, folder)
+            trained.save(folder)
+        checkpoint.delete()
+        describe_result(progress, output)
+    return trained
+
+
+def extend_epochs(settings: Settings, examples: Sequence[Example]) -> Settings:
+    """Raise the epochs of a run on few rows, whose steps teach hardly anything, unless chosen.
+
+    The result says what they were raised to, and so does the record.
+    """
+    times = [settings.new_rows_times if example.new else 1 for example in examples]
+    epoch = math.ceil(sum(times) / settings.batch_size)
+    enough = math.ceil(ENOUGH_STEPS / epoch)
+    if "epochs" in settings.model_fields_set or enough <= settings.epochs:
+        return settings
+    chosen = settings.evaluations if "evaluations" in settings.model_fields_set else 1
+    return settings.model_copy(update={"epochs": float(enough), "evaluations": chosen})
+
+
+def run_steps(
+    state: TrainingState,
+    texts: TrainingTexts,
+    rows: Split,
+    tokenizer: Tokenizer,
+    checkpoint: Checkpoint,
+    progress: Progress,
+) -> None:
+    """Train to the end, or until validations no longer improve; keep the best weights.
+
+    Raises:
+        DivergedError: the loss or a logit is not a number.
+        InterruptedRunError: SIGINT or SIGTERM came; the checkpoint is saved.
+    """
+    settings, group = state.settings, state.group
+    validation_ids = distilbert.encode(tokenizer, [row.text for row in rows.validation])
     epoch = texts.count_steps(settings.batch_size)
     total = max(1, round(epoch * settings.epochs))
     between = max(1, epoch // settings.evaluations)
+    warm = count_warm_up(total, settings)
+    has_few_rows = len(rows.validation) < LEAST_VALIDATION_ROWS
     started = time.monotonic() - progress.seconds
     with Display(progress, total, group) as display, stop_requests() as stop_requested:
         for batch in texts.batches_from(progress.step, settings.batch_size, settings.seed):
-            if progress.step >= total or progress.stale >= settings.patience:
+            if progress.step >= total:
+                break
+            if progress.stale >= settings.patience:
+                display.show_early_stop(progress)
                 break
             loss = take_step(state, texts, batch, get_learning_rate(progress.step, total, settings))
             progress.step += 1
+            require_finite(loss, progress.step, state)
             progress.seconds = time.monotonic() - started
             display.show_step(progress, loss)
             if progress.step % between == 0 or progress.step == total:
                 f1 = validate(state, validation_ids, rows.validation)
+                require_finite(f1, progress.step, state)
                 display.show_validation(progress, f1)
-                if progress.add_validation(f1) and group.leads:
-                    distilbert.save(state.averaged_model, tokenizer, output)
+                counts = counts_for_stopping(progress.step, warm, len(rows.validation))
+                if progress.add_validation(f1, counts=counts, few_rows=has_few_rows):
+                    state.keep_best()
             stop = group.reduce_any(stop_requested())
             if group.leads and (stop or checkpoint.is_due()):
                 checkpoint.save(state, progress)
             if stop:
                 group.barrier()  # torchrun ends all processes with the first: let the leader save
-                raise InterruptedRunError(f"interrupted; add --resume to continue in {output}")
+                raise InterruptedRunError(
+                    f"interrupted; add --resume to continue in {settings.output}"
+                )
 
-    trained = TrainedModel(output, finish_record(record, progress), dataset, rows)
-    if group.leads:
-        trained.save()
-        checkpoint.delete()
-        print(f"best validation macro-F1 {progress.best:.4f}; model in {output}")
-    return trained
+
+def require_finite(value: float, step: int, state: TrainingState) -> None:
+    """Stop a run that computes with infinities; every process of the group calls this.
+
+    Raises:
+        DivergedError: the loss of a step, or what a validation computed, is not a number.
+    """
+    if not state.group.reduce_any(not math.isfinite(value)):
+        return
+    settings = state.settings
+    remedy = f"lower --learning-rate (it is {settings.learning_rate:g})"
+    if state.precision is not None:
+        remedy += f", or give --precision fp32 (it is {settings.precision})"
+    raise DivergedError(
+        f"training diverged at step {step}: the loss is no longer a number; {remedy}, and start "
+        "again with --overwrite if there is a checkpoint"
+    )
 
 
 def begin_record(settings: Settings, dataset: Dataset, rows: Split) -> TrainingRecord:
@@ -139,7 +238,10 @@ def finish_record(record: TrainingRecord, progress: Progress) -> TrainingRecord:
 def take_step(
     state: TrainingState, texts: TrainingTexts, batch: NDArray[np.intp], learning_rate: float
 ) -> float:
-    """Take one step of AdamW on a batch; returns the loss of this process's share."""
+    """Take one step of AdamW on a batch; returns the loss of this process's share.
+
+    The loss is NaN if the gradients are not finite, so that the weights are not, either.
+    """
     device, precision, settings = state.group.device, state.precision, state.settings
     for parameters in state.optimizer.param_groups:
         parameters["lr"] = learning_rate
@@ -154,21 +256,27 @@ def take_step(
         loss = state.replica(*(part.to(device) for part in (inputs, mask, targets, groups)))
     state.scaler.scale(weight * loss).backward()
     state.scaler.unscale_(state.optimizer)
-    torch.nn.utils.clip_grad_norm_(state.objective.parameters(), settings.max_grad_norm)
+    norm = torch.nn.utils.clip_grad_norm_(state.objective.parameters(), settings.max_grad_norm)
     state.scaler.step(state.optimizer)
     state.scaler.update()
     state.optimizer.zero_grad(set_to_none=True)
     state.average.update_parameters(state.objective)
-    return float(loss.item())
+    # The scaler of fp16 skips steps with infinite gradients; without it they end up in the weights.
+    is_lost = not state.scaler.is_enabled() and not bool(norm.isfinite())
+    return math.nan if is_lost else float(loss.item())
 
 
 def validate(
     state: TrainingState, token_ids: Sequence[Sequence[int]], examples: Sequence[Example]
 ) -> float:
-    """Return the macro-F1 of the averaged weights, as the leader measures it."""
+    """Return the macro-F1 of the averaged weights, as the leader measures it.
+
+    It is NaN if a logit is not finite.
+    """
     group, f1 = state.group, 0.0
     if group.leads:
         model = state.averaged_model
         logits = distilbert.compute_logits(model, token_ids, group.device, state.precision)
         f1 = metrics.macro_f1(logits.argmax(axis=1), labels_of(examples), logits.shape[1])
+        f1 = f1 if np.isfinite(logits).all() else math.nan
     return group.broadcast(f1)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 import torch
+from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 from transformers import DistilBertForSequenceClassification
 
@@ -12,6 +13,10 @@ from training.fit.optimizer import make_adamw, make_averaging
 from training.fit.process_group import Group
 from training.fit.settings import Settings
 
+# A validation on fewer rows is too noisy, and one after fewer steps too early, to stop a run by.
+LEAST_VALIDATION_ROWS = 100
+LEAST_STEPS = 100
+
 
 @dataclass
 class Progress:
@@ -19,17 +24,33 @@ class Progress:
 
     step: int = 0
     best: float = 0.0  # validation macro-F1
-    stale: int = 0  # validations since the best one
+    stale: int = 0  # validations since the best one that count for early stopping
     seconds: float = 0.0
     history: list[tuple[int, float]] = field(default_factory=list)  # step, macro-F1
 
-    def add_validation(self, f1: float) -> bool:
-        """Add the macro-F1 of a validation; returns whether it is the best so far."""
+    def add_validation(self, f1: float, *, counts: bool = True, few_rows: bool = False) -> bool:
+        """Add the macro-F1 of a validation; returns whether to keep these weights.
+
+        The best ones are kept: of several, the first ones, but the last ones if all are at 0 or a
+        few rows cannot tell them apart, because these have learnt for longer.
+
+        Args:
+            f1: the macro-F1.
+            counts: whether one that is no better counts for early stopping.
+            few_rows: whether it was measured on few rows.
+        """
         self.history.append((self.step, f1))
-        self.stale += 1
-        if f1 > self.best:
+        is_better, is_tie = f1 > self.best, f1 == self.best
+        if is_better:
             self.best, self.stale = f1, 0
-        return self.stale == 0
+        elif counts:
+            self.stale += 1
+        return is_better or (is_tie and (few_rows or f1 == 0))
+
+
+def counts_for_stopping(step: int, warm: int, validation_rows: int) -> bool:
+    """Whether a validation after this step may end a run early."""
+    return step > max(warm, LEAST_STEPS) and validation_rows >= LEAST_VALIDATION_ROWS
 
 
 @dataclass(frozen=True)
@@ -44,6 +65,7 @@ class TrainingState:
     average: AveragedModel
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
+    best: dict[str, Tensor] = field(default_factory=dict)  # weights of the best validation
 
     @classmethod
     def start(
@@ -73,3 +95,8 @@ class TrainingState:
         """The classifier with the mean of its weights."""
         objective: Objective = self.average.get_submodule("module")  # type: ignore[assignment]
         return objective.model
+
+    def keep_best(self) -> None:
+        """Keep a copy of the mean of the weights, which does best so far."""
+        weights = self.averaged_model.state_dict()
+        self.best.update({name: value.detach().cpu().clone() for name, value in weights.items()})

@@ -3,13 +3,14 @@
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-from training.data.examples import Example, normalise
+from training.data.examples import Example
+from training.data.text_key import normalise
 
 
 def count_conflicts(examples: Sequence[Example]) -> dict[str, int]:
     """Count texts that repeat, and those that have more than one label.
 
-    Texts are equal here if they differ only in case and punctuation. ``outvoted_rows`` have a
+    Texts are equal here if they differ only in case and plain punctuation. ``outvoted_rows`` have a
     different label than most rows of their text: no classifier of texts can be right about both.
     """
     labels: defaultdict[str, Counter[int]] = defaultdict(Counter)

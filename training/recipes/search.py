@@ -15,12 +15,12 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from inference.errors import InterruptedRunError, TextClassifierError
-from training.atomic import write_text
-from training.fit.checkpoint import CHECKPOINT
+from training.atomic import OutputError, require_writable, write_text
 from training.fit.process_group import process_group
 from training.fit.rows import load_dataset
 from training.fit.settings import Settings, list_differences
 from training.fit.train import train
+from training.fit.trained_model import CHECKPOINT, require_no_earlier_work
 from training.recipes.ranges import RANGES, Range
 
 JOURNAL, TABLE = "trials.journal", "trials.md"
@@ -44,12 +44,14 @@ def search(settings: Settings, trials: int) -> None:
 
     Raises:
         SearchError: the folder holds another search, or there are several processes.
+        OutputError: the folder cannot be written, or a trial's folder has other work in it.
         DataError, ModelError, CheckpointError: something that a trial needs is missing or wrong.
         InterruptedRunError: SIGINT or SIGTERM came; the next search resumes the trial.
     """
     if os.environ.get("WORLD_SIZE", "1") != "1":
         raise SearchError("a search is one process: start it without torchrun")
     output = Path(settings.output)
+    require_writable(output)
     identity = identify(settings)
     output.mkdir(parents=True, exist_ok=True)
     study = open_study(output)
@@ -60,6 +62,8 @@ def search(settings: Settings, trials: int) -> None:
 
     while len(list_finished(study)) < trials:
         trial = choose_trial(study, settings)
+        if not isinstance(trial, FrozenTrial):  # a new one, whose folder is nobody's yet
+            require_free_folder(study, trial, settings)
         # A trial that is interrupted here stays RUNNING, and is resumed by the next search.
         study.tell(trial.number, run_trial(trial_settings(trial, settings)))
         write_text(output / TABLE, format_table(study))
@@ -138,6 +142,19 @@ def choose_trial(study: optuna.Study, settings: Settings) -> optuna.Trial | Froz
     return study.ask(space)
 
 
+def require_free_folder(study: optuna.Study, trial: optuna.Trial, settings: Settings) -> None:
+    """Give a new trial up if its folder has work that this search does not know.
+
+    Raises:
+        OutputError: there is a model or a checkpoint.
+    """
+    try:
+        require_no_earlier_work(Path(trial_settings(trial, settings).output))
+    except OutputError:
+        study.tell(trial.number, state=TrialState.FAIL)
+        raise
+
+
 def trial_settings(trial: optuna.Trial | FrozenTrial, settings: Settings) -> Settings:
     """Return the settings of a trial, with its own folder."""
     folder = Path(settings.output) / f"trial-{trial.number}"
@@ -147,9 +164,11 @@ def trial_settings(trial: optuna.Trial | FrozenTrial, settings: Settings) -> Set
 def run_trial(settings: Settings) -> float:
     """Train, from a checkpoint if there is one; returns the best macro-F1 on validation rows."""
     resume = (Path(settings.output) / CHECKPOINT).exists()
+    # Without a checkpoint, a model in the folder is that of a trial whose end was not recorded.
+    how = {"resume": resume, "overwrite": not resume}
     try:
         with process_group() as group:
-            trained = train(settings.model_copy(update={"resume": resume}), group)
+            trained = train(settings.model_copy(update=how), group)
     except InterruptedRunError:
         raise InterruptedRunError("interrupted; the same command continues the search") from None
     return trained.record.best_validation

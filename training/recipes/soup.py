@@ -17,6 +17,7 @@ from torch import Tensor
 from transformers import DistilBertForSequenceClassification
 
 from training import metrics
+from training.atomic import require_writable
 from training.data.examples import labels_of
 from training.fit import distilbert
 from training.fit.distilbert import ModelError
@@ -28,14 +29,24 @@ from training.fit.record import (
     hash_weights,
     require_same_rows,
 )
-from training.fit.trained_model import TrainedModel, delete_results, open_trained_model
+from training.fit.trained_model import (
+    TrainedModel,
+    open_trained_model,
+    replacing_model,
+    require_no_earlier_work,
+)
 from training.fit.vocabulary import prune_vocabulary
 
 ENCODER = "distilbert."  # every base model has an encoder, few have a head
 
 
 def soup(
-    models: Sequence[Path], output: Path, base_share: float = 0.0, vocabulary: int = 0
+    models: Sequence[Path],
+    output: Path,
+    base_share: float = 0.0,
+    vocabulary: int = 0,
+    *,
+    overwrite: bool = False,
 ) -> TrainedModel:
     """Average models and write the result as `train` writes a model.
 
@@ -44,14 +55,19 @@ def soup(
         output: the folder of the mean.
         base_share: how much of the base model's encoder to mix in, from 0 to below 1.
         vocabulary: how many wordpieces to keep; 0 for all.
+        overwrite: whether the output may replace a model.
 
     Raises:
+        OutputError: the output has other work in it, or cannot be written.
         DataError: the models did not hold out the same rows, or those cannot be read.
         ModelError: the models are not of one kind, or the output is one of them.
         StaleError: the data file has changed since the first model was trained.
     """
     if output.resolve() in {folder.resolve() for folder in models}:
         raise ModelError(f"{output} is one of the models: give another --output")
+    require_writable(output)
+    if not overwrite:
+        require_no_earlier_work(output)
     first = open_trained_model(models[0])
     records = [TrainingRecord.read(folder) for folder in models]
     for folder, record in zip(models, records, strict=True):
@@ -80,10 +96,9 @@ def soup(
     }
     record = TrainingRecord.begin(settings, first.dataset, first.rows).model_copy(update=result)
     mean = TrainedModel(output, record, first.dataset, first.rows)
-    output.mkdir(parents=True, exist_ok=True)
-    delete_results(output)
-    distilbert.save(model, tokenizer, output)
-    mean.save()
+    with replacing_model(output) as folder:
+        distilbert.save(model, tokenizer, folder)
+        mean.save(folder)
     return mean
 
 

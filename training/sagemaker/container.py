@@ -15,8 +15,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from inference.errors import TextClassifierError
 from training.fit.record import RECORD
 from training.fit.settings import Settings
-
-CHECKPOINT = "checkpoint.safetensors"  # as in training.fit.checkpoint, which imports torch
+from training.fit.trained_model import CHECKPOINT
 
 
 class ChannelError(TextClassifierError):
@@ -115,12 +114,12 @@ def read_hyperparameters(container: Container, variable: str) -> tuple[Settings,
     """
     values = {name.replace("-", "_"): value for name, value in json.loads(variable).items()}
     delivery = {name: values.pop(name) for name in Delivery.model_fields if name in values}
-    settings = Settings.model_validate(values | _placed_settings(container))
+    settings = Settings.model_validate(values | _find_placed_settings(container))
     return settings, Delivery.model_validate(delivery)
 
 
-def _placed_settings(container: Container) -> dict[str, Any]:
-    """Return the settings that the container decides."""
+def _find_placed_settings(container: Container) -> dict[str, Any]:
+    """Find the settings that the container decides."""
     files = sorted(container.channel("training").iterdir())
     if len(files) != 1:
         raise ChannelError(f"the data must be one file, not {len(files)}: check --data")

@@ -11,12 +11,13 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from inference.errors import InterruptedRunError
 from inference.model.bundle import Manifest, read_verified
 from inference.model.publish import publish
 from inference.s3_uri import S3Uri
 from training.sagemaker.job import JobError, TrainingJob
-from training.sagemaker.request import request
-from training.sagemaker.source import source_archive
+from training.sagemaker.request import describe_job
+from training.sagemaker.source import build_source_archive
 
 Client = Any  # boto3 builds the methods of its clients at run time
 
@@ -26,19 +27,13 @@ POLL_SECONDS = 10
 LATE_SECONDS = 60  # CloudWatch may show log lines this late, and out of order
 
 
-class DetachedError(JobError):
-    """The user pressed Ctrl-C; the job continues."""
-
-    exit_code = 130  # as a shell gives Ctrl-C
-
-
 def start(sagemaker: Client, s3: Client, job: TrainingJob) -> None:
     """Upload the source and create the job.
 
     Raises:
         JobError: no image is known for its region or instance type.
     """
-    described = request(job)
+    described = describe_job(job)
     upload_source(s3, job)
     sagemaker.create_training_job(**described)
 
@@ -48,7 +43,7 @@ def upload_source(s3: Client, job: TrainingJob) -> None:
     bucket, key = job.folder / "source/source.tar.gz"
     kms_key = job.options.kms_key
     encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key} if kms_key else {}
-    s3.put_object(Bucket=bucket, Key=key, Body=source_archive(), **encryption)
+    s3.put_object(Bucket=bucket, Key=key, Body=build_source_archive(), **encryption)
 
 
 def follow(sagemaker: Client, logs: Client, s3: Client, name: str) -> str:
@@ -56,7 +51,7 @@ def follow(sagemaker: Client, logs: Client, s3: Client, name: str) -> str:
 
     Raises:
         JobError: the job failed or was stopped, or AWS cannot be reached.
-        DetachedError: the user pressed Ctrl-C.
+        InterruptedRunError: the user pressed Ctrl-C; the job continues.
         BundleError: the artifact holds no complete bundle.
         PublishError: the store holds other content under this version.
     """
@@ -78,7 +73,7 @@ def _explaining_how_to_return(name: str) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        raise DetachedError(f"no longer following {name}; {hint}") from None
+        raise InterruptedRunError(f"no longer following {name}; {hint}") from None
     except (BotoCoreError, ClientError) as error:
         raise JobError(f"AWS: {error}; {hint}") from error
 

@@ -34,8 +34,8 @@ IMAGE_ACCOUNTS = dict.fromkeys(
 }
 
 
-def image_uri(region: str, instance_type: str) -> str:
-    """Return the AWS image for an instance type.
+def find_image(region: str, instance_type: str) -> str:
+    """Find the AWS image for an instance type.
 
     Raises:
         JobError: no image is known for this region or instance type.

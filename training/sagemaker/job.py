@@ -48,9 +48,11 @@ class JobOptions(BaseModel):
         tuple[Annotated[str, AfterValidator(_require_key_and_value)], ...],
         Field(description="KEY=VALUE; may be repeated."),
     ] = ()
-    subnets: Annotated[tuple[str, ...], Field(description="Subnets of the VPC to run in.")] = ()
+    subnets: Annotated[
+        tuple[str, ...], Field(description="Subnets of the VPC to run in; one or several.")
+    ] = ()
     security_groups: Annotated[
-        tuple[str, ...], Field(description="Security groups of the VPC to run in.")
+        tuple[str, ...], Field(description="Security groups of the VPC to run in; one or several.")
     ] = ()
     kms_key: Annotated[str, Field(description="Key that encrypts source and artifacts.")] = ""
     volume_kms_key: Annotated[
@@ -125,7 +127,7 @@ class TrainingJob:
         return self.output / self.name
 
 
-def job_name(task: str, time: datetime) -> str:
-    """Return a name for a job, such as ``news-20260131-120000``."""
+def name_job(task: str, time: datetime) -> str:
+    """Name a job after its task and the time, such as ``news-20260131-120000``."""
     words = re.sub(r"[^a-zA-Z0-9]+", "-", task)[:TASK_IN_NAME].strip("-")
     return f"{words or 'job'}-{time:%Y%m%d-%H%M%S}"

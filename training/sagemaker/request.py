@@ -10,13 +10,13 @@ from typing import Any
 
 from inference.s3_uri import S3Uri
 from training.fit.record import find_source_commit
-from training.sagemaker.images import image_uri
+from training.sagemaker.images import find_image
 from training.sagemaker.job import JobOptions, TrainingJob
 from training.sagemaker.source import ENTRY
 
 CHANNELS = "/opt/ml/input/data"
 # The entry point finds these in the container.
-PLACED = {"data", "new_rows", "output", "resume"}
+PLACED = {"data", "new_rows", "output", "resume", "overwrite"}
 # CloudWatch metrics, read from the lines that a job prints.
 METRICS = {
     "train:loss": r"loss ([0-9.]+), validation",
@@ -28,7 +28,7 @@ METRICS = {
 Request = dict[str, Any]
 
 
-def request(job: TrainingJob) -> Request:
+def describe_job(job: TrainingJob) -> Request:
     """Describe a job as CreateTrainingJob takes it.
 
     Raises:
@@ -40,17 +40,17 @@ def request(job: TrainingJob) -> Request:
         "TrainingJobName": job.name,
         "RoleArn": job.role,
         "AlgorithmSpecification": {
-            "TrainingImage": options.image or image_uri(job.region, options.instance_type),
+            "TrainingImage": options.image or find_image(job.region, options.instance_type),
             "TrainingInputMode": "File",
             "MetricDefinitions": [{"Name": name, "Regex": METRICS[name]} for name in METRICS],
         },
-        "HyperParameters": hyperparameters(job),
-        "Environment": environment(job),
-        "InputDataConfig": channels(job),
-        "OutputDataConfig": output(job),
+        "HyperParameters": encode_hyperparameters(job),
+        "Environment": describe_environment(job),
+        "InputDataConfig": list_channels(job),
+        "OutputDataConfig": describe_output(job),
         "CheckpointConfig": {"S3Uri": str(job.folder / "checkpoints")},
-        "ResourceConfig": machine(options),
-        "StoppingCondition": time_limits(options),
+        "ResourceConfig": describe_machine(options),
+        "StoppingCondition": limit_time(options),
         "RetryStrategy": {"MaximumRetryAttempts": 2},  # after internal errors of SageMaker
         "EnableManagedSpotTraining": not options.on_demand,
         "EnableNetworkIsolation": options.network_isolation,
@@ -64,14 +64,14 @@ def request(job: TrainingJob) -> Request:
     return described
 
 
-def output(job: TrainingJob) -> Request:
+def describe_output(job: TrainingJob) -> Request:
     """Say where the artifacts go, and which key encrypts them."""
     key = {"KmsKeyId": job.options.kms_key} if job.options.kms_key else {}
     return {"S3OutputPath": str(job.output), **key}
 
 
-def machine(options: JobOptions) -> Request:
-    """Choose the instance and its disk."""
+def describe_machine(options: JobOptions) -> Request:
+    """Describe the instance and its disk."""
     key = {"VolumeKmsKeyId": options.volume_kms_key} if options.volume_kms_key else {}
     return {
         "InstanceType": options.instance_type,
@@ -81,7 +81,7 @@ def machine(options: JobOptions) -> Request:
     }
 
 
-def time_limits(options: JobOptions) -> dict[str, int]:
+def limit_time(options: JobOptions) -> dict[str, int]:
     """Limit the hours of training and, for a spot instance, those with waiting for capacity."""
     seconds = math.ceil(options.max_hours * 3600)
     if options.on_demand:
@@ -89,7 +89,7 @@ def time_limits(options: JobOptions) -> dict[str, int]:
     return {"MaxRuntimeInSeconds": seconds, "MaxWaitTimeInSeconds": 2 * seconds}
 
 
-def channels(job: TrainingJob) -> list[Request]:
+def list_channels(job: TrainingJob) -> list[Request]:
     """List the folders that SageMaker copies from S3 into the container."""
     folders = {
         "code": str(job.folder / "source"),
@@ -97,17 +97,19 @@ def channels(job: TrainingJob) -> list[Request]:
         "new": job.settings.new_rows,
         "wheels": job.options.wheels,
     }
-    listed = [_channel("training", job.settings.data)]
-    return listed + [_channel(name, f"{S3Uri.parse(uri)}/") for name, uri in folders.items() if uri]
+    listed = [_describe_channel("training", job.settings.data)]
+    return listed + [
+        _describe_channel(name, f"{S3Uri.parse(uri)}/") for name, uri in folders.items() if uri
+    ]
 
 
-def _channel(name: str, uri: str) -> Request:
+def _describe_channel(name: str, uri: str) -> Request:
     """Describe one input: everything under a prefix in S3, and the folder to copy it to."""
     source = {"S3DataType": "S3Prefix", "S3Uri": uri}
     return {"ChannelName": name, "DataSource": {"S3DataSource": source}}
 
 
-def hyperparameters(job: TrainingJob) -> dict[str, str]:
+def encode_hyperparameters(job: TrainingJob) -> dict[str, str]:
     """Encode the settings, and where to publish, as JSON, which the toolkit decodes.
 
     The names that start with ``sagemaker_`` tell the toolkit what to run.
@@ -126,8 +128,8 @@ def hyperparameters(job: TrainingJob) -> dict[str, str]:
     return {name: json.dumps(value) for name, value in values.items()}
 
 
-def environment(job: TrainingJob) -> dict[str, str]:
-    """Set the container's environment variables."""
+def describe_environment(job: TrainingJob) -> dict[str, str]:
+    """Describe the container's environment variables."""
     variables = {
         "AWS_DEFAULT_REGION": job.region,
         "SOURCE_COMMIT": find_source_commit() or "unknown",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from training.sagemaker.follow import upload_source
 from training.sagemaker.job import JobError, TrainingJob
-from training.sagemaker.request import Request, request
+from training.sagemaker.request import Request, describe_job
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -27,13 +27,13 @@ def prepare(s3: "S3Client", job: TrainingJob) -> None:
     Raises:
         JobError: the state machine cannot run this job.
     """
-    body = json.dumps(retraining_request(job), indent=2).encode()
+    body = json.dumps(describe_retraining(job), indent=2).encode()
     upload_source(s3, job)
     bucket, key = job.folder / "request.json"
     s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json")
 
 
-def retraining_request(job: TrainingJob) -> Request:
+def describe_retraining(job: TrainingJob) -> Request:
     """Describe the job as CreateTrainingJob takes it, without what each execution sets.
 
     Raises:
@@ -44,7 +44,7 @@ def retraining_request(job: TrainingJob) -> Request:
             "a retraining runs in no VPC, and must reach S3 to publish: leave out --subnets, "
             "--security-groups and --network-isolation"
         )
-    described = request(job)
+    described = describe_job(job)
     for name in (*SET_BY_EXECUTION, *NOT_PASSED_ON):
         del described[name]
     return described

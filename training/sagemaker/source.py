@@ -13,7 +13,7 @@ ENTRY = "training/sagemaker/entry.py"
 NOT_INSTALLED = ("torch", "cyclopts")
 
 
-def source_archive() -> bytes:
+def build_source_archive() -> bytes:
     """Pack the code, its requirements and the entry point into a ``.tar.gz``."""
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w:gz") as tar:
@@ -21,24 +21,24 @@ def source_archive() -> bytes:
             tar.add(ROOT / folder, folder, filter=_only_python)
         # At the top of the archive, from where `import training` finds the package.
         tar.add(ROOT / ENTRY, Path(ENTRY).name, filter=_only_python)
-        _add_text(tar, "requirements.txt", requirements())
-        _add_text(tar, "constraints.txt", constraints())
+        _add_text(tar, "requirements.txt", list_requirements())
+        _add_text(tar, "constraints.txt", list_constraints())
     return archive.getvalue()
 
 
-def requirements() -> str:
+def list_requirements() -> str:
     """List what training and serving need, as pip reads it."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     packages = [*project["project"]["dependencies"], *project["dependency-groups"]["training"]]
-    return "\n".join(["-c constraints.txt", *_installed(packages)]) + "\n"
+    return "\n".join(["-c constraints.txt", *_drop_provided(packages)]) + "\n"
 
 
-def constraints() -> str:
+def list_constraints() -> str:
     """List the pinned versions of all packages, as pip reads them."""
-    return "\n".join(_installed((ROOT / "constraints.txt").read_text().splitlines())) + "\n"
+    return "\n".join(_drop_provided((ROOT / "constraints.txt").read_text().splitlines())) + "\n"
 
 
-def _installed(lines: list[str]) -> list[str]:
+def _drop_provided(lines: list[str]) -> list[str]:
     return [line for line in lines if re.split(r"[=\[]", line)[0] not in NOT_INSTALLED]
 
 

@@ -14,8 +14,7 @@ from inference.bulk.distributed import execution
 from inference.bulk.distributed.manifest import Totals
 from inference.bulk.distributed.run import BulkRun, Source
 from inference.bulk.distributed.sources import list_sources, parse_prefix
-from inference.bulk.errors import BulkError
-from inference.bulk.request import ScoringRequest
+from inference.bulk.request import BulkError, ScoringRequest
 from inference.errors import InterruptedRunError
 from inference.s3_uri import S3Uri
 

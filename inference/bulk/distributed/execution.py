@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from inference.bulk.distributed.run import BulkRun
-from inference.bulk.errors import BulkError
+from inference.bulk.request import BulkError
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from inference.bulk.distributed.objects import Objects
 from inference.bulk.distributed.run import BulkRun
-from inference.bulk.errors import BulkError
+from inference.bulk.request import BulkError
 
 Entry = dict[str, Any]  # of the manifest: the range that a child execution had, and its outcome
 
@@ -23,7 +23,7 @@ class Totals(BaseModel):
     worker_seconds: float  # that the Lambda functions took to score
 
 
-class Manifest(BaseModel):
+class RunManifest(BaseModel):
     """The record of a finished run."""
 
     job: BulkRun
@@ -32,7 +32,7 @@ class Manifest(BaseModel):
     failed: list[Entry]
 
 
-def make_manifest(run: BulkRun, objects: Objects, results_key: str) -> Manifest:
+def make_manifest(run: BulkRun, objects: Objects, results_key: str) -> RunManifest:
     """Read the results that Step Functions wrote, and sum them up.
 
     Raises:
@@ -49,7 +49,7 @@ def make_manifest(run: BulkRun, objects: Objects, results_key: str) -> Manifest:
     ]
     _require_all_ranges(objects.get(run.plan_key), [*parts, *failed])
     parts.sort(key=lambda part: (part["key"], part["begin"]))
-    return Manifest(job=run, totals=_sum_up(parts, failed), parts=parts, failed=failed)
+    return RunManifest(job=run, totals=_sum_up(parts, failed), parts=parts, failed=failed)
 
 
 def _read_children(objects: Objects, files: Sequence[Entry]) -> Iterator[Entry]:

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from inference.bulk.distributed.run import Source
-from inference.bulk.errors import BulkError
+from inference.bulk.request import BulkError
 from inference.s3_uri import S3Uri
 from inference.tables.formats import FileFormat, detect_file_type
 

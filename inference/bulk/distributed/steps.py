@@ -18,24 +18,23 @@ from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import TypeAdapter
 
+from inference.aws import make_client
 from inference.bulk.chunks import CHUNK_CHARACTERS, CHUNK_ROWS, group_rows
 from inference.bulk.distributed.manifest import make_manifest
 from inference.bulk.distributed.objects import Objects
 from inference.bulk.distributed.run import BulkRun, Source
 from inference.bulk.encoder import Encoder, OutputColumns
-from inference.bulk.errors import BulkError
 from inference.bulk.rejects import encode_rejects
+from inference.bulk.request import BulkError
 from inference.bulk.scorer import Piece, Scorer
 from inference.model.classifier import Classifier
-from inference.model.store import MODEL_CACHE, StoreError, fetch
+from inference.model.store import StoreError, fetch
+from inference.runtime.settings import MODEL_CACHE
 from inference.runtime.telemetry import logger
-from inference.tables.errors import TableError
-from inference.tables.formats import FileType
+from inference.tables.formats import FileType, TableError
 from inference.tables.ranges import Range, cut_ranges, read_range
 from inference.tables.reader import DAMAGE_ERRORS, read_rows
 from inference.tables.rows import Reject
@@ -194,9 +193,5 @@ def _load_classifier(model_uri: str) -> Classifier:
 
 @lru_cache(1)
 def _s3() -> "S3Client":
-    config = Config(
-        connect_timeout=2,
-        read_timeout=20,
-        retries={"mode": "standard", "total_max_attempts": 5},
-    )
-    return boto3.client("s3", config=config)
+    client: S3Client = make_client("s3", connect=2, read=20, attempts=5)
+    return client

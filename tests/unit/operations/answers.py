@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from inference.predictions.table import LoggedPrediction
+from inference.prediction_log.table import LoggedPrediction
 
 
 def log(labels: Sequence[str], texts: int = 1, confidence: float = 0.9) -> list[LoggedPrediction]:

@@ -25,7 +25,7 @@ def labels(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[str, ...]]:
 
 
 def start(account: Account, uri: str = OTHER) -> str:
-    return candidate.start_candidate(account.cloudformation, account.lambda_, "stack", uri, 10)
+    return candidate.start_candidate(account.lambda_, account.find(), uri, 10)
 
 
 def configured(account: Account, variables: dict[str, str], revision: str = "r") -> None:
@@ -153,18 +153,18 @@ def test_the_model_of_the_candidate_is_found(account: Account) -> None:
     answer = {"Environment": {"Variables": WITH_OTHER}}
     expected = {"FunctionName": FUNCTION, "Qualifier": "11"}
     account.function.add_response("get_function_configuration", answer, expected)
-    assert candidate.find_candidate(account.cloudformation, account.lambda_, "stack") == OTHER
+    assert candidate.find_candidate(account.lambda_, account.find()) == OTHER
 
 
 def test_a_missing_candidate_is_an_error(account: Account) -> None:
     account.describe()
     account.serve("10")
     with pytest.raises(StackError, match="no candidate"):
-        candidate.find_candidate(account.cloudformation, account.lambda_, "stack")
+        candidate.find_candidate(account.lambda_, account.find())
 
 
 def end(account: Account) -> str:
-    return candidate.end_candidate(account.cloudformation, account.lambda_, "stack")
+    return candidate.end_candidate(account.lambda_, account.find())
 
 
 def test_an_ended_candidate_gets_no_requests(account: Account) -> None:
@@ -183,20 +183,4 @@ def test_without_a_candidate_nothing_changes(account: Account) -> None:
 def test_the_share_of_a_canary_is_not_mistaken_for_a_candidates(account: Account) -> None:
     account.describe("UPDATE_IN_PROGRESS")
     with pytest.raises(StackError, match="wait for the deployment to end"):
-        end(account)
-
-
-def test_before_the_first_deployment_there_is_nothing_to_end(account: Account) -> None:
-    account.describe_missing()
-    assert end(account) == "stack: not deployed yet"
-
-
-def test_after_a_failed_first_deployment_there_is_nothing_to_end(account: Account) -> None:
-    account.describe("ROLLBACK_COMPLETE", Function="")
-    assert end(account) == "stack: not deployed yet"
-
-
-def test_missing_permissions_are_an_error(account: Account) -> None:
-    account.stack.add_client_error("describe_stacks", "AccessDenied", "no")
-    with pytest.raises(ClientError, match="AccessDenied"):
         end(account)

@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from inference.predictions.table import LoggedPrediction
+from inference.prediction_log.table import LoggedPrediction
 from operations.compare import Answers, count_whole_hours, report
 from operations.stack import StackError
 from tests.unit.operations.answers import log, mix

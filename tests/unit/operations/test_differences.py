@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from inference.predictions.table import LoggedPrediction
+from inference.prediction_log.table import LoggedPrediction
 from operations.differences import Difference, Mean, estimate_differences, number_requests
 from tests.unit.operations.answers import log, mix
 

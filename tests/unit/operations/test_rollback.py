@@ -6,7 +6,7 @@ from tests.account import FUNCTION, Account
 
 
 def go_back(account: Account, *version: str) -> str:
-    return roll_back(account.cloudformation, account.lambda_, "stack", *version)
+    return roll_back(account.cloudformation, account.lambda_, account.find(), *version)
 
 
 def list_versions(account: Account, *versions: str, candidates: tuple[str, ...] = ()) -> None:

@@ -86,6 +86,23 @@ def test_ctrl_c_exits_as_a_shell_expects(
     assert capsys.readouterr().err == "error: interrupted\n"
 
 
+def test_a_missing_library_is_one_line_that_says_how_to_install_it() -> None:
+    # GIVEN an environment without torch
+    code = (
+        "import sys\n"
+        "sys.modules['torch'] = None\n"
+        "from textclf.app import main\n"
+        "sys.exit(main(sys.argv[1:]))"
+    )
+    # WHEN a command needs it
+    command = [sys.executable, "-c", code, *TRAIN]
+    done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+    # THEN the error says what to do
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr == "error: torch is not installed: run `make setup`\n"
+
+
 def test_a_bug_keeps_its_traceback(fail: Callable[[BaseException], int]) -> None:
     with pytest.raises(ZeroDivisionError):
         fail(ZeroDivisionError())

@@ -11,6 +11,7 @@ def test_start_says_which_version_gets_which_share(
     account: Account, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(candidate, "start_candidate", lambda *_: "11")
+    account.describe()
     assert main(["candidate", "start", "stack", URI, "10"]) == 0
     expected = f"stack: 10 % of the requests go to version 11 with {URI}\n"
     assert capsys.readouterr().out == expected
@@ -39,3 +40,19 @@ def test_end_says_which_version_answers_all_requests(
     assert main(["candidate", "end", "stack"]) == 0
     expected = "stack: version 10 answers all requests, candidate 11 none\n"
     assert capsys.readouterr().out == expected
+
+
+def test_before_the_first_deployment_there_is_nothing_to_end(
+    account: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account.describe_missing()
+    assert main(["candidate", "end", "stack"]) == 0
+    assert capsys.readouterr().out == "stack: not deployed yet\n"
+
+
+def test_after_a_failed_first_deployment_there_is_nothing_to_end(
+    account: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account.describe("ROLLBACK_COMPLETE", Function="")
+    assert main(["candidate", "end", "stack"]) == 0
+    assert capsys.readouterr().out == "stack: not deployed yet\n"

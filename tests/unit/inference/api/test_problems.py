@@ -4,7 +4,7 @@ from http import HTTPStatus
 import pytest
 
 from inference.api.loader import ModelUnavailableError
-from inference.api.problems import FieldError, ProblemError, to_response
+from inference.api.problems import FieldError, ProblemError, repeat, to_response
 
 INVALID = HTTPStatus.UNPROCESSABLE_ENTITY
 
@@ -48,3 +48,8 @@ def test_any_other_exception_is_logged_but_not_shown(caplog: pytest.LogCaptureFi
     assert "the-id" in (response.body or "")
     assert "secret" not in (response.body or "")
     assert "the secret" in caplog.text
+
+
+def test_a_name_of_the_client_is_repeated_in_a_form_that_can_be_sent() -> None:
+    assert repeat("x" * 150) == "x" * 100
+    assert repeat("half a pair: \ud800") == "half a pair: ?"

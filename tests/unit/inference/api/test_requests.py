@@ -75,6 +75,18 @@ def test_another_media_type_is_refused() -> None:
     with pytest.raises(ProblemError) as raised:
         parse({"text": "a"}, "text/plain")
     assert raised.value.status == 415
+    assert raised.value.detail.startswith("The Content-Type is text/plain.")
+
+
+def test_a_body_that_is_wrongly_marked_as_base64_is_refused_as_that() -> None:
+    with pytest.raises(ProblemError, match="marked as base64"):
+        parse('{"text": "a"}', is_base64=True)
+
+
+def test_a_content_encoding_is_refused_before_the_body_is_read() -> None:
+    event = {"headers": {"content-encoding": "br"}, "body": "x" * 1000}
+    with pytest.raises(ProblemError, match="compressed \\(br\\)"):
+        RequestParser(SETTINGS).parse(APIGatewayProxyEventV2(event))
 
 
 def test_an_error_repeats_only_the_beginning_of_an_unknown_name() -> None:

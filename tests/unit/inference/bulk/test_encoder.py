@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from inference.bulk.encoder import Encoder, OutputColumns, Record
-from inference.bulk.errors import BulkError
+from inference.bulk.request import BulkError
 from inference.tables.formats import FileFormat, FileType
 
 COLUMNS = OutputColumns(keep=("id",), labels=("a", "b"))

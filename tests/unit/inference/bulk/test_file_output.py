@@ -1,11 +1,12 @@
+import json
 from pathlib import Path
 
 import pyarrow.parquet
 import pytest
 
 from inference.bulk.encoder import Encoder, OutputColumns
-from inference.bulk.errors import BulkError
 from inference.bulk.outputs import open_output
+from inference.bulk.request import BulkError
 from inference.bulk.scorer import Piece
 from inference.tables.formats import FileFormat, FileType
 from inference.tables.rows import Reject
@@ -57,6 +58,27 @@ def test_a_piece_that_a_kill_left_unfinished_is_written_again(tmp_path: Path) ->
     # WHEN it is started again THEN it continues after the first piece
     assert write(path, b"two\n", finish=True) == 1
     assert path.read_bytes() == b"one\ntwo\n"
+
+
+def test_a_run_that_release_0_1_0_left_unfinished_is_resumed(tmp_path: Path) -> None:
+    # GIVEN the folder of that release, killed while it wrote its second piece
+    path, folder = tmp_path / "out.jsonl", tmp_path / "out.jsonl.partial"
+    folder.mkdir()
+    (folder / "data").write_bytes(b"one\ntw")
+    (folder / "note.json").write_text(
+        '{"run": {"model_version": "1"}, "chunks": 1, "rows": 2, "bytes": 4}'
+    )
+    # WHEN the run is started again THEN it continues after the first piece
+    assert write(path, b"two\n", finish=True) == 1
+    assert path.read_bytes() == b"one\ntwo\n"
+
+
+def test_a_later_release_finds_the_note_where_it_expects_it(tmp_path: Path) -> None:
+    # GIVEN an unfinished run
+    write(tmp_path / "out.jsonl", b"one\n")
+    # WHEN its note is read THEN it has the name and the keys of release 0.1.0
+    note = json.loads((tmp_path / "out.jsonl.partial" / "note.json").read_text())
+    assert note == {"run": FINGERPRINT, "chunks": 1, "rows": 2, "bytes": 4}
 
 
 def test_a_run_starts_over_when_its_data_was_lost(tmp_path: Path) -> None:

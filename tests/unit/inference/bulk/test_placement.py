@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from inference.bulk.errors import BulkError
 from inference.bulk.placement import place, staging_folder
+from inference.bulk.request import BulkError
 from inference.s3_uri import S3UriError
 
 

@@ -2,8 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from inference.bulk.errors import BulkError
-from inference.bulk.request import ScoringRequest
+from inference.bulk.request import BulkError, ScoringRequest
 from inference.bulk.score_file import score_file
 from inference.tables.rows import InputColumns
 from tests.conftest import SAMPLE_MODEL

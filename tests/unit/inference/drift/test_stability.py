@@ -15,7 +15,7 @@ from inference.drift.stability import (
 )
 from inference.model.bundle import read_verified
 from inference.model.classifier import Classifier, Prediction
-from inference.predictions.table import LoggedPrediction
+from inference.prediction_log.table import LoggedPrediction
 from tests.conftest import REVIEWS, SAMPLE_MODEL
 from tests.unit.inference.drift.conftest import Headlines
 from training import tasks

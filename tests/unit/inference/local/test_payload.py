@@ -1,5 +1,7 @@
 import base64
 
+import pytest
+
 from inference.local.payload import from_answer, to_event
 
 
@@ -45,3 +47,18 @@ def test_an_answer_becomes_a_response() -> None:
 def test_an_answer_without_a_status_is_a_json_body() -> None:
     # GIVEN an answer of another form, which payload format 2.0 allows
     assert from_answer({"a": 1}) == (200, [("content-type", "application/json")], b'{"a": 1}')
+
+
+@pytest.mark.parametrize("target", ["http://[", "http://", "ftp://h/", "page", "", "h:443", "?a=b"])
+def test_a_target_that_is_neither_a_path_nor_a_url_is_an_error(target: str) -> None:
+    with pytest.raises(ValueError, match="neither a path nor a URL"):
+        to_event("GET", target, [], b"")
+
+
+def test_a_path_that_starts_with_two_slashes_is_no_host() -> None:
+    assert to_event("GET", "//predict?a=//b", [], b"")["rawPath"] == "//predict"
+
+
+def test_a_chunked_body_has_a_length_in_the_event() -> None:
+    event = to_event("POST", "/", [("Transfer-Encoding", "chunked")], b"{}")
+    assert event["headers"] == {"content-length": "2"}

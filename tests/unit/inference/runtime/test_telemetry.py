@@ -1,19 +1,14 @@
-import json
-from typing import Any
-
 import pytest
 
 from inference.model.classifier import Prediction
 from inference.runtime.telemetry import (
-    FeatureDrift,
     metrics,
-    record_drift,
     record_lost_predictions,
     record_model_load,
     record_model_load_failure,
     record_predictions,
-    record_skipped_drift,
 )
+from tests.cloudwatch import emitted
 
 SURE = Prediction({"Science": 0.9, "Health": 0.1}, truncated=False, tokens=7)
 UNSURE = Prediction({"Science": 0.4, "Health": 0.6}, truncated=True, tokens=64)
@@ -22,26 +17,6 @@ UNSURE = Prediction({"Science": 0.4, "Health": 0.6}, truncated=True, tokens=64)
 @pytest.fixture(autouse=True)
 def _namespace(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metrics, "namespace", "Tests")
-
-
-def emitted(capsys: pytest.CaptureFixture[str]) -> list[tuple[dict[str, str], dict[str, Any]]]:
-    """Return the dimensions and metrics of each blob that CloudWatch would read from the log."""
-    blobs = []
-    for line in capsys.readouterr().out.splitlines():
-        blob = json.loads(line)
-        if "_aws" not in blob:
-            continue
-        (directive,) = blob["_aws"]["CloudWatchMetrics"]
-        assert directive["Namespace"] == "Tests"
-        (names,) = directive["Dimensions"]
-        units = {metric["Name"]: metric["Unit"] for metric in directive["Metrics"]}
-        blobs.append(
-            (
-                {name: blob[name] for name in names},
-                {name: (blob[name], units[name]) for name in units},
-            )
-        )
-    return blobs
 
 
 def test_a_request_is_one_blob_and_one_for_each_label(capsys: pytest.CaptureFixture[str]) -> None:
@@ -108,42 +83,3 @@ def test_lost_predictions_are_counted(capsys: pytest.CaptureFixture[str]) -> Non
     assert emitted(capsys) == [
         ({"service": "classifier"}, {"PredictionLogFailures": ([17], "Count")})
     ]
-
-
-def test_drift_is_logged_and_emitted_for_each_feature(
-    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
-) -> None:
-    # GIVEN a window of which one of two features has drifted
-    caplog.set_level("INFO")
-    label = FeatureDrift(psi=0.123456, limit=0.023456, drifted=True)
-    tokens = FeatureDrift(psi=0.01, limit=0.03, drifted=False)
-    # WHEN it is recorded
-    record_drift("0123456789abcdef", 900, {"label": label, "tokens": tokens})
-    # THEN the log has the rounded values, and the metrics have all digits
-    (record,) = caplog.records
-    assert record.message == "drift measured"
-    assert record.__dict__["features"] == {
-        "label": {"psi": 0.1235, "limit": 0.0235, "drifted": True},
-        "tokens": {"psi": 0.01, "limit": 0.03, "drifted": False},
-    }
-    assert emitted(capsys) == [
-        (
-            {"service": "classifier", "feature": "label"},
-            {"PopulationStability": ([0.123456], "None")},
-        ),
-        (
-            {"service": "classifier", "feature": "tokens"},
-            {"PopulationStability": ([0.01], "None")},
-        ),
-        ({"service": "classifier"}, {"DriftedFeatures": ([1], "Count")}),
-    ]
-
-
-def test_a_window_that_is_too_small_has_no_metric(
-    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
-) -> None:
-    caplog.set_level("INFO")
-    record_skipped_drift("0123456789abcdef", 12, needed=500)
-    (record,) = caplog.records
-    assert (record.message, record.__dict__["texts"]) == ("drift not measured", 12)
-    assert emitted(capsys) == []

@@ -3,8 +3,7 @@ import io
 import pytest
 
 from inference.tables.delimited import read_delimited
-from inference.tables.errors import TableError
-from inference.tables.formats import FileFormat
+from inference.tables.formats import FileFormat, TableError
 from inference.tables.lines import MAX_LINE, TOO_LONG, Lines
 from inference.tables.rows import InputColumns, Reject, Row
 

@@ -1,7 +1,6 @@
 import pytest
 
-from inference.tables.errors import TableError
-from inference.tables.formats import FileType, detect_file_type
+from inference.tables.formats import FileType, TableError, detect_file_type
 
 
 @pytest.mark.parametrize(

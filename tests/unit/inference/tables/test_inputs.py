@@ -7,8 +7,7 @@ from pathlib import Path
 import pyarrow
 import pytest
 
-from inference.tables.errors import TableError
-from inference.tables.formats import FileType
+from inference.tables.formats import FileType, TableError
 from inference.tables.inputs import identify, open_input
 
 CSV = FileType("csv")

@@ -5,7 +5,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from inference.tables.errors import TableError
+from inference.tables.formats import TableError
 from inference.tables.parquet import count_parquet_rows, read_parquet
 from inference.tables.rows import InputColumns, Reject, Row
 

@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inference.tables.errors import TableError
-from inference.tables.formats import FileFormat
+from inference.tables.formats import FileFormat, TableError
 from inference.tables.ranges import Range, cut_ranges, read_range
 from inference.tables.reader import read_rows
 from inference.tables.rows import InputColumns, Reject, Row

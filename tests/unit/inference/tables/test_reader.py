@@ -10,8 +10,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from inference.tables.errors import TableError
-from inference.tables.formats import FileFormat
+from inference.tables.formats import FileFormat, TableError
 from inference.tables.inputs import decompress
 from inference.tables.reader import read_rows
 from inference.tables.rows import InputColumns, Row

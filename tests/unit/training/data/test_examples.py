@@ -1,13 +1,9 @@
-from training.data.examples import Example, clusters_of, labels_of, normalise
+from training.data.examples import Example, clusters_of, labels_of
 
 
 def test_rows_of_one_group_or_of_equal_text_are_one_cluster() -> None:
     rows = [Example("a", 0, group="s"), Example("b", 0, group="s"), Example("A!", 0)]
     assert clusters_of([*rows, Example("a", 0)]).tolist() == [0, 0, 1, 1]
-
-
-def test_texts_that_read_the_same_are_equal_when_normalised() -> None:
-    assert normalise("Fed \uff28olds: RATES!") == normalise("fed holds rates")
 
 
 def test_labels_are_in_the_order_of_the_rows() -> None:

@@ -4,9 +4,10 @@ import pytest
 
 from tests.conftest import HEADLINES, REVIEWS
 from tests.headlines import news_row, write_rows
-from training.data.examples import DataError, normalise
+from training.data.examples import DataError
 from training.data.read import read
-from training.data.split import Split, sample, split
+from training.data.split import Dropped, Split, sample, split
+from training.data.text_key import TextKey, normalise
 from training.tasks import NEWS, SENTIMENT
 
 
@@ -117,3 +118,28 @@ def test_a_sample_is_drawn_by_seed_and_stays_in_file_order() -> None:
     assert len(drawn.examples) == 50
     places = [dataset.examples.index(example) for example in drawn.examples]
     assert places == sorted(places)
+
+
+def test_rows_that_are_dropped_are_counted_by_reason(tmp_path: Path) -> None:
+    # GIVEN 60 stories of two rows, of which the second has one shared title
+    rows = "".join(
+        news_row(f"Only here {n}", story=f"s{n}") + news_row("Same :)", story=f"s{n}")
+        for n in range(60)
+    )
+    dataset = read(write_rows(tmp_path, rows), NEWS)
+    # WHEN they are split THEN each row is in a part, or is counted among those that are not
+    parts = split(dataset, "story", seed=1)
+    used = len(parts.train) + len(parts.validation) + len(parts.test)
+    assert used + parts.dropped.repeated + parts.dropped.learnt == 120
+    assert parts.dropped.repeated > 40
+    assert parts.dropped.learnt > 5
+
+
+def test_texts_of_emoji_stay_different_rows(tmp_path: Path) -> None:
+    # GIVEN 200 texts of one emoji each
+    rows = "".join(f"{chr(0x1F300 + n)},{n % 2}\n" for n in range(200))
+    dataset = read(write_rows(tmp_path, "text,label\n" + rows), SENTIMENT)
+    # WHEN they are split THEN none is left out, but with the key of earlier versions they were one
+    assert split(dataset, "story", seed=1).dropped == Dropped()
+    with pytest.raises(DataError, match=r"200 rows in 1 groups .* are too few"):
+        split(dataset, "story", seed=1, key=TextKey.WORDS)

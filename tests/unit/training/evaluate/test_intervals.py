@@ -52,6 +52,25 @@ def test_mcnemars_test_counts_only_the_texts_that_one_model_alone_gets_right() -
     assert 0 < comparison.difference_interval.low < 8 / 50 < comparison.difference_interval.high
 
 
+def test_the_interval_of_many_rare_labels_holds_the_figure_itself() -> None:
+    # GIVEN 150 labels with two texts each, half of them right
+    labels = np.repeat(np.arange(150), 2)
+    predicted = np.where(np.arange(300) % 2 == 0, labels, (labels + 1) % 150)
+    # WHEN the interval of macro-F1 is drawn THEN the figure lies in it
+    low, high = intervals.macro_f1_interval(predicted, labels, 150, np.arange(300))
+    assert low < metrics.macro_f1(predicted, labels, 150) < high
+
+
+def test_the_difference_of_macro_f1_counts_each_label_the_same() -> None:
+    # GIVEN 20 texts of a rare label that one model never finds, and a label that no text has
+    labels = np.array([0] * 20 + [1] * 480)
+    constant = np.ones(500, int)
+    # WHEN it is compared with a model that is always right
+    low, high = intervals.macro_f1_difference(constant, labels, labels, 3, np.arange(500))
+    # THEN it is about half a point of F1 behind
+    assert -0.52 < low < high < -0.5
+
+
 def test_a_model_is_no_better_than_itself() -> None:
     right = np.array([True, False, True])
     comparison = intervals.measure_difference(right, right, np.arange(3))

@@ -21,7 +21,8 @@ def test_a_report_shows_the_model_next_to_the_baseline(
     assert "| DistilBERT, fp32 | 90.50% (88.27 to 92.40) |" in text
     assert "| DistilBERT, fp32 against TF-IDF(1,2) + LinearSVC | +1.57 (+0.65 to +2.58) |" in text
     assert "![Confusion matrix](confusion.png)" in text
-    for section in ("## Slices", "## Labels", "## Repeats and conflicts"):
+    assert text.splitlines()[2].startswith("**This model is worth using:**")
+    for section in ("## Labels, the worst first", "## Repeats and conflicts"):
         assert section in text
 
 

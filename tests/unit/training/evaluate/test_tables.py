@@ -1,3 +1,5 @@
+import pytest
+
 from inference.model.bundle import Manifest
 from tests.conftest import SAMPLE_MODEL
 from training.evaluate import tables
@@ -50,6 +52,36 @@ def test_a_slice_shows_both_models_and_their_difference(evaluation: Evaluation) 
     assert table.splitlines()[0] == "| slice | texts | new | old | points between |"
     row = "| short | 1,234 | 90.00% (88.00 to 92.00) | 85.00% | +5.00 (-1.00 to +11.00) |"
     assert table.splitlines()[2:] == [row]
+
+
+@pytest.mark.parametrize(
+    ("label", "shown"),
+    [
+        ("a|b", r"a\|b"),
+        ("<script>x</script>", "&lt;script&gt;x&lt;/script&gt;"),
+        ("[x](http://e.com)", r"\[x\](http://e.com)"),
+        ("*bold* `code`", r"\*bold\* \`code\`"),
+        ("account_access", "account_access"),
+        ("__init__", r"\_\_init\_\_"),
+        ("a\nb", "a b"),
+        ("体育", "体育"),
+    ],
+)
+def test_a_label_is_shown_as_it_is(label: str, shown: str) -> None:
+    assert tables.escape(label) == shown
+
+
+def test_the_worst_labels_come_first(evaluation: Evaluation) -> None:
+    table = tables.format_worst_labels(evaluation.fp32, limit=2)
+    assert [line.split("|")[1].strip() for line in table.splitlines()[2:]] == [
+        "Business",
+        "Science",
+    ]
+
+
+def test_the_most_frequent_confusions_come_first(evaluation: Evaluation) -> None:
+    table = tables.format_confusions(evaluation.fp32, limit=1)
+    assert table.splitlines()[2:] == ["| Business | Science | 1,054 | 10.3% |"]
 
 
 def test_repeats_have_a_row_for_the_file_and_one_for_the_test_rows(evaluation: Evaluation) -> None:

@@ -4,8 +4,13 @@ from pathlib import Path
 import pytest
 
 from inference.model.bundle import Manifest
-from training.evaluate.results import Evaluation, ModelSummary
-from training.export.gate import GateError, Quantization, require_pass, write_page
+from training.evaluate.results import Evaluation, Interval, ModelSummary, Usefulness
+from training.export.gate import (
+    GateError,
+    Quantization,
+    require_pass,
+    write_page,
+)
 
 
 @pytest.fixture
@@ -42,17 +47,68 @@ def test_a_bundle_within_the_limits_passes(
     require_pass(quantization.model_copy(update=figures), Path("gate.md"))
 
 
+@pytest.mark.parametrize(
+    ("drop", "drop_interval", "agreement", "agreement_interval", "passes"),
+    [
+        (10.0, (0.0, 30.0), 90.0, (70.0, 100.0), True),  # one of ten rows
+        (40.0, (10.0, 70.0), 60.0, (30.0, 90.0), False),  # four of ten rows
+        (0.6, (0.4, 0.8), 99.0, (98.9, 99.1), False),  # many rows, a little too much
+        (0.0, (-0.1, 0.1), 98.0, (97.9, 98.1), False),
+    ],
+)
+def test_a_loss_counts_if_the_test_rows_show_that_it_is_no_chance(
+    quantization: Quantization,
+    drop: float,
+    drop_interval: tuple[float, float],
+    agreement: float,
+    agreement_interval: tuple[float, float],
+    *,
+    passes: bool,
+) -> None:
+    figures = quantization.model_copy(
+        update={
+            "accuracy_drop": drop,
+            "accuracy_drop_interval": Interval(*drop_interval),
+            "agreement": agreement,
+            "agreement_interval": Interval(*agreement_interval),
+            "texts": 10,
+        }
+    )
+    assert figures.passes is passes
+    assert ("too few to hold that against it" in figures.describe()) is passes
+
+
+def test_a_bundle_that_is_no_good_is_refused_with_what_it_never_predicts(
+    quantization: Quantization,
+    useful: Usefulness,
+) -> None:
+    # GIVEN a detector of fraud that never finds any
+    constant = useful.model_copy(
+        update={"always_predicts": "legit", "never_predicts": ("fraud", "chargeback")}
+    )
+    # WHEN it comes to the gate THEN the refusal says what is wrong, and how to insist
+    with pytest.raises(GateError) as error:
+        require_pass(quantization, Path("gate.md"), constant)
+    assert "refused: It gives every test row the label 'legit'" in str(error.value)
+    assert "never predicts fraud, chargeback" in str(error.value)
+    assert "--allow-worse" in str(error.value)
+
+
 def test_a_refusal_has_its_own_exit_code() -> None:
     assert GateError.exit_code == 3
 
 
 def test_the_page_shows_int8_next_to_fp32_and_the_baseline(
-    manifest: Manifest, evaluation: Evaluation, quantization: Quantization, tmp_path: Path
+    manifest: Manifest,
+    evaluation: Evaluation,
+    quantization: Quantization,
+    useful: Usefulness,
+    tmp_path: Path,
 ) -> None:
     # GIVEN the shipped model's figures
     int8 = ModelSummary.model_validate(manifest.metrics["int8"])
     # WHEN the page is written
-    write_page(tmp_path / "gate.md", evaluation, int8, quantization)
+    write_page(tmp_path / "gate.md", evaluation, int8, quantization, useful)
     page = (tmp_path / "gate.md").read_text()
     # THEN it begins with the verdict, and all three models have a row
     assert page.startswith("# Gate: passed\n\nint8 loses 0.01 points of accuracy")
@@ -66,9 +122,13 @@ def test_the_page_shows_int8_next_to_fp32_and_the_baseline(
 
 
 def test_the_page_of_a_refused_bundle_says_so(
-    manifest: Manifest, evaluation: Evaluation, quantization: Quantization, tmp_path: Path
+    manifest: Manifest,
+    evaluation: Evaluation,
+    quantization: Quantization,
+    useful: Usefulness,
+    tmp_path: Path,
 ) -> None:
     int8 = ModelSummary.model_validate(manifest.metrics["int8"])
     refused = quantization.model_copy(update={"agreement": 90.0})
-    write_page(tmp_path / "gate.md", evaluation, int8, refused)
+    write_page(tmp_path / "gate.md", evaluation, int8, refused, useful)
     assert (tmp_path / "gate.md").read_text().startswith("# Gate: refused\n")

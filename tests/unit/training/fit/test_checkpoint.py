@@ -42,14 +42,18 @@ def test_progress_and_weights_are_restored(state: TrainingState, tmp_path: Path)
     # GIVEN a checkpoint
     progress = Progress(step=7, best=0.5, stale=1, seconds=3.5, history=[(4, 0.5), (7, 0.4)])
     checkpoint = make_checkpoint(tmp_path, make_settings())
+    state.keep_best()
     checkpoint.save(state, progress)
     saved = {name: value.clone() for name, value in state.objective.state_dict().items()}
     # WHEN the weights have changed, and the checkpoint is loaded
     torch.nn.init.zeros_(state.objective.model.classifier.weight)
+    best = dict(state.best)
+    state.best.clear()
     assert checkpoint.load(state) == progress
     # THEN they are as they were
     for name, value in state.objective.state_dict().items():
         assert torch.equal(value, saved[name]), name
+    assert all(torch.equal(value, state.best[name]) for name, value in best.items())
 
 
 @pytest.mark.parametrize(
@@ -84,7 +88,8 @@ def test_a_checkpoint_of_a_version_that_lacks_a_setting_is_resumed(
     checkpoint.save(state, Progress(step=3))
     free = {"data", "new_rows", "output", "resume", "threads", "checkpoint_minutes", "masking"}
     old = make_settings().model_dump(exclude=free)
-    rewrite_identity(checkpoint.path, {**old, "teachers": ["b"], "dataset_sha256": "a"})
+    shared = {"teachers": ["b"], "dataset_sha256": "a", "text_key": 2}
+    rewrite_identity(checkpoint.path, {**old, **shared})
     # WHEN it is resumed with masking at its default THEN it goes on; otherwise it is refused
     assert checkpoint.load(state).step == 3
     with pytest.raises(CheckpointError, match=r"was made with masking 0\.0, not 0\.1"):
@@ -100,7 +105,20 @@ def test_a_checkpoint_names_only_settings_that_are_not_at_their_defaults(
     with safe_open(checkpoint.path, "pt") as file:
         identity = json.loads(file.metadata()["identity"])
     # THEN nothing is in it that was left at its default
-    assert identity == {"epochs": 2.0, "teachers": ["b"], "dataset_sha256": "a"}
+    shared = {"teachers": ["b"], "dataset_sha256": "a", "text_key": 2}
+    assert identity == {"epochs": 2.0, **shared}
+
+
+def test_a_checkpoint_of_a_version_that_held_out_other_rows_is_refused(
+    state: TrainingState, tmp_path: Path
+) -> None:
+    # GIVEN a checkpoint of a version that found equal texts by another key
+    checkpoint = make_checkpoint(tmp_path, make_settings())
+    checkpoint.save(state, Progress())
+    rewrite_identity(checkpoint.path, {"epochs": 2.0, "teachers": ["b"], "dataset_sha256": "a"})
+    # WHEN it is resumed THEN the error says how to start again
+    with pytest.raises(CheckpointError, match="start again with --overwrite"):
+        checkpoint.load(state)
 
 
 def test_a_damaged_checkpoint_is_an_error(state: TrainingState, tmp_path: Path) -> None:

@@ -125,3 +125,19 @@ def test_only_a_story_split_of_all_rows_holds_out_the_same_stories(
 
 def test_a_base_model_from_a_hub_has_no_digest() -> None:
     assert hash_base("distilbert-base-uncased") is None
+
+
+def test_models_that_found_equal_texts_by_other_keys_are_refused() -> None:
+    # GIVEN a model of an earlier version, whose rows have the same sizes
+    old = make_record().model_copy(update={"text_key": None})
+    # WHEN it is compared with a new one THEN the message says why that would not be fair
+    with pytest.raises(DataError, match=r"the same rows: key: one was trained by a version that"):
+        require_same_rows(make_record(), old)
+
+
+def test_stories_are_the_same_whatever_the_key_if_all_rows_have_one() -> None:
+    old = make_record().model_copy(update={"text_key": None, "rows_without_group": None})
+    require_same_stories(make_record(), old)
+    without = make_record().model_copy(update={"rows_without_group": 3})
+    with pytest.raises(DataError, match="the same stories: key"):
+        require_same_stories(without, old)

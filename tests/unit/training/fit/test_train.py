@@ -1,24 +1,30 @@
 import itertools
+import resource
+import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from inference.errors import InterruptedRunError
-from tests.conftest import HEADLINES, TinyModel
+from tests.conftest import HEADLINES, ROOT, TinyModel
 from tests.headlines import news_row
+from training.atomic import OutputError
 from training.data.examples import DataError, Dataset
 from training.data.read import read
 from training.fit import train as training
-from training.fit.checkpoint import CHECKPOINT
 from training.fit.process_group import process_group
 from training.fit.record import TrainingRecord, hash_weights
 from training.fit.settings import Settings
-from training.fit.trained_model import RESULTS, TrainedModel, open_trained_model
+from training.fit.train import DivergedError
+from training.fit.trained_model import CHECKPOINT, RESULTS, TrainedModel, open_trained_model
 from training.tasks import Task
 
 Interrupt = Callable[[int], None]
@@ -42,6 +48,10 @@ def settings(tiny_base: Path, tmp_path: Path) -> Settings:
 def train(settings: Settings, **changes: object) -> TrainedModel:
     with process_group() as group:
         return training.train(settings.model_copy(update=changes), group)
+
+
+def read_files(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
 
 
 @pytest.fixture
@@ -104,26 +114,142 @@ def test_an_interrupted_run_is_resumed_to_the_same_result(
     assert not (tmp_path / "run" / CHECKPOINT).exists()
 
 
-def test_an_unfinished_run_leaves_no_model_of_an_earlier_one(
+def test_a_model_is_replaced_when_the_new_one_is_complete(
     settings: Settings, interrupt_at: Interrupt
 ) -> None:
     # GIVEN a finished run
     folder = train(settings, epochs=0.5).folder
-    # WHEN another starts in its folder, and is interrupted
+    (folder / "report.md").write_text("the old report")
+    before = read_files(folder)
+    # WHEN another is to replace it, and is interrupted
     interrupt_at(1)
     with pytest.raises(InterruptedRunError):
+        train(settings, seed=1, overwrite=True)
+    # THEN the model is as it was, next to the checkpoint of the new run
+    after = read_files(folder)
+    assert after.pop(CHECKPOINT)
+    assert after == before
+    # WHEN the new run ends
+    train(settings, seed=1, resume=True)
+    # THEN it has replaced the model, and the old report is gone
+    assert TrainingRecord.read(folder).settings.seed == 1
+    assert not (folder / "report.md").exists()
+    assert {file.name for file in folder.iterdir()} <= set(RESULTS)
+
+
+@pytest.mark.parametrize("left", ["a model", "a checkpoint"])
+def test_a_run_does_not_touch_earlier_work(
+    left: str, settings: Settings, interrupt_at: Interrupt
+) -> None:
+    # GIVEN a folder with a model, or with an unfinished run
+    if left == "a checkpoint":
+        interrupt_at(3)
+        with pytest.raises(InterruptedRunError):
+            train(settings)
+    else:
+        train(settings, epochs=0.1)
+    folder = Path(settings.output)
+    before = read_files(folder)
+    # WHEN another run is started there THEN it is refused, and nothing has changed
+    with pytest.raises(OutputError, match="--overwrite"):
         train(settings, seed=1)
-    # THEN nothing there can be taken for a result
-    assert {file.name for file in folder.iterdir()}.isdisjoint(RESULTS)
+    assert read_files(folder) == before
 
 
-def test_training_stops_early_when_validation_no_longer_improves(settings: Settings) -> None:
-    # GIVEN a learning rate so small that nothing changes
+def test_a_folder_with_a_base_model_is_not_written_to(
+    settings: Settings, tiny_base: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(tiny_base, tmp_path / "base")
+    with pytest.raises(OutputError, match="has a model already"):
+        train(settings, output=str(tmp_path / "base"))
+
+
+def test_a_model_that_gets_nothing_right_is_a_model_all_the_same(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # GIVEN validations that all find a macro-F1 of 0, as with many labels and few steps
+    monkeypatch.setattr("training.metrics.macro_f1", lambda *_: 0.0)
+    # WHEN a model is trained
+    trained = train(settings, epochs=1)
+    # THEN there is one, and a warning with it
+    assert (trained.folder / "model.safetensors").exists()
+    assert open_trained_model(trained.folder).record.best_validation == 0
+    assert "warning: the model gets no validation row right" in capsys.readouterr().out
+
+
+def test_a_loss_that_is_no_number_ends_the_run_with_a_hint(settings: Settings) -> None:
+    # GIVEN a learning rate beyond reason
+    # WHEN it trains THEN the error names the step and what to change, and there is no model
+    with pytest.raises(DivergedError, match=r"diverged at step \d+: .* lower --learning-rate"):
+        train(settings, learning_rate=1e30, max_grad_norm=1e30, epochs=20)
+    assert not (Path(settings.output) / "model.safetensors").exists()
+
+
+def test_logits_that_are_no_numbers_end_the_run(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN a model that overflows when it is validated
+    nothing = np.full((40, 4), np.nan, np.float32)
+    monkeypatch.setattr("training.fit.distilbert.compute_logits", lambda *_: nothing)
+    # WHEN it trains THEN the run ends at its first validation
+    with pytest.raises(DivergedError, match="diverged at step 3"):
+        train(settings)
+
+
+def test_training_stops_early_when_validation_no_longer_improves(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # GIVEN validation rows that count as enough, and a learning rate so small that nothing changes
+    monkeypatch.setattr("training.fit.training_state.LEAST_VALIDATION_ROWS", 40)
+    monkeypatch.setattr("training.fit.training_state.LEAST_STEPS", 6)
     # WHEN it trains for up to 50 epochs with a patience of two validations
     trained = train(settings, learning_rate=1e-12, epochs=50, patience=2)
-    # THEN it ends after three: the best one and two that were no better
+    # THEN it ends two validations after the warm-up of 21 steps, and says so
     assert isinstance(trained.record.validation_macro_f1, list)
-    assert len(trained.record.validation_macro_f1) == 3
+    assert [step for step, _ in trained.record.validation_macro_f1[-3:]] == [21, 24, 27]
+    assert "stopped early at step 27 of 350" in capsys.readouterr().out
+
+
+def test_a_run_on_few_rows_takes_more_epochs_unless_they_are_chosen(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # GIVEN settings that leave the epochs open
+    values = settings.model_dump(exclude={"epochs", "evaluations", "output"})
+    open_settings = Settings(**values, output=settings.output)
+    # WHEN a model is trained on seven batches
+    trained = train(open_settings)
+    # THEN it takes a hundred steps or more, and its output and its record say so
+    assert trained.record.steps == 105
+    assert trained.record.settings.epochs == 15
+    assert "15 epochs instead of 3; --epochs sets another number" in capsys.readouterr().out
+
+
+def test_a_few_validation_rows_stop_no_run(settings: Settings) -> None:
+    trained = train(settings, learning_rate=1e-12, epochs=20, patience=1)
+    assert trained.record.steps == 140
+
+
+def test_a_full_disk_names_the_file_and_how_to_go_on(settings: Settings, tmp_path: Path) -> None:
+    # GIVEN a disk on which no file can be larger than 100 kB
+    options = {"epochs": "0.2", "precision": "fp32"} | {
+        "data": settings.data, "output": str(tmp_path / "run"), "base-model": settings.base_model
+    }  # fmt: skip
+    command = [sys.executable, "-m", "textclf", "train"]
+    command += [f"--{name}={value}" for name, value in options.items()]
+
+    def limit_files() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+
+    # WHEN a model is trained
+    done = subprocess.run(
+        command, cwd=ROOT, preexec_fn=limit_files, capture_output=True, text=True, check=False
+    )
+    # THEN the error names the folder, and no part of a model is left in it
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"error: cannot write {tmp_path / 'run'}")
+    assert "File too large; correct that, then give the same command" in line
+    assert not list((tmp_path / "run").iterdir())
 
 
 def test_the_second_head_is_not_part_of_the_model(settings: Settings) -> None:

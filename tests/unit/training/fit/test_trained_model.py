@@ -1,18 +1,20 @@
+import errno
 import json
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import HEADLINES, TinyModel
+from training.atomic import OutputError
 from training.data.examples import DataError
 from training.fit.rows import ROWS, load_rows
 from training.fit.settings import Settings
 from training.fit.trained_model import (
-    RESULTS,
     StaleError,
-    delete_results,
     open_trained_model,
+    replacing_model,
 )
 
 
@@ -73,8 +75,25 @@ def test_a_folder_without_a_model_is_an_error(tmp_path: Path) -> None:
         open_trained_model(tmp_path)
 
 
-def test_nothing_of_an_earlier_run_can_be_taken_for_a_result(model: Path) -> None:
-    delete_results(model)
-    assert {file.name for file in model.iterdir()}.isdisjoint(RESULTS)
+def test_nothing_of_an_earlier_model_outlives_it(model: Path) -> None:
+    # GIVEN a model with its reports and its bundle WHEN another replaces it
+    with replacing_model(model) as folder:
+        (folder / "model.safetensors").write_text("new weights")
+    # THEN nothing else is left, and what is there is not complete
+    assert [file.name for file in model.iterdir()] == ["model.safetensors"]
     with pytest.raises(DataError, match="no trained model in"):
         open_trained_model(model)
+
+
+def test_a_model_that_cannot_be_written_leaves_the_earlier_one(model: Path) -> None:
+    # GIVEN a disk that is full when the new model is written
+    before = open_trained_model(model)
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    message = f"cannot write {model}: No space left on device"
+    with pytest.raises(OutputError, match=message), replacing_model(model):
+        raise full
+    # THEN the earlier model is whole, with its report and its bundle
+    assert open_trained_model(model) == before
+    assert (model / "report.md").exists()
+    assert (model / "bundle").exists()
+    assert not (model / ".new").exists()

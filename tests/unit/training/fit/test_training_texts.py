@@ -33,3 +33,15 @@ def test_batches_continue_from_any_step(tiny_base: Path) -> None:
     for step in (5, 8):
         rest = islice(texts.batches_from(step, 4, SEED), 12 - step)
         assert [batch.tolist() for batch in rest] == whole[step:]
+
+
+def test_unknown_wordpieces_and_cut_texts_are_counted(tiny_base: Path) -> None:
+    # GIVEN a tokenizer that reads six wordpieces, and knows no Chinese
+    _, tokenizer = distilbert.load(tiny_base)
+    tokenizer.enable_truncation(6)
+    examples = [Example("a b c d", 0), Example("a b c d e", 0), Example("体 育 a b", 0)]
+    # WHEN texts are encoded
+    texts = TrainingTexts.encode(examples, np.zeros((3, 1), np.float32), tokenizer, 1)
+    # THEN a text of just six is not cut, and two wordpieces in twelve are unknown
+    assert texts.cut == 1 / 3
+    assert texts.unknown == 2 / 12

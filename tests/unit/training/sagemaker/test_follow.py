@@ -14,13 +14,14 @@ import pytest
 from botocore.response import StreamingBody
 from botocore.stub import ANY, Stubber
 
+from inference.errors import InterruptedRunError
 from inference.model.bundle import read_verified
 from tests.conftest import SAMPLE_MODEL
 from tests.sagemaker import BEGIN, JOB_ARN, NAME, make_job
 from training.sagemaker import follow as following
-from training.sagemaker.follow import DetachedError, start, upload_source
+from training.sagemaker.follow import start, upload_source
 from training.sagemaker.job import JobError, JobOptions
-from training.sagemaker.request import request
+from training.sagemaker.request import describe_job
 
 MODEL_URI = f"s3://jobs/news/models/{read_verified(SAMPLE_MODEL).version}"
 COME_BACK = f"textclf sagemaker follow {NAME}"
@@ -106,7 +107,7 @@ def test_starting_a_job_uploads_its_source_and_creates_it(aws: Aws) -> None:
     put = {"Bucket": "jobs", "Key": f"news/{NAME}/source/source.tar.gz", "Body": ANY}
     aws.stubs["s3"].add_response("put_object", {}, put)
     created = {"TrainingJobArn": JOB_ARN}
-    aws.stubs["sagemaker"].add_response("create_training_job", created, request(job))
+    aws.stubs["sagemaker"].add_response("create_training_job", created, describe_job(job))
     # WHEN it is started THEN both calls are made
     start(aws.clients["sagemaker"], aws.clients["s3"], job)
 
@@ -220,7 +221,7 @@ def test_ctrl_c_leaves_the_job_alone_and_says_how_to_come_back(
     # WHEN Ctrl-C is pressed while a job is followed
     with monkeypatch.context() as patch:
         patch.setattr(aws.clients["sagemaker"], "describe_training_job", press_ctrl_c)
-        with pytest.raises(DetachedError, match=COME_BACK) as raised:
+        with pytest.raises(InterruptedRunError, match=COME_BACK) as raised:
             aws.follow()
     # THEN the exit code is a shell's for Ctrl-C, and nothing asked to stop the job
     assert raised.value.exit_code == 130

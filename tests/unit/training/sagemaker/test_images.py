@@ -2,7 +2,7 @@
 
 import pytest
 
-from training.sagemaker.images import image_uri
+from training.sagemaker.images import find_image
 from training.sagemaker.job import JobError
 
 
@@ -17,15 +17,15 @@ from training.sagemaker.job import JobError
 def test_the_image_depends_on_the_region_and_on_whether_there_is_a_gpu(
     region: str, instance_type: str, image: str
 ) -> None:
-    assert image_uri(region, instance_type).startswith(image)
+    assert find_image(region, instance_type).startswith(image)
 
 
 def test_a_region_without_a_known_account_needs_an_image() -> None:
     with pytest.raises(JobError, match="xx-new-1: give --image"):
-        image_uri("xx-new-1", "ml.g4dn.xlarge")
+        find_image("xx-new-1", "ml.g4dn.xlarge")
 
 
 @pytest.mark.parametrize("instance_type", ["ml.trn1.2xlarge", "ml.inf2.xlarge", "g4dn.xlarge"])
 def test_an_instance_that_the_images_do_not_support_is_refused(instance_type: str) -> None:
     with pytest.raises(JobError, match=f"--instance-type {instance_type}: give one with GPUs"):
-        image_uri("us-east-1", instance_type)
+        find_image("us-east-1", instance_type)

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from tests.sagemaker import BEGIN, make_job
-from training.sagemaker.job import JobError, JobOptions, job_name
+from training.sagemaker.job import JobError, JobOptions, name_job
 
 ISOLATED = JobOptions(network_isolation=True, wheels="s3://jobs/wheels")
 
@@ -59,4 +59,4 @@ def test_the_folder_of_a_job_bears_its_name() -> None:
     ],
 )
 def test_the_name_of_a_job_is_made_of_task_and_time(task: str, name: str) -> None:
-    assert job_name(task, BEGIN) == name
+    assert name_job(task, BEGIN) == name

@@ -7,11 +7,11 @@ import pytest
 
 from tests.sagemaker import NAME, make_job, require_valid_request
 from training.sagemaker.job import JobError, JobOptions
-from training.sagemaker.request import request
+from training.sagemaker.request import describe_job
 
 
 def described(**values: Any) -> dict[str, Any]:
-    found = request(make_job(**values))
+    found = describe_job(make_job(**values))
     require_valid_request("sagemaker", "CreateTrainingJob", found)
     return found
 

@@ -9,11 +9,11 @@ from botocore.stub import ANY, Stubber
 
 from tests.sagemaker import make_job
 from training.sagemaker.job import JobError, JobOptions
-from training.sagemaker.retraining import NAME, prepare, retraining_request
+from training.sagemaker.retraining import NAME, describe_retraining, prepare
 
 
 def prepared(**values: Any) -> dict[str, Any]:
-    return retraining_request(make_job(name=NAME, new_rows="s3://jobs/news/new", **values))
+    return describe_retraining(make_job(name=NAME, new_rows="s3://jobs/news/new", **values))
 
 
 def test_the_request_leaves_out_what_each_execution_sets() -> None:
@@ -26,7 +26,7 @@ def test_source_and_request_go_to_the_folder_of_the_retraining() -> None:
     # GIVEN a bucket
     s3 = boto3.client("s3", aws_access_key_id="test", aws_secret_access_key="test")
     job = make_job(name=NAME, new_rows="s3://jobs/news/new")
-    body = json.dumps(retraining_request(job), indent=2).encode()
+    body = json.dumps(describe_retraining(job), indent=2).encode()
     with Stubber(s3) as stub:
         source = {"Bucket": "jobs", "Key": "news/retraining/source/source.tar.gz", "Body": ANY}
         stub.add_response("put_object", {}, source)

@@ -11,7 +11,7 @@ from training.sagemaker import source
 @pytest.fixture(scope="module")
 def archive() -> dict[str, str]:
     """The text of each file in the archive."""
-    with tarfile.open(fileobj=io.BytesIO(source.source_archive())) as tar:
+    with tarfile.open(fileobj=io.BytesIO(source.build_source_archive())) as tar:
         return {
             entry.name: file.read().decode()
             for entry in tar.getmembers()
@@ -35,7 +35,7 @@ def test_the_archive_holds_no_data_notebooks_or_tests(archive: dict[str, str]) -
 
 
 def test_the_archive_does_not_tell_who_packed_it() -> None:
-    with tarfile.open(fileobj=io.BytesIO(source.source_archive())) as tar:
+    with tarfile.open(fileobj=io.BytesIO(source.build_source_archive())) as tar:
         assert {(entry.uid, entry.uname) for entry in tar.getmembers()} == {(0, "")}
 
 

@@ -2,8 +2,7 @@ import pytest
 
 from inference.bulk.distributed.client import make_run
 from inference.bulk.distributed.run import Source
-from inference.bulk.errors import BulkError
-from inference.bulk.request import ScoringRequest
+from inference.bulk.request import BulkError, ScoringRequest
 from inference.tables.rows import InputColumns
 
 MODEL_URI = "s3://models/news/0123456789abcdef"

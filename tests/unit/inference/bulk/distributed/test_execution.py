@@ -7,7 +7,7 @@ from tqdm import tqdm
 
 from inference.bulk.distributed.execution import follow, start
 from inference.bulk.distributed.run import BulkRun
-from inference.bulk.errors import BulkError
+from inference.bulk.request import BulkError
 from tests.unit.inference.bulk.distributed.conftest import Account
 
 PLACE = "arn:aws:states:us-east-1:123456789012"

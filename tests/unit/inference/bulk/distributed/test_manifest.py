@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from botocore.response import StreamingBody
 
-from inference.bulk.distributed.manifest import Manifest, Totals, make_manifest
+from inference.bulk.distributed.manifest import RunManifest, Totals, make_manifest
 from inference.bulk.distributed.objects import Objects
 from inference.bulk.distributed.run import BulkRun
-from inference.bulk.errors import BulkError
+from inference.bulk.request import BulkError
 from tests.unit.inference.bulk.distributed.conftest import Account
 
 RUN = BulkRun(
@@ -96,5 +96,5 @@ def test_a_run_whose_rows_were_all_rejected_is_an_error(account: Account) -> Non
 
 def test_a_manifest_names_its_run_as_the_state_machine_does() -> None:
     totals = Totals(rows=0, rejected=0, parts=0, failed_ranges=0, worker_seconds=0)
-    written = Manifest(job=RUN, totals=totals, parts=[], failed=[]).model_dump(mode="json")
+    written = RunManifest(job=RUN, totals=totals, parts=[], failed=[]).model_dump(mode="json")
     assert written["job"]["run"] == "out/runs/abc"

@@ -9,7 +9,7 @@ from inference.bulk.distributed.sources import (
     list_sources,
     parse_prefix,
 )
-from inference.bulk.errors import BulkError
+from inference.bulk.request import BulkError
 from inference.errors import TextClassifierError
 from tests.unit.inference.bulk.distributed.conftest import Account
 

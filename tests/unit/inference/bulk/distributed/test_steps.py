@@ -2,7 +2,7 @@ import pytest
 
 from inference.bulk.distributed import steps
 from inference.bulk.distributed.run import BulkRun, Source
-from inference.bulk.errors import BulkError
+from inference.bulk.request import BulkError
 from inference.tables.ranges import Range
 
 RUN = {

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from inference.predictions.table import Item, to_item
+from inference.prediction_log.table import Item, to_item
 from inference.runtime.settings import Settings
 from inference.runtime.telemetry import record_lost_predictions
 

@@ -2,7 +2,7 @@ from collections import Counter
 from datetime import UTC, datetime
 
 from inference.model.classifier import Prediction
-from inference.predictions.table import SHARDS, LoggedPrediction, from_item, to_item
+from inference.prediction_log.table import SHARDS, LoggedPrediction, from_item, to_item
 from inference.runtime.settings import read_settings
 
 NOW = datetime(2026, 11, 21, 12, 30, 15, 678_901, UTC)

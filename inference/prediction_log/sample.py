@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from inference.predictions.table import (
+from inference.aws import make_client
+from inference.prediction_log.table import (
     INDEX,
     PARTITION_KEY,
     SHARDS,
@@ -55,15 +56,10 @@ def sample(
 
 def create_client() -> "DynamoDBClient":
     """Create a client that gives up after a few seconds."""
-    import boto3
-    from botocore.config import Config
-
-    config = Config(
-        connect_timeout=CONNECT_SECONDS,
-        read_timeout=READ_SECONDS,
-        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+    client: DynamoDBClient = make_client(
+        "dynamodb", connect=CONNECT_SECONDS, read=READ_SECONDS, attempts=ATTEMPTS
     )
-    return boto3.client("dynamodb", config=config)
+    return client
 
 
 def _query(dynamodb: "DynamoDBClient", table: str, partition: str) -> Iterator[Item]:

@@ -1,0 +1,54 @@
+"""The examples of the OpenAPI document: requests, what the shipped model answers, and problems."""
+
+from http import HTTPStatus
+from typing import Any
+
+from inference.api.answers import Answer, ManyAnswers, OneAnswer
+from inference.api.problems import FieldError, Problem
+
+VERSION = "0123456789abcdef"
+LABELS = ("Business", "Science", "Entertainment", "Health")
+TEXT = "Life in Mars might be a real possibility"
+TEXTS = {
+    "Central bank holds interest rates as inflation cools": (0.9846, 0.0076, 0.0045, 0.0033),
+    "New vaccine halves hospital stays in late trial": (0.0064, 0.0033, 0.0058, 0.9845),
+    "Festival opens with a film nobody was allowed to see": (0.008, 0.007, 0.9795, 0.0055),
+}
+REQUESTS = {"one": TEXT, "many": list(TEXTS)}
+DETAILS = {
+    400: "The body is not JSON: expecting value at line 1, column 12.",
+    413: "The body has 1234567 bytes; at most 1000000 are read.",
+    415: "The body is compressed (gzip). Send it uncompressed.",
+    422: "The request is not valid.",
+    500: "Request c6af9ac6-7b61-11e6-9a41-93e8deadbeef failed.",
+    503: "The model is not available yet.",
+}
+WRONG_FIELD = FieldError(field="inputs.3", message="String should have at least 1 character")
+
+
+def answer_examples() -> dict[str, Any]:
+    """Return the answers to ``REQUESTS``, by the same names."""
+    one = _answer((0.0064, 0.9814, 0.0048, 0.0074)).model_dump()
+    many = ManyAnswers(predictions=list(map(_answer, TEXTS.values())), model_version=VERSION)
+    return {
+        "one": OneAnswer(**one, model_version=VERSION).model_dump(),
+        "many": many.model_dump(),
+    }
+
+
+def problem_example(status: HTTPStatus) -> dict[str, Any]:
+    """Return a problem of this status."""
+    errors = [WRONG_FIELD] if status == HTTPStatus.UNPROCESSABLE_ENTITY else None
+    problem = Problem(title=status.phrase, status=status, detail=DETAILS[status], errors=errors)
+    return problem.model_dump(exclude_none=True)
+
+
+def _answer(shares: tuple[float, ...]) -> Answer:
+    probabilities = dict(zip(LABELS, shares, strict=True))
+    best = max(probabilities, key=probabilities.__getitem__)
+    return Answer(
+        predicted_label=best,
+        confidence=probabilities[best],
+        probabilities=probabilities,
+        truncated=False,
+    )

@@ -1,0 +1,45 @@
+"""Find the resource that a request is for, whatever comes before it in the path.
+
+With an API mapping of a custom domain, such as ``api.example.com/news``, API Gateway leaves the
+mapping's key in the path of the event. The route that it matched does not have it.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A resource of the API, or whatever else a path names."""
+
+    path: str  # such as /predict
+    prefix: str  # what comes before it, such as /news; usually nothing
+
+
+def find_resource(event: Mapping[str, Any], resources: Collection[str]) -> Resource:
+    """Find the resource that an event is for; slashes at the end of its path do not matter."""
+    path = str(event.get("rawPath") or "").rstrip("/")
+    route = _path_of_route(event)
+    for resource in (route, *resources) if route in resources else resources:
+        tail = resource.rstrip("/")  # nothing for the root, which only a route can name
+        if path == tail or (path.endswith(tail) and (tail or resource == route)):
+            return Resource(resource, path.removesuffix(tail).rstrip("/"))
+    return Resource(path or "/", "")
+
+
+def as_event_of(resource: Resource, event: dict[str, Any]) -> dict[str, Any]:
+    """Return the event as it would be without the prefix, which may be the name of a stage."""
+    context = {**event["requestContext"], "stage": "$default"}
+    return {**event, "rawPath": resource.path, "requestContext": context}
+
+
+def _path_of_route(event: Mapping[str, Any]) -> str:
+    """Return the path that API Gateway matched, such as /health for ``GET /{page+}``.
+
+    It is empty for the route ``$default``.
+    """
+    _, _, path = str(event.get("routeKey") or "").partition(" ")
+    for name, value in (event.get("pathParameters") or {}).items():
+        path = path.replace(f"{{{name}+}}", value).replace(f"{{{name}}}", value)
+    return path.rstrip("/") or path

@@ -1,0 +1,40 @@
+from http import HTTPStatus
+
+import pytest
+
+from inference.api.answers import Answer, ManyAnswers, OneAnswer
+from inference.api.examples import DETAILS, REQUESTS, TEXT, answer_examples, problem_example
+from inference.api.openapi import PROBLEMS
+from inference.api.problems import Problem
+from inference.local.checkout import SAMPLE_MODEL
+from inference.model.bundle import read_verified
+from inference.model.classifier import Classifier
+
+
+def example_answers() -> list[Answer]:
+    one = OneAnswer.model_validate(answer_examples()["one"])
+    return [one, *ManyAnswers.model_validate(answer_examples()["many"]).predictions]
+
+
+@pytest.mark.parametrize("answer", example_answers())
+def test_an_example_answer_agrees_with_itself(answer: Answer) -> None:
+    shares = answer.probabilities
+    assert sum(shares.values()) == pytest.approx(1)
+    assert answer.confidence == max(shares.values()) == shares[answer.predicted_label]
+
+
+def test_the_example_answers_are_those_of_the_shipped_model() -> None:
+    # GIVEN the shipped model WHEN it classifies the example requests
+    classifier = Classifier.load(read_verified(SAMPLE_MODEL))
+    predictions = classifier.predict([TEXT, *REQUESTS["many"]])
+    # THEN it answers as the examples say, but for the last digits
+    for answer, prediction in zip(example_answers(), predictions, strict=True):
+        assert answer.probabilities == pytest.approx(prediction.probabilities, abs=0.01)
+
+
+@pytest.mark.parametrize("status", DETAILS)
+def test_an_example_problem_has_its_status(status: int) -> None:
+    problem = Problem.model_validate(problem_example(HTTPStatus(status)))
+    assert problem.status == status
+    assert problem.title == HTTPStatus(status).phrase
+    assert status in PROBLEMS

@@ -1,0 +1,78 @@
+"""The judgement of an evaluation in words: whether to use the model, and what to mind."""
+
+from training.data.split import LEAST_TEST_ROWS, explain_few_rows
+from training.evaluate.results import LEAST_GROUPS, Evaluation, Usefulness
+from training.evaluate.tables import escape
+from training.fit.record import MANY_CUT, MANY_UNKNOWN, TrainingRecord
+from training.labels.names import name_some
+
+LEAST_CALIBRATION_ROWS = 100
+REMEDY = (
+    "Train longer (`--epochs`), on more rows of the labels that it misses, or from a base model "
+    "that knows the language."
+)
+
+
+def judge_model(record: TrainingRecord, evaluation: Evaluation) -> str:
+    """Say in a paragraph whether to use a model, why, and what to mind."""
+    useful = evaluation.usefulness
+    sentences = [] if useful is None else [_judge(useful), _compare(useful, evaluation)]
+    if useful is not None and (useful.faults or useful.constancy):
+        sentences.append(REMEDY)
+    return " ".join([*sentences, *list_cautions(record, evaluation)])
+
+
+def _judge(useful: Usefulness) -> str:
+    faults = useful.faults or list(filter(None, [useful.constancy]))
+    if faults:
+        return f"**Do not use this model:** {escape('; '.join(faults))}."
+    is_certain = useful.groups >= LEAST_GROUPS
+    if is_certain and useful.against_baseline.difference_interval.low > 0:
+        return "**This model is worth using:** it is better than the linear baseline."
+    if is_certain and useful.against_majority.difference_interval.low > 0:
+        return (
+            "**This model has learnt something, but is not shown to be better than the linear "
+            "baseline,** which costs less."
+        )
+    return (
+        "**It is open whether this model is any good:** these test rows do not show that it is "
+        "better than always giving the most frequent label."
+    )
+
+
+def _compare(useful: Usefulness, evaluation: Evaluation) -> str:
+    baseline = useful.against_baseline
+    low, high = baseline.difference_interval
+    return (
+        f"It is right about {baseline.accuracy:.1%} of {evaluation.fp32.texts:,} test rows, the "
+        f"linear baseline about {baseline.other_accuracy:.1%} (a difference of "
+        f"{100 * baseline.difference:+.1f} points, 95 % interval {100 * low:+.1f} to "
+        f"{100 * high:+.1f}), and the most frequent label about "
+        f"{useful.against_majority.other_accuracy:.1%}."
+    )
+
+
+def list_cautions(record: TrainingRecord, evaluation: Evaluation) -> list[str]:
+    """List what makes the figures or the model less reliable than they look."""
+    useful, cautions = evaluation.usefulness, []
+    if useful and useful.never_predicts:
+        count = len(useful.never_predicts)
+        which = f"{count:,} labels that test rows have" if count > 1 else "a label"
+        names = escape(name_some(useful.never_predicts))
+        cautions.append(f"It never predicts {which}: {names}.")
+    if evaluation.fp32.texts < LEAST_TEST_ROWS:
+        few = explain_few_rows(evaluation.fp32.texts)
+        cautions.append(f"{few[0].upper()}{few[1:]}.")
+    rows = evaluation.calibration_rows
+    if rows is not None and rows < LEAST_CALIBRATION_ROWS:
+        cautions.append(
+            f"{rows:,} validation rows are too few to calibrate confidences on, so these are only "
+            f"rough; {LEAST_CALIBRATION_ROWS} would do."
+        )
+    if (record.unknown_wordpieces or 0) > MANY_UNKNOWN:
+        cautions.append(
+            f"{record.unknown_wordpieces:.0%} of the wordpieces are unknown to the base model."
+        )
+    if (record.cut_texts or 0) > MANY_CUT:
+        cautions.append(f"{record.cut_texts:.0%} of the texts are longer than what is read.")
+    return cautions
