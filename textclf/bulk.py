@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import CycloptsError, Parameter, validators
 
+from inference.tables.columns import InputColumns
 from inference.tables.formats import PIPE, FileFormat
-from inference.tables.rows import InputColumns
+from inference.tables.options import Quoting, ReadOptions
 
 if TYPE_CHECKING:
     from inference.bulk.distributed.manifest import Totals
@@ -30,13 +31,17 @@ def bulk(
     text_column: str = "text",
     keep: Annotated[tuple[str, ...], Parameter(show_default=False)] = (),
     file_format: Annotated[FileFormat | None, Parameter(name="--format")] = None,
+    delimiter: str | None = None,
+    quoting: Quoting | None = None,
+    encoding: str | None = None,
+    no_header: bool = False,
     workers: Annotated[int | None, Parameter(validator=validators.Number(gte=1))] = None,
 ) -> None:
-    """Classify every row of a file.
+    r"""Classify every row of a file.
 
-    The name of a file says what it is: `.csv`, `.tsv`, `.jsonl` or `.parquet`, the first three also
-    with `.gz`, `.bz2`, `.xz` or `.zst` after it. TSV has no quoting. In a CSV or TSV file without a
-    header, columns are named by their positions from 0: `--text-column 1`. Stdout gets JSON lines.
+    The content of a file says what it is: CSV or TSV with any separator, JSON lines or Parquet,
+    plain or compressed (gz, bz2, xz, zst, zip). In a CSV or TSV file without a header, columns are
+    named by their positions from 0: `--no-header --text-column 1`. Stdout gets JSON lines.
 
     ```
     textclf bulk headlines.csv --output scored.csv --model-uri s3://models/news/VERSION
@@ -65,7 +70,12 @@ def bulk(
             unless `--model-uri` names another.
         text_column: The column with the texts.
         keep: A column to copy to the output. Repeat the option for more columns.
-        file_format: The format of the input, whatever its name says.
+        file_format: The format of the input, whatever it looks like.
+        delimiter: What separates the columns: a character, or its name, such as `tab`.
+        quoting: How values are quoted: `standard` (`""` for a quote), `backslash` (`\"`), or
+            `none`, if a quote is a character like any other.
+        encoding: The encoding, such as `cp1252`. By default UTF-8, or UTF-16 if it is.
+        no_header: The first row is no header; columns are positions from 0.
         workers: The number of processes on this machine. By default, one on each core.
     """
     from inference.bulk.request import ScoringRequest
@@ -76,7 +86,8 @@ def bulk(
     # says how to go on.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     columns = InputColumns(text_column, keep)
-    request = ScoringRequest(source, output, model_uri, columns, file_format)
+    options = ReadOptions(file_format, delimiter, quoting, encoding, no_header)
+    request = ScoringRequest(source, output, model_uri, columns, options)
     if stack:
         _score_on_stack(request, stack)
     else:

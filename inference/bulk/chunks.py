@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
-from inference.tables.formats import FileFormat
+from inference.tables.columns import InputColumns
 from inference.tables.inputs import Input
 from inference.tables.parquet import count_parquet_rows
-from inference.tables.reader import read_rows
-from inference.tables.rows import InputColumns, Reject, Row
+from inference.tables.rows import Reject, Row
 
 # One process scores a chunk at a time. Rows are sorted by length within a chunk, so more of them
 # fill batches better; fewer keep all cores busy to the end, and lose less when a run is killed.
@@ -20,17 +19,14 @@ class ChunkReader:
     """Reads an input in chunks, which are the same in every run."""
 
     def __init__(
-        self,
-        source: Input,
-        file_format: FileFormat,
-        columns: InputColumns,
-        on_reject: Callable[[Reject], None],
+        self, source: Input, columns: InputColumns, on_reject: Callable[[Reject], None]
     ) -> None:
         """Call ``on_reject`` for each reject that is met while reading."""
-        self._source, self._file_format, self._columns = source, file_format, columns
+        self._source, self._columns = source, columns
         self._on_reject = on_reject
         self._rows_read = 0
-        self._rows = count_parquet_rows(source.file) if file_format == "parquet" else None
+        is_parquet = source.layout.file_format == "parquet"
+        self._rows = count_parquet_rows(source.file) if is_parquet else None
 
     def chunks(self) -> Iterator[Chunk]:
         """Read all rows.
@@ -38,8 +34,7 @@ class ChunkReader:
         Raises:
             TableError: the input is damaged or lacks a column.
         """
-        rows = read_rows(self._source.file, self._file_format, self._columns)
-        for chunk in group_rows(rows, self._on_reject):
+        for chunk in group_rows(self._source.rows(self._columns), self._on_reject):
             self._rows_read += len(chunk)
             yield chunk
 

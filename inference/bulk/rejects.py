@@ -15,11 +15,11 @@ class RejectWriter:
 
     def __init__(self, file: TextIO) -> None:
         self._writer = csv.writer(file, lineterminator="\n")
-        self._writer.writerow(("line", "reason"))
+        self._writer.writerow(("line", "reason", "excerpt"))
 
     def write(self, reject: Reject) -> None:
         """Append a reject."""
-        self._writer.writerow((reject.line, reject.reason))
+        self._writer.writerow(reject)
 
 
 def encode_rejects(rejects: Iterable[Reject]) -> bytes:

@@ -1,10 +1,10 @@
 """The request to score files, and the error of a run that cannot fulfil it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from inference.errors import TextClassifierError
-from inference.tables.formats import FileFormat
-from inference.tables.rows import InputColumns
+from inference.tables.columns import InputColumns
+from inference.tables.options import ReadOptions
 
 
 class BulkError(TextClassifierError):
@@ -19,4 +19,4 @@ class ScoringRequest:
     output: str
     model_uri: str
     columns: InputColumns
-    file_format: FileFormat | None = None  # None: by the input's name
+    options: ReadOptions = field(default_factory=ReadOptions)  # what is said of the input by hand

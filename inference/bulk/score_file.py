@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from inference.model.store import fetch
 from inference.runtime.settings import MODEL_CACHE
 from inference.tables.formats import PIPE, FileType, detect_file_type
 from inference.tables.inputs import Identity, identify, open_input
+from inference.tables.reader import RULES_VERSION
 
 MODEL_SECONDS = 300.0  # to download a bundle
 
@@ -43,7 +44,6 @@ def score_file(request: ScoringRequest, workers: int | None = None) -> ScoringSu
         StoreError: the model cannot be fetched.
         TableError: the input cannot be read.
     """
-    input_type = detect_file_type(request.input, request.file_format)
     output_type = _detect_output_type(request.output)
     identity = identify(request.input)
     _require_different_places(identity, request.output)
@@ -52,7 +52,8 @@ def score_file(request: ScoringRequest, workers: int | None = None) -> ScoringSu
     encoder = Encoder(OutputColumns(request.columns.keep, bundle.manifest.labels), output_type)
     fingerprint = {
         "input": identity,
-        "format": input_type.format,
+        "options": asdict(request.options),
+        "rules": RULES_VERSION,
         "text_column": request.columns.text,
         "keep": list(request.columns.keep),
         "model_version": bundle.version,
@@ -63,11 +64,13 @@ def score_file(request: ScoringRequest, workers: int | None = None) -> ScoringSu
     with (
         _explain_interruption(resumable and request.output != PIPE),
         open_output(request.output, encoder, fingerprint, resumable=resumable) as output,
-        open_input(request.input, input_type, identity, output.folder) as source,
+        open_input(
+            request.input, request.columns, request.options, identity, output.folder
+        ) as source,
         open_pool(bundle, encoder, workers or usable_cores()) as score_chunks,
     ):
         rows_before = output.rows
-        reader = ChunkReader(source, input_type.format, request.columns, output.reject)
+        reader = ChunkReader(source, request.columns, output.reject)
         _write_missing_chunks(reader, score_chunks, output)
         source.require_unchanged()
         _require_rows(output)

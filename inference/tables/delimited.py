@@ -1,94 +1,100 @@
-"""Read CSV (RFC 4180), and TSV, in which a quote is a character like any other."""
+"""Read the rows of a CSV or TSV file."""
 
 import csv
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import BinaryIO
 
-from inference.tables.formats import FileFormat, TableError
-from inference.tables.lines import TOO_LONG, Lines
-from inference.tables.rows import InputColumns, Reject, Row, make_row
+from inference.tables.blocks import Blocks
+from inference.tables.columns import InputColumns
+from inference.tables.errors import show
+from inference.tables.grammar import strip_line_end, unify_line_ends
+from inference.tables.layout import Dialect
+from inference.tables.options import NAMES
+from inference.tables.rows import Reject, Row, check_text
+from inference.tables.split import Part, Splitter
 
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """The fields of one record, or the reason why it cannot be read."""
-
-    line: int  # its first
-    fields: list[str]
-    problem: str = ""
-
-    @property
-    def is_blank(self) -> bool:
-        """Whether the record is an empty line."""
-        return not self.fields and not self.problem
-
-
-def read_records(lines: Lines, file_format: FileFormat) -> Iterator[Record]:
-    """Read all records; after a broken one, the next begins with the next line."""
-    if file_format == "tsv":
-        reader = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
-    else:
-        reader = csv.reader(lines, strict=True)
-    while True:
-        line, cut = lines.number + 1, lines.cut
-        try:
-            fields = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield Record(line, [], _explain(error, line, lines.number))
-            continue
-        yield Record(line, fields, TOO_LONG if lines.cut > cut else "")
+Fields = Sequence[str]
 
 
 def read_delimited(
-    lines: Lines, file_format: FileFormat, columns: InputColumns
+    file: BinaryIO, dialect: Dialect, columns: InputColumns, line: int
 ) -> Iterator[Row | Reject]:
-    """Read the rows of a CSV or TSV file; blank lines are skipped.
+    """Read rows from where the file is now; empty lines are skipped.
+
+    Args:
+        file: the content.
+        dialect: how it is written.
+        columns: the columns to read.
+        line: the number of the first line.
 
     Raises:
-        TableError: the file lacks a header or a column.
+        TableError: the file lacks a column.
     """
-    records = (one for one in read_records(lines, file_format) if not one.is_blank)
-    first = next(records, None)
-    if first is None:
-        if columns.by_position:
-            return
-        raise TableError("the input is empty: it has no header")
-    if first.problem:
-        raise TableError(f"line {first.line}: {first.problem}")
-    positions = _find_columns(columns, first.fields)
-    if columns.by_position:
-        yield _to_row(first, len(first.fields), positions)
-    for record in records:
-        yield _to_row(record, len(first.fields), positions)
-
-
-def _explain(error: csv.Error, first: int, last: int) -> str:
-    if last > first:
-        return f"{error} (lines {first} to {last} are one row)"
-    return str(error)
-
-
-def _find_columns(columns: InputColumns, first: Sequence[str]) -> list[int]:
-    """Return the positions of the text and of the kept columns."""
-    positions = []
-    for name in (columns.text, *columns.keep):
-        if not columns.by_position and name in first:
-            positions.append(first.index(name))
-        elif columns.by_position and name.isdecimal() and int(name) < len(first):
-            positions.append(int(name))
+    parser = _Parser(dialect, columns)
+    for part in Splitter(Blocks(file), parser.grammar, dialect.shape, line, parser.parse_lines):
+        if part.problem:
+            yield Reject(part.line, part.problem, show(strip_line_end(part.data)))
         else:
-            has = f"columns 0 to {len(first) - 1}" if columns.by_position else ", ".join(first)
-            raise TableError(f"no column {name!r}; the input has {has}")
-    return positions
+            yield from parser.make_rows(part)
 
 
-def _to_row(record: Record, width: int, positions: Sequence[int]) -> Row | Reject:
-    if record.problem:
-        return Reject(record.line, record.problem)
-    found = len(record.fields)
-    if found != width:
-        return Reject(record.line, f"expected {width} columns as in the first row, found {found}")
-    text, *kept = (record.fields[position] for position in positions)
-    return make_row(record.line, text, kept)
+class _Parser:
+    """Makes rows of the parts of a file."""
+
+    def __init__(self, dialect: Dialect, columns: InputColumns) -> None:
+        self.grammar = dialect.make_grammar()
+        self._delimiter, self._width = dialect.shape.delimiter, dialect.shape.width
+        text, *self._kept = dialect.find(columns)
+        self._text = text or 0  # it is never None
+        separator = NAMES.get(self._delimiter, repr(self._delimiter))
+        self._expected = f"{self._width} columns separated by {separator}"
+        self._is_standard = dialect.quoting == "standard" and not dialect.spaced
+
+    def parse_lines(self, data: bytes) -> list[list[str]] | None:
+        """Parse many lines at once, if each is a record; None if one is not, or without quotes.
+
+        The csv module is fast, and gives the same fields as the grammar where there are no errors.
+        """
+        if b'"' not in data or not (self._is_standard and self._delimiter):
+            return None
+        lines = unify_line_ends(data)
+        if b"\r" in lines:  # which ends the csv module's rows
+            return None
+        try:
+            texts = lines.decode().split("\n")
+            records = list(csv.reader(texts, delimiter=self._delimiter, strict=True))
+        except (UnicodeDecodeError, csv.Error):
+            return None
+        return records if len(records) == len(texts) else None
+
+    def make_rows(self, part: Part) -> Iterator[Row | Reject]:
+        """Make rows of lines or of one record."""
+        width, text, kept = self._width, self._text, self._kept
+        is_ascii = part.data.isascii()
+        for number, fields in enumerate(self._split(part), part.line):
+            if len(fields) == width:
+                values = tuple(["" if one is None else fields[one] for one in kept])
+                row = Row(number, fields[text], values)
+                yield row if is_ascii and "!" <= row.text[:1] <= "~" else check_text(row)
+            elif fields:
+                problem = f"expected {self._expected}, found {len(fields)}"
+                yield Reject(number, problem, show(self._delimiter.join(fields)))
+
+    def _split(self, part: Part) -> Iterator[Fields] | Sequence[Fields]:
+        """Split records into fields; an empty line has none."""
+        if part.records is not None:
+            return part.records
+        if part.is_record:
+            return [self._split_record(strip_line_end(part.data))]
+        lines = unify_line_ends(part.data)
+        if b'"' in part.data and self.grammar.quoting != "none":
+            return map(self._split_record, lines.split(b"\n"))
+        # Bytes that are not UTF-8 become surrogates, which ``check_text`` rejects.
+        texts = lines.decode(errors="surrogateescape").split("\n")
+        if not self._delimiter:
+            return ([text] if text else [] for text in texts)
+        return (text.split(self._delimiter) if text else [] for text in texts)
+
+    def _split_record(self, record: bytes) -> Fields:
+        fields = self.grammar.split(record) if record else []
+        return [field.decode(errors="surrogateescape") for field in fields]

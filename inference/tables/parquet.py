@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-from inference.tables.formats import TableError
-from inference.tables.rows import InputColumns, Reject, Row, make_row
+from inference.tables.columns import InputColumns, find_columns
+from inference.tables.errors import TableError
+from inference.tables.rows import Reject, Row, make_row
 
 BATCH_ROWS = 4096  # decoded at a time
 
@@ -18,18 +19,20 @@ def read_parquet(file: BinaryIO, columns: InputColumns) -> Iterator[Row | Reject
     """
     import pyarrow.parquet
 
-    names = [columns.text, *columns.keep]
-    number = 0
     with _naming_damage():
         table = pyarrow.parquet.ParquetFile(file)
-        present = table.schema_arrow.names
-        for name in names:
-            if name not in present:
-                raise TableError(f"no column {name!r}; the input has {', '.join(present)}")
-        for batch in table.iter_batches(BATCH_ROWS, columns=names):
-            values = [batch.column(name).to_pylist() for name in names]
-            for text, *kept in zip(*values, strict=True):
+        names = table.schema_arrow.names
+        positions = find_columns(columns, names)
+        wanted = sorted({names[position] for position in positions if position is not None})
+        number = 0
+        for batch in table.iter_batches(BATCH_ROWS, columns=wanted):
+            values = {name: _to_values(batch.column(name)) for name in wanted}
+            for index in range(batch.num_rows):
                 number += 1
+                text, *kept = [
+                    None if position is None else values[names[position]][index]
+                    for position in positions
+                ]
                 yield make_row(number, text, kept)
 
 
@@ -45,6 +48,17 @@ def count_parquet_rows(file: BinaryIO) -> int:
         return int(pyarrow.parquet.read_metadata(file).num_rows)
 
 
+def _to_values(column: Any) -> list[Any]:
+    """Return the values of a column; strings that are not UTF-8 keep their bytes as surrogates."""
+    try:
+        return list(column.to_pylist())
+    except UnicodeDecodeError:
+        import pyarrow
+
+        values = column.cast(pyarrow.large_binary()).to_pylist()
+        return [None if one is None else one.decode(errors="surrogateescape") for one in values]
+
+
 @contextmanager
 def _naming_damage() -> Iterator[None]:
     """Turn the errors of pyarrow into ours."""
@@ -52,5 +66,5 @@ def _naming_damage() -> Iterator[None]:
 
     try:
         yield
-    except pyarrow.ArrowException as error:
-        raise TableError(f"the input is damaged: {error}") from error
+    except (pyarrow.ArrowException, OSError) as error:
+        raise TableError(f"the file is damaged: {error}") from error

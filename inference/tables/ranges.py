@@ -9,11 +9,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from inference.tables.delimited import read_records
-from inference.tables.formats import FileFormat
-from inference.tables.lines import Lines
-from inference.tables.reader import read_rows
-from inference.tables.rows import InputColumns, Reject, Row
+from inference.tables.blocks import Blocks
+from inference.tables.columns import InputColumns
+from inference.tables.encodings import open_as_utf8
+from inference.tables.grammar import Grammar
+from inference.tables.layout import Layout
+from inference.tables.reader import read_lines
+from inference.tables.rows import Reject, Row
+from inference.tables.split import Splitter
 
 # One Lambda function scores a range in a third of its 15 minutes, with a full-size DistilBERT on
 # one processor: some 600 headlines or 5,000 tokens a second, and no token is shorter than a byte.
@@ -23,68 +26,61 @@ RANGE_BYTES = 4 << 20
 
 @dataclass(frozen=True)
 class Range:
-    """Consecutive rows of a file, as a range of bytes of its decompressed content."""
+    """Consecutive rows of a file, as a range of bytes of its decompressed content as UTF-8."""
 
     begin: int
     end: int
     line: int  # the number of the line at ``begin``, from 1
-    head: int  # bytes up to the end of the first row, which names the columns or shows their number
 
 
 def cut_ranges(
-    file: BinaryIO, file_format: FileFormat, rows: int = RANGE_ROWS, size: int = RANGE_BYTES
+    file: BinaryIO, layout: Layout, rows: int = RANGE_ROWS, size: int = RANGE_BYTES
 ) -> Iterator[Range]:
     """Cut a file into ranges without a gap between them; it is read to its end.
 
     Args:
-        file: the decompressed content.
-        file_format: any but Parquet.
+        file: the decompressed content, at its beginning.
+        layout: how it is read; any format but Parquet.
         rows: the most rows of a range, blank lines and rejects included.
         size: the bytes after which a range ends, at the end of a row.
     """
-    lines = Lines(file)
-    needs_head = file_format != "jsonl"
-    begin, line, count, head = 0, 1, 0, 0
-    for is_blank in _read_through(lines, file_format):
-        if needs_head and not head and not is_blank:
-            head = lines.bytes_read
+    content = open_as_utf8(file, layout.encoding, layout.newline)
+    content.read(layout.begin)
+    begin, line, count = layout.begin, layout.line, 0
+    for end, next_line in _find_row_ends(content, layout):
         count += 1
-        is_full = count >= rows or lines.bytes_read - begin >= size
-        if is_full and (head or not needs_head):
-            yield Range(begin, lines.bytes_read, line, head)
-            begin, line, count = lines.bytes_read, lines.number + 1, 0
-    if lines.bytes_read > begin:
-        yield Range(begin, lines.bytes_read, line, head)
+        if count >= rows or end - begin >= size:
+            yield Range(begin, end, line)
+            begin, line, count = end, next_line, 0
+    if count:
+        yield Range(begin, end, line)
 
 
 def read_range(
-    part: Range, head: bytes, body: bytes, file_format: FileFormat, columns: InputColumns
+    part: Range, body: bytes, layout: Layout, columns: InputColumns
 ) -> Iterator[Row | Reject]:
     """Read the rows of a range, with the line numbers they have in the whole file.
 
     Args:
         part: the range.
-        head: the first ``part.head`` bytes of the content.
-        body: the bytes of the range.
-        file_format: any but Parquet.
+        body: its bytes.
+        layout: how the file is read.
         columns: the columns to read.
 
     Raises:
         TableError: the file lacks a column.
     """
-    if part.begin == 0:
-        head = b""  # the body begins with it
-    first_line = part.line - head.count(b"\n")
-    for row in read_rows(io.BytesIO(head + body), file_format, columns, first_line):
-        if row.line >= part.line:
-            yield row
+    return read_lines(io.BytesIO(body), layout, columns, part.line)
 
 
-def _read_through(lines: Lines, file_format: FileFormat) -> Iterator[bool]:
-    """Read record by record; yield at the end of each whether it was blank."""
-    if file_format == "jsonl":
-        for text in lines:
-            yield not text.strip()
-    else:
-        for record in read_records(lines, file_format):
-            yield record.is_blank
+def _find_row_ends(content: BinaryIO, layout: Layout) -> Iterator[tuple[int, int]]:
+    """Yield the offset after each row or line, and the number of the next line."""
+    dialect = layout.dialect
+    grammar = dialect.make_grammar() if dialect else Grammar("", "none")
+    shape = dialect.shape if dialect else None
+    offset = layout.begin
+    for part in Splitter(Blocks(content), grammar, shape, layout.line):
+        for number, data in part.pieces():
+            offset += len(data)
+            yield offset + part.lost, number + max(1, data.count(b"\n"))
+        offset += part.lost

@@ -1,40 +1,53 @@
 """Read the rows of a file of any format."""
 
 import lzma
+import zipfile
 import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from inference.tables.columns import InputColumns
 from inference.tables.delimited import read_delimited
-from inference.tables.formats import FileFormat, TableError
+from inference.tables.encodings import open_as_utf8
+from inference.tables.errors import TableError
 from inference.tables.json_lines import read_json_lines
-from inference.tables.lines import Lines
+from inference.tables.layout import Layout
 from inference.tables.parquet import read_parquet
-from inference.tables.rows import InputColumns, Reject, Row
+from inference.tables.rows import Reject, Row
 
-DAMAGE_ERRORS = (OSError, EOFError, zlib.error, lzma.LZMAError)  # raised by damaged files
+# A change of the rules may give other rows, so nothing that was read by other ones is reused.
+RULES_VERSION = 2
+# Raised by damaged files.
+DAMAGE_ERRORS = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
 
 
-def read_rows(
-    file: BinaryIO, file_format: FileFormat, columns: InputColumns, first_line: int = 1
-) -> Iterator[Row | Reject]:
-    """Read rows in the order of the file, with a reject for each line that cannot be read.
+def read_rows(file: BinaryIO, layout: Layout, columns: InputColumns) -> Iterator[Row | Reject]:
+    """Read rows in the order of the file, with one reject for each that cannot be read.
 
     Args:
-        file: the decompressed content.
-        file_format: its format.
+        file: the decompressed content, at its beginning.
+        layout: how it is read.
         columns: the columns to read.
-        first_line: the number of the first line.
 
     Raises:
         TableError: the file is damaged or lacks a column.
     """
     try:
-        if file_format == "parquet":
+        if layout.file_format == "parquet":
             yield from read_parquet(file, columns)
-        elif file_format == "jsonl":
-            yield from read_json_lines(Lines(file, first_line), columns)
-        else:
-            yield from read_delimited(Lines(file, first_line), file_format, columns)
+            return
+        content = open_as_utf8(file, layout.encoding, layout.newline)
+        content.read(layout.begin)
+        yield from read_lines(content, layout, columns, layout.line)
     except DAMAGE_ERRORS as error:
-        raise TableError(f"the input is damaged: {error}") from error
+        raise TableError(f"the file is damaged: {error}") from error
+
+
+def read_lines(
+    content: BinaryIO, layout: Layout, columns: InputColumns, line: int
+) -> Iterator[Row | Reject]:
+    """Read rows from content that begins with the row at this line, whichever of the file."""
+    if layout.file_format == "jsonl":
+        yield from read_json_lines(content, columns, line)
+    elif layout.dialect:
+        yield from read_delimited(content, layout.dialect, columns, line)

@@ -1,16 +1,14 @@
-"""Rows, the columns they are read from, and rejects: what could not be read as a row."""
+"""Rows, and rejects: what could not be read as a row."""
 
-import csv
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+import re
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
-MAX_CHARACTERS = csv.field_size_limit()  # of one text; the csv module's own limit, 131,072
+from inference.tables.errors import show
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """A text and the values of its other columns that are kept."""
 
     line: int  # where the row begins in the file, from 1; in Parquet the number of the row
@@ -18,46 +16,58 @@ class Row:
     kept: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Reject:
-    """A line that could not be read as a row."""
+class Reject(NamedTuple):
+    """A row that could not be read."""
 
     line: int
     reason: str
+    excerpt: str = ""  # at most 100 characters of it
 
 
-@dataclass(frozen=True)
-class InputColumns:
-    """The columns to read: names, or positions from 0 in CSV and TSV files without a header."""
+# Characters that show nothing: blanks, controls, zero-width and other invisible ones.
+_INVISIBLE = (
+    r"\s\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
+    r"\u2028-\u202e\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb"
+    r"\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+_BLANK = re.compile(f"[{_INVISIBLE}]*+")
 
-    text: str
-    keep: tuple[str, ...] = ()
-
-    @property
-    def by_position(self) -> bool:
-        """Whether a CSV or TSV file has no header."""
-        return self.text.isdecimal()
+MISSING = "the text is missing"
+NOT_A_STRING = "the text is not a string"
+BLANK = "the text is blank"
+NOT_UTF8 = "not valid in the file's encoding"
 
 
-def make_row(line: int, text: Any, kept: Iterable[Any]) -> Row | Reject:
+def is_blank(text: str) -> bool:
+    """Whether a text shows nothing to a reader."""
+    return not "!" <= text[:1] <= "~" and _BLANK.fullmatch(text) is not None
+
+
+def make_row(line: int, text: Any, kept: Sequence[Any]) -> Row | Reject:
     """Check a text, which may be any value of JSON or Parquet, and make a row of it."""
     if text is None:
-        return Reject(line, "the text is missing")
+        return Reject(line, MISSING)
     if not isinstance(text, str):
-        return Reject(line, "the text is not a string")
-    if not text.strip():
-        return Reject(line, "the text is blank")
-    if len(text) > MAX_CHARACTERS:
-        return Reject(line, f"the text has more than {MAX_CHARACTERS} characters")
-    row = Row(line, text, tuple(_to_text(value) for value in kept))
-    try:
-        "".join((row.text, *row.kept)).encode()
-    except UnicodeEncodeError:  # bytes that are not UTF-8, or half a surrogate pair in JSON
-        return Reject(line, "not valid UTF-8")
+        return Reject(line, NOT_A_STRING, show(str(text)))
+    return check_text(Row(line, text, tuple(map(_to_text, kept))))
+
+
+def check_text(row: Row) -> Row | Reject:
+    """Return the row, or a reject if its text is blank or its values are no characters."""
+    for value in (row.text, *row.kept):
+        if not value.isascii():
+            try:
+                value.encode()
+            except UnicodeEncodeError:  # bytes not of the encoding, or half a surrogate pair
+                return Reject(row.line, NOT_UTF8, show(value))
+    if is_blank(row.text):
+        return Reject(row.line, BLANK, show(row.text) if row.text else "")
     return row
 
 
 def _to_text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
     if value is None:
         return ""
     if isinstance(value, (dict, list, bool)):

@@ -128,9 +128,9 @@ def test_bad_rows_are_set_aside_and_the_rest_is_scored(
     # THEN the others are there, and the rejects have their lines and reasons
     assert [row["line"] for row in read(output)] == ["2", "5"]
     assert (tmp_path / "out.csv.rejects.csv").read_text().splitlines() == [
-        "line,reason",
-        '3,"expected 2 columns as in the first row, found 1"',
-        "4,the text is blank",
+        "line,reason,excerpt",
+        "3,\"expected 2 columns separated by comma, found 1\",'2'",
+        "4,the text is blank,",
     ]
     assert "2 rejected: see" in capsys.readouterr().err
 
@@ -308,7 +308,7 @@ def test_a_file_in_s3_is_scored_into_s3(
     ids = [row["id"] for row in csv.DictReader(io.StringIO(body))]
     assert ids == [str(i) for i in range(len(TITLES))]
     rejects = s3.get_object(Bucket=bucket, Key="out/rows.csv.rejects.csv")["Body"].read()
-    assert rejects == b"line,reason\n"
+    assert rejects == b"line,reason,excerpt\n"
     assert list(tmp_path.iterdir()) == []
 
 

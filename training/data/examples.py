@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from inference.errors import TextClassifierError
 from inference.runtime.settings import Settings as ServingSettings
+from inference.tables.bad_rows import BadRows
 from training.data.text_key import TextKey
 from training.tasks import Task
 
@@ -53,6 +54,7 @@ class Dataset:
     new_files: tuple[NewFile, ...] = ()  # files whose rows were joined or set aside
     not_sampled: int = 0  # rows that --max-rows leaves out
     cut_texts: int = 0  # texts that were longer than LONGEST_TEXT
+    bad_rows: BadRows | None = None  # rows that were left out because they cannot be used
 
 
 def labels_of(examples: Sequence[Example]) -> NDArray[np.int64]:

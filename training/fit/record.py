@@ -32,7 +32,10 @@ OTHER_KEY = (
     "may have learnt what the other is tested on; train it again"
 )
 # The settings that decide which rows are held out; with the data's digest they identify the rows.
-ROW_SETTINGS = ("task", "text_column", "label_column", "group_column", "max_rows", "seed")
+ROW_SETTINGS = (
+    *("task", "text_column", "label_column", "group_column", "max_rows", "seed"),
+    *("delimiter", "quoting", "encoding", "no_header", "skip_bad_rows"),
+)
 
 
 class RowCounts(BaseModel):

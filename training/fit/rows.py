@@ -31,7 +31,12 @@ def load_dataset(settings: Settings, key: TextKey = TextKey.CURRENT) -> Dataset:
     Raises:
         DataError: the data set is not what its task describes.
     """
-    dataset = read(settings.data, settings.find_task())
+    dataset = read(
+        settings.data,
+        settings.find_task(),
+        settings.read_options(),
+        skip_bad_rows=settings.skip_bad_rows,
+    )
     if settings.new_rows:
         if choose_split(settings, dataset) != "story":
             raise DataError("--new-rows needs a split by story: give --split story")

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from inference.tables.options import ReadOptions
 from training.tasks import TASKS, Task, custom_task
 
 SHORTEST = 3  # wordpieces: [CLS], [SEP] and one of the text
@@ -53,6 +54,22 @@ class Settings(BaseModel):
     ] = "news"
     text_column: Annotated[str, Field(description="Text column of your own CSV file.")] = ""
     label_column: Annotated[str, Field(description="Label column of your own CSV file.")] = ""
+    delimiter: Annotated[
+        str, Field(description="What separates columns, if not as found: a character, or tab.")
+    ] = ""
+    quoting: Annotated[
+        Literal["", "standard", "backslash", "none"],
+        Field(description='How values are quoted, if not as found; "none": quotes are characters.'),
+    ] = ""
+    encoding: Annotated[
+        str, Field(description="Encoding of the file, such as cp1252; UTF-8 by default.")
+    ] = ""
+    no_header: Annotated[
+        bool, Field(description="The file has no header; columns are positions from 0.")
+    ] = False
+    skip_bad_rows: Annotated[
+        bool, Field(description="Leave out rows that cannot be used, and count them.")
+    ] = False
     group_column: Annotated[
         str, Field(description="Rows of one group stay on the same side of the split.")
     ] = ""
@@ -187,6 +204,15 @@ class Settings(BaseModel):
             return TASKS[self.task]
         return custom_task(
             self.task, self.text_column, self.label_column, self.group_column or None
+        )
+
+    def read_options(self) -> ReadOptions:
+        """Return what the settings say about the dialect of the data file."""
+        return ReadOptions(
+            delimiter=self.delimiter or None,
+            quoting=self.quoting or None,
+            encoding=self.encoding or None,
+            no_header=self.no_header,
         )
 
     def to_command(self) -> str:

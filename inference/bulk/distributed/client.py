@@ -7,7 +7,7 @@ repeated, it follows the run, resumes a failed one, or reads the totals of a fin
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from inference.bulk.distributed import execution
@@ -17,6 +17,7 @@ from inference.bulk.distributed.sources import list_sources, parse_prefix
 from inference.bulk.request import BulkError, ScoringRequest
 from inference.errors import InterruptedRunError
 from inference.s3_uri import S3Uri
+from inference.tables.reader import RULES_VERSION
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -52,7 +53,7 @@ class BulkClient:
         Raises:
             BulkError: the input or output cannot be used, or the run cannot be resumed.
         """
-        sources = list_sources(self.s3, self.bucket, request.input, request.file_format)
+        sources = list_sources(self.s3, self.bucket, request.input)
         run = make_run(self.bucket, sources, request)
         write_sources(self.s3, run, sources)
         arn = execution.start(self.stepfunctions, self.state_machine, run)
@@ -87,7 +88,9 @@ def make_run(bucket: str, sources: Sequence[Source], request: ScoringRequest) ->
         raise BulkError("--output would be among the input: choose another prefix")
     columns = request.columns
     settings = (bucket, output, request.model_uri, columns.text, columns.keep)
-    content = json.dumps([settings, [source.model_dump(mode="json") for source in sources]])
+    reading = (asdict(request.options), RULES_VERSION)
+    listed = [source.model_dump(mode="json") for source in sources]
+    content = json.dumps([settings, reading, listed])
     name = hashlib.sha256(content.encode()).hexdigest()[:32]
     return BulkRun(
         bucket=bucket,
@@ -96,6 +99,7 @@ def make_run(bucket: str, sources: Sequence[Source], request: ScoringRequest) ->
         model_uri=request.model_uri,
         text_column=columns.text,
         keep=columns.keep,
+        options=request.options,
     )
 
 

@@ -6,8 +6,9 @@ keys never change; two of them are called otherwise here.
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from inference.tables.formats import FileFormat, FileType
-from inference.tables.rows import InputColumns
+from inference.tables.columns import InputColumns
+from inference.tables.layout import Layout
+from inference.tables.options import ReadOptions
 
 _JSON = ConfigDict(frozen=True, extra="forbid", validate_by_name=True, serialize_by_alias=True)
 
@@ -20,13 +21,9 @@ class Source(BaseModel):
     key: str
     etag: str
     size: int  # bytes, as stored
-    file_format: FileFormat = Field(validation_alias="table", serialization_alias="table")
-    compression: str
-
-    @property
-    def file_type(self) -> FileType:
-        """The format and compression."""
-        return FileType(self.file_format, self.compression)
+    # The plan step adds these; every range is then read by the same rules.
+    compression: str = ""
+    layout: Layout | None = None
 
 
 class BulkRun(BaseModel):
@@ -46,6 +43,7 @@ class BulkRun(BaseModel):
     model_uri: str
     text_column: str
     keep: tuple[str, ...]
+    options: ReadOptions = ReadOptions()
 
     @property
     def name(self) -> str:

@@ -5,18 +5,15 @@ from typing import TYPE_CHECKING
 from inference.bulk.distributed.run import Source
 from inference.bulk.request import BulkError
 from inference.s3_uri import S3Uri
-from inference.tables.formats import FileFormat, detect_file_type
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 MAX_BYTES = 8 << 30  # of a plain file: to cut it, a step reads it to its end in 15 minutes
-MAX_COMPRESSED_BYTES = 256 << 20  # to score a range, a step reads the file up to the range's end
+NOT_READ = "a stack reads neither Parquet nor zstd; convert the file first"
 
 
-def list_sources(
-    s3: "S3Client", bucket: str, uri: str, file_format: FileFormat | None
-) -> list[Source]:
+def list_sources(s3: "S3Client", bucket: str, uri: str) -> list[Source]:
     """List one object, or all objects under a URI that ends with a slash; empty ones are skipped.
 
     Raises:
@@ -32,7 +29,7 @@ def list_sources(
         listed = [one for one in listed if one["Key"] == prefix]
     if not listed:
         raise BulkError(f"there is nothing at {uri} (a prefix ends with a slash)")
-    return [_make_source(one["Key"], one["ETag"], one["Size"], file_format) for one in listed]
+    return [_make_source(one["Key"], one["ETag"], one["Size"]) for one in listed]
 
 
 def parse_prefix(uri: str, bucket: str) -> str:
@@ -46,18 +43,9 @@ def parse_prefix(uri: str, bucket: str) -> str:
     return S3Uri.parse_object(uri.removesuffix("/")).key
 
 
-def _make_source(key: str, etag: str, size: int, file_format: FileFormat | None) -> Source:
-    file_type = detect_file_type(key, file_format)
-    if file_type.format == "parquet" or file_type.compression == "zst":
-        raise BulkError(f"{key}: a stack reads neither Parquet nor zstd; convert the file first")
-    limit = MAX_COMPRESSED_BYTES if file_type.compression else MAX_BYTES
-    if size > limit:
-        kind = "compressed files" if file_type.compression else "files"
-        raise BulkError(f"{key} has {size} bytes: split {kind} of more than {limit}")
-    return Source(
-        key=key,
-        etag=etag,
-        size=size,
-        file_format=file_type.format,
-        compression=file_type.compression,
-    )
+def _make_source(key: str, etag: str, size: int) -> Source:
+    if key.lower().endswith((".parquet", ".zst")):  # the plan step knows others by their content
+        raise BulkError(f"{key}: {NOT_READ}")
+    if size > MAX_BYTES:
+        raise BulkError(f"{key} has {size} bytes: split files of more than {MAX_BYTES}")
+    return Source(key=key, etag=etag, size=size)

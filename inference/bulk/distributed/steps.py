@@ -9,7 +9,6 @@ not in the image.
 """
 
 import hashlib
-import io
 import json
 import time
 from collections.abc import Mapping
@@ -34,9 +33,12 @@ from inference.model.classifier import Classifier
 from inference.model.store import StoreError, fetch
 from inference.runtime.settings import MODEL_CACHE
 from inference.runtime.telemetry import logger
-from inference.tables.formats import FileType, TableError
+from inference.tables.errors import TableError
+from inference.tables.formats import FileType
+from inference.tables.layout import Layout
 from inference.tables.ranges import Range, cut_ranges, read_range
-from inference.tables.reader import DAMAGE_ERRORS, read_rows
+from inference.tables.reader import DAMAGE_ERRORS, RULES_VERSION
+from inference.tables.recognize import recognize
 from inference.tables.rows import Reject
 
 if TYPE_CHECKING:
@@ -73,8 +75,9 @@ def handler(event: Event, _: object) -> Result:
         raise TransientError(str(error)) from error
     except DAMAGE_ERRORS as error:
         raise BulkError(f"{event.get('source', {}).get('key')} is damaged: {error}") from error
-    except TableError as error:
-        raise BulkError(str(error)) from error
+    except TableError as error:  # whose message may show a text, which must not be logged
+        key = event.get("source", {}).get("key", "")
+        raise BulkError(error.in_file(key).without_content()) from None
     logger.info(event["step"], extra={"run": run.prefix, **result})
     return result
 
@@ -95,27 +98,19 @@ def _take_step(run: BulkRun, event: Event) -> Result:
 
 
 def plan(run: BulkRun, source: Source) -> Result:
-    """Cut one object into ranges and write them down."""
+    """Find out how one object is to be read, cut it into ranges and write them down."""
     objects = Objects(_s3(), run.bucket)
-    with objects.open_source(source) as file:
-        ranges = list(cut_ranges(file, source.file_format))
-    if ranges:
-        _require_columns(run, objects, source, ranges[0].head)
-    shared = source.model_dump(mode="json")
+    file, compression = objects.open_source(source)
+    with file:
+        layout = recognize(file, run.columns, run.options, name=source.key)
+        file.seek(0)
+        ranges = list(cut_ranges(file, layout))
+    known = source.model_copy(update={"compression": compression, "layout": layout})
+    shared = known.model_dump(mode="json")
     lines = (json.dumps({"source": shared, "range": asdict(part)}) + "\n" for part in ranges)
     name = hashlib.sha256(source.key.encode()).hexdigest()
     objects.put(f"{run.plans_prefix}{name}.jsonl", "".join(lines).encode())
     return {"ranges": len(ranges)}
-
-
-def _require_columns(run: BulkRun, objects: Objects, source: Source, head: int) -> None:
-    """Make sure that the first row names the columns, or has enough of them."""
-    (first,) = objects.read_spans(source, [(0, head)])
-    try:
-        list(read_rows(io.BytesIO(first), source.file_format, run.columns))
-    except TableError:  # its message shows the row, which may be a text and must not be logged
-        wanted = ", ".join((run.text_column, *run.keep))
-        raise BulkError(f"{source.key}: the first row lacks a column of {wanted}") from None
 
 
 def gather(run: BulkRun) -> Result:
@@ -151,8 +146,9 @@ def _score_range(
 ) -> tuple[Piece, list[Reject]]:
     encoder = Encoder(OutputColumns(run.keep, classifier.labels), PART_TYPE)
     scorer = Scorer(classifier, encoder)
-    head, body = objects.read_spans(source, [(0, part.head), (part.begin, part.end)])
-    found = read_range(part, head, body, source.file_format, run.columns)
+    layout = source.layout or Layout("csv")  # a plan has it
+    body = objects.read_span(source, layout, part.begin, part.end)
+    found = read_range(part, body, layout, run.columns)
     rejects: list[Reject] = []
     pieces = [scorer.score(chunk) for chunk in group_rows(found, rejects.append)]
     data = encoder.encode_header() + b"".join(piece.data for piece in pieces)
@@ -180,7 +176,7 @@ def _name_part(run: BulkRun, source: Source, part: Range, version: str) -> str:
         run.text_column,
         run.keep,
         version,
-        (CHUNK_ROWS, CHUNK_CHARACTERS),
+        (CHUNK_ROWS, CHUNK_CHARACTERS, RULES_VERSION),
     )
     digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
     return f"{PurePosixPath(source.key).name[:64]}-{part.line:012d}-{digest}"

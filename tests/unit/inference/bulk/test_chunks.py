@@ -4,9 +4,10 @@ import pytest
 
 from inference.bulk import chunks
 from inference.bulk.chunks import ChunkReader, group_rows
-from inference.tables.formats import FileType
+from inference.tables.columns import InputColumns
 from inference.tables.inputs import identify, open_input
-from inference.tables.rows import InputColumns, Reject, Row
+from inference.tables.options import ReadOptions
+from inference.tables.rows import Reject, Row
 
 
 def make_rows(*texts: str) -> list[Row]:
@@ -41,8 +42,10 @@ def test_the_rows_of_a_file_are_estimated_from_what_was_read(
     # GIVEN a file that was read to its end
     file = tmp_path / "rows.csv"
     file.write_text("title\n" + "Fed\n" * 7)
-    with open_input(str(file), FileType("csv"), identify(str(file)), tmp_path) as source:
-        reader = ChunkReader(source, "csv", InputColumns("title"), lambda _: None)
+    location, columns = str(file), InputColumns("title")
+    identity = identify(location)
+    with open_input(location, columns, ReadOptions(), identity, tmp_path) as source:
+        reader = ChunkReader(source, columns, lambda _: None)
         list(reader.chunks())
         # WHEN its rows are estimated THEN the number is exact
         assert reader.estimate_rows() == 7

@@ -126,7 +126,9 @@ def test_rejects_are_in_a_table_next_to_the_output(tmp_path: Path) -> None:
     with open_output(str(path), ENCODER, FINGERPRINT, resumable=True) as output:
         output.reject(Reject(7, "the text is blank"))
         output.finish()
-    assert (tmp_path / "out.csv.rejects.csv").read_text() == "line,reason\n7,the text is blank\n"
+    assert (
+        tmp_path / "out.csv.rejects.csv"
+    ).read_text() == "line,reason,excerpt\n7,the text is blank,\n"
 
 
 def test_every_start_records_the_rejects_anew(tmp_path: Path) -> None:
@@ -138,7 +140,9 @@ def test_every_start_records_the_rejects_anew(tmp_path: Path) -> None:
     with open_output(path, ENCODER, FINGERPRINT, resumable=True) as output:
         output.reject(Reject(7, "the text is blank"))
         output.finish()
-    assert (tmp_path / "out.csv.rejects.csv").read_text() == "line,reason\n7,the text is blank\n"
+    assert (
+        tmp_path / "out.csv.rejects.csv"
+    ).read_text() == "line,reason,excerpt\n7,the text is blank,\n"
 
 
 def test_a_finished_parquet_output_is_a_parquet_file(tmp_path: Path) -> None:

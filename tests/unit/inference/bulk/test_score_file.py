@@ -4,7 +4,7 @@ import pytest
 
 from inference.bulk.request import BulkError, ScoringRequest
 from inference.bulk.score_file import score_file
-from inference.tables.rows import InputColumns
+from inference.tables.columns import InputColumns
 from tests.conftest import SAMPLE_MODEL
 
 MODEL_URI = SAMPLE_MODEL.as_uri()

@@ -1,6 +1,7 @@
 import pytest
 
-from inference.tables.formats import FileType, TableError, detect_file_type
+from inference.tables.errors import TableError
+from inference.tables.formats import FileType, detect_file_type
 
 
 @pytest.mark.parametrize(
@@ -12,13 +13,8 @@ from inference.tables.formats import FileType, TableError, detect_file_type
         ("rows.parquet", FileType("parquet")),
     ],
 )
-def test_the_name_of_a_file_gives_its_type(name: str, expected: FileType) -> None:
+def test_the_name_of_an_output_gives_its_type(name: str, expected: FileType) -> None:
     assert detect_file_type(name) == expected
-
-
-def test_a_given_format_overrides_the_name_but_not_its_compression() -> None:
-    assert detect_file_type("news.csv.xz", "tsv") == FileType("tsv", "xz")
-    assert detect_file_type("-", "csv") == FileType("csv")
 
 
 @pytest.mark.parametrize("name", ["rows", "rows.txt", "rows.gz", "-"])
@@ -28,13 +24,8 @@ def test_a_name_without_a_known_format_is_an_error_that_lists_the_formats(name: 
 
 
 def test_compressed_parquet_is_an_error() -> None:
-    with pytest.raises(TableError, match=r"use a file without \.gz"):
+    with pytest.raises(TableError, match=r"use a name without \.gz"):
         detect_file_type("rows.parquet.gz")
-
-
-def test_parquet_through_a_pipe_is_an_error() -> None:
-    with pytest.raises(TableError, match="Parquet cannot go through a pipe"):
-        detect_file_type("-", "parquet")
 
 
 @pytest.mark.parametrize("name", ["rows.parquet", "rows.csv.zst"])
@@ -42,5 +33,5 @@ def test_a_type_that_needs_pyarrow_is_an_error_where_it_is_not_installed(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("inference.tables.formats.find_spec", lambda _: None)
-    with pytest.raises(TableError, match="needs pyarrow: pip install --group bulk"):
+    with pytest.raises(TableError, match="needs pyarrow; pip install --group bulk"):
         detect_file_type(name)

@@ -1,16 +1,33 @@
 import bz2
 import gzip
+import io
 import lzma
+import os
+import subprocess
+import sys
+import threading
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow
 import pytest
 
-from inference.tables.formats import FileType, TableError
+from inference.tables.columns import InputColumns
+from inference.tables.errors import TableError
 from inference.tables.inputs import identify, open_input
+from inference.tables.options import ReadOptions
+from inference.tables.rows import Reject, Row
 
-CSV = FileType("csv")
+TEXT = InputColumns("text", ("id",))
+ROWS = b'id;text\n1;"Fed; again"\n2;Mars\n'
+FOUND = [Row(2, "Fed; again", ("1",)), Row(3, "Mars", ("2",))]
+
+
+def read(location: Path | str, folder: Path) -> list[Row | Reject]:
+    identity = identify(str(location))
+    with open_input(str(location), TEXT, ReadOptions(), identity, folder) as source:
+        return list(source.rows(TEXT))
 
 
 def zstd(data: bytes) -> bytes:
@@ -27,18 +44,116 @@ COMPRESS: dict[str, Callable[[bytes], bytes]] = {
 
 
 @pytest.mark.parametrize("compression", COMPRESS)
-def test_a_file_joined_from_compressed_files_is_read_to_its_end(
+def test_a_compressed_file_is_known_by_its_first_bytes_and_read_to_its_end(
     compression: str, tmp_path: Path
 ) -> None:
-    # GIVEN a file joined from two compressed ones
+    # GIVEN a file joined from two compressed ones, under a name that does not say so
     compress = COMPRESS[compression]
-    file = tmp_path / f"rows.{compression}"
-    file.write_bytes(compress(b"title\nFed\n") + compress(b"Mars\n"))
-    # WHEN it is opened THEN the content of both is there
-    file_type = FileType("csv", compression)
-    with open_input(str(file), file_type, identify(str(file)), tmp_path) as source:
-        assert source.file.read() == b"title\nFed\nMars\n"
-        assert source.share_read() == 1
+    file = tmp_path / "rows.csv"
+    file.write_bytes(compress(ROWS[:20]) + compress(ROWS[20:]))
+    # WHEN it is read THEN the rows of both are there
+    assert read(file, tmp_path) == FOUND
+
+
+@pytest.mark.parametrize("compression", COMPRESS)
+def test_a_compressed_file_that_breaks_off_is_an_error(compression: str, tmp_path: Path) -> None:
+    if not compression:
+        return
+    file = tmp_path / "rows.csv"
+    content = b"id;text\n" + b"".join(b"%d;Fed\n" % number for number in range(9000))
+    file.write_bytes(COMPRESS[compression](content)[:-99])
+    with pytest.raises(TableError, match=r"rows\.csv: the file is damaged"):
+        read(file, tmp_path)
+
+
+def test_the_table_in_a_zip_archive_is_read(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "rows.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("folder/rows.csv", ROWS)
+        archive.writestr("folder/small.csv", "x")
+    location = str(tmp_path / "rows.zip")
+    with open_input(location, TEXT, ReadOptions(), identify(location), tmp_path) as source:
+        assert list(source.rows(TEXT)) == FOUND
+        assert source.note == "reads folder/rows.csv"
+
+
+@pytest.mark.parametrize("compression", COMPRESS)
+def test_a_fifo_is_read_once(compression: str, tmp_path: Path) -> None:
+    # GIVEN a named pipe that a program writes to, a few bytes at a time
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    data = COMPRESS[compression](ROWS)
+
+    def write() -> None:
+        with fifo.open("wb", buffering=0) as file:
+            for byte in data:
+                file.write(bytes([byte]))
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    # WHEN it is read THEN all rows are there
+    assert identify(str(fifo)) is None
+    assert read(fifo, tmp_path) == FOUND
+    thread.join()
+
+
+@pytest.mark.parametrize("location", ["-", "/dev/stdin"])
+def test_stdin_is_read_by_both_of_its_names(location: str, tmp_path: Path) -> None:
+    program = (
+        f"import sys; sys.path[:0] = {sys.path!r}\n"
+        "from pathlib import Path\n"
+        "from tests_of_inputs import read\n"
+        f"print(read({location!r}, Path({str(tmp_path)!r})))\n"
+    )
+    (tmp_path / "tests_of_inputs.py").write_text(Path(__file__).read_text())
+    done = subprocess.run(
+        [sys.executable, "-c", program], input=ROWS, capture_output=True, cwd=tmp_path, check=True
+    )
+    assert done.stdout.decode().strip() == str(FOUND)
+
+
+def test_what_comes_after_the_look_ahead_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN a pipe that gives more than is held to find out how it is to be read
+    monkeypatch.setattr("inference.tables.inputs.LOOK_AHEAD_BYTES", 100)
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    data = b"id;text\n" + b"".join(b'%d;"text; %d"\n' % (n, n) for n in range(500)) + b'9;"open\n'
+    thread = threading.Thread(target=fifo.write_bytes, args=(data,))
+    thread.start()
+    # WHEN it is read THEN the dialect holds for the rest
+    found = read(fifo, tmp_path)
+    thread.join()
+    assert len(found) == 501
+    assert [type(one) for one in found[-2:]] == [Row, Reject]
+
+
+def test_a_pipe_cannot_give_a_zip_archive_or_parquet(tmp_path: Path) -> None:
+    for head, message in ((b"PK\x03\x04", "unzip -p"), (b"PAR1", "name a file")):
+        fifo = tmp_path / message.replace(" ", "")
+        os.mkfifo(fifo)
+        thread = threading.Thread(target=fifo.write_bytes, args=(head,))
+        thread.start()
+        with pytest.raises(TableError, match=message):
+            read(fifo, tmp_path)
+        thread.join()
+
+
+def test_an_error_names_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text("id,body\n1,a\n")
+    with pytest.raises(TableError, match=r"rows\.csv, line 1: no column 'text'"):
+        read(file, tmp_path)
+
+
+def test_the_error_of_another_file_keeps_its_name(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_bytes(ROWS)
+    location = str(tmp_path / "rows.csv")
+    with (
+        pytest.raises(TableError, match=r"^other$"),
+        open_input(location, TEXT, ReadOptions(), identify(location), tmp_path),
+    ):
+        raise TableError("other")
 
 
 def test_the_identity_of_a_file_changes_with_its_content(tmp_path: Path) -> None:
@@ -52,23 +167,31 @@ def test_the_identity_of_a_file_changes_with_its_content(tmp_path: Path) -> None
     assert identify(str(file)) != before
 
 
-def test_a_pipe_has_no_identity() -> None:
-    assert identify("-") is None
-
-
-def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
+def test_what_is_no_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(TableError, match="no such file"):
         identify(str(tmp_path / "rows.csv"))
+    with pytest.raises(TableError, match="is a folder"):
+        identify(str(tmp_path))
 
 
 def test_a_file_that_changes_while_it_is_read_is_an_error(tmp_path: Path) -> None:
     # GIVEN an open input
     file = tmp_path / "rows.csv"
-    file.write_text("title\nFed\n")
-    with open_input(str(file), CSV, identify(str(file)), tmp_path) as source:
+    file.write_bytes(ROWS)
+    location = str(file)
+    with open_input(location, TEXT, ReadOptions(), identify(location), tmp_path) as source:
         source.require_unchanged()
         # WHEN a row is appended THEN that is an error
-        with file.open("a") as more:
-            more.write("Mars\n")
+        with file.open("ab") as more:
+            more.write(b"3;Moon\n")
         with pytest.raises(TableError, match="changed while it was being read"):
             source.require_unchanged()
+
+
+def test_the_share_that_was_read_grows_to_one(tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_bytes(io.BytesIO(ROWS).getvalue())
+    location = str(file)
+    with open_input(location, TEXT, ReadOptions(), identify(location), tmp_path) as source:
+        list(source.rows(TEXT))
+        assert source.share_read() == 1

@@ -1,87 +1,62 @@
 import io
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from inference.tables.formats import FileFormat, TableError
+from inference.tables.columns import InputColumns
+from inference.tables.options import ReadOptions
 from inference.tables.ranges import Range, cut_ranges, read_range
 from inference.tables.reader import read_rows
-from inference.tables.rows import InputColumns, Reject, Row
+from inference.tables.recognize import recognize
+from inference.tables.rows import Reject, Row
 
 TEXT = InputColumns("text", ("id",))
 POSITION = InputColumns("1", ("0",))
 
 
-def read_part(
-    part: Range, data: bytes, file_format: FileFormat, columns: InputColumns
-) -> list[Row | Reject]:
-    head, body = data[: part.head], data[part.begin : part.end]
-    return list(read_range(part, head, body, file_format, columns))
-
-
-def read_in_ranges(
-    data: bytes, file_format: FileFormat, columns: InputColumns, rows: int = 2, size: int = 1000
-) -> list[Row | Reject]:
-    parts = cut_ranges(io.BytesIO(data), file_format, rows, size)
-    return [row for part in parts for row in read_part(part, data, file_format, columns)]
-
-
 @pytest.mark.parametrize(
-    ("file_format", "columns", "data"),
+    ("columns", "data"),
     [
-        ("csv", TEXT, b'id,text\n1,a\n2,"b\n\nc"\n3,d\n\n4\n5,e"f\n6,"g""h"\n7,i'),
-        ("csv", TEXT, b'\xef\xbb\xbf\n"id","te\nxt",text\r\n1,2,a\r\n3,4,b\r\n5,6,c\r\n'),
-        ("csv", POSITION, b"1,a\n2,b\n3,c,d\n4,e\n"),
-        ("tsv", POSITION, b'1\t"a\n\n2\tb"\n3\n4\t \n5\t\xff\n6\tg\n'),
-        ("jsonl", TEXT, b'{"text":"a"}\n\n{"text":1}\n[]\n{"text":"b","id":2}\n{"text":"c"}'),
+        (TEXT, b'id,text\n1,a\n2,"b\n\nc"\n3,d\n\n4\n5,e"f\n6,"g""h"\n7,i'),
+        (TEXT, b'\xef\xbb\xbf\n"id","te\nxt",text\r\n1,2,a\r\n3,4,b\r\n5,6,c\r\n'),
+        (POSITION, b"1,a\n2,b\n3,c,d\n4,e\n"),
+        (POSITION, b'1\t"a\n\n2\tb"\n3\n4\t \n5\t\xff\xc3\xa9\n6\tg\n'),
+        (TEXT, b'{"text":"a"}\n\n{"text":1}\n[]\n{"text":"b","id":2}\n{"text":"c"}'),
+        (TEXT, b'id,text\n1,"a, b"\n2,"open\n3,c\n4,"d, e"\n5,f\n'),
+        (TEXT, "id;text\r1;ä\r2;\r3;c\r".encode()),
     ],
 )
 def test_the_ranges_of_a_file_hold_the_rows_and_rejects_of_the_whole(
-    file_format: FileFormat, columns: InputColumns, data: bytes
+    columns: InputColumns, data: bytes
 ) -> None:
     # GIVEN a file with more than two rows
-    whole = list(read_rows(io.BytesIO(data), file_format, columns))
+    layout = recognize(io.BytesIO(data), columns, ReadOptions())
+    whole = list(read_rows(io.BytesIO(data), layout, columns))
     assert len(whole) > 2
     # WHEN it is read in ranges of any length THEN the rows are those of the whole file
+    content = data.replace(b"\r", b"\n") if layout.newline == "\r" else data
     for rows in (1, 2, 3, 100):
-        assert read_in_ranges(data, file_format, columns, rows) == whole
-
-
-SNIPPETS = st.sampled_from([",", '"', "\n", "\r\n", "\t", "a", "b c", '""', '"\n', "1,x\n"])
-
-
-@settings(max_examples=300, deadline=None)
-@given(st.lists(SNIPPETS, max_size=40), st.sampled_from(["csv", "tsv"]), st.integers(1, 4))
-def test_no_file_is_cut_within_a_row(
-    snippets: list[str], file_format: FileFormat, rows: int
-) -> None:
-    # GIVEN a header and any content, unbalanced quotes included
-    separator = "\t" if file_format == "tsv" else ","
-    data = f"id{separator}text\n{''.join(snippets)}".encode()
-    # WHEN it is read in ranges THEN the rows are those of the whole file
-    whole = list(read_rows(io.BytesIO(data), file_format, TEXT))
-    assert read_in_ranges(data, file_format, TEXT, rows) == whole
+        apart: list[Row | Reject] = []
+        for part in cut_ranges(io.BytesIO(data), layout, rows):
+            apart += read_range(part, content[part.begin : part.end], layout, columns)
+        assert apart == whole
 
 
 def test_ranges_follow_each_other_without_a_gap() -> None:
     # GIVEN rows of 11 bytes
     data = b"text\n" + b"some words\n" * 1000
+    layout = recognize(io.BytesIO(data), InputColumns("text"), ReadOptions())
     # WHEN they are cut by size
-    found = list(cut_ranges(io.BytesIO(data), "csv", rows=10_000, size=1000))
-    # THEN the ranges cover all bytes, and each ends with the row that fills it
-    assert [part.begin for part in found] == [0, *(part.end for part in found[:-1])]
+    found = list(cut_ranges(io.BytesIO(data), layout, rows=10_000, size=1000))
+    # THEN the ranges cover all rows, and each ends with the row that fills it
+    assert [part.begin for part in found] == [5, *(part.end for part in found[:-1])]
     assert found[-1].end == len(data)
     assert all(1000 <= part.end - part.begin < 1011 for part in found[:-1])
-    assert found[1] == Range(1006, 2007, 93, 5)
+    assert found[1] == Range(1006, 2007, 93)
 
 
-def test_an_empty_file_has_no_ranges() -> None:
-    assert list(cut_ranges(io.BytesIO(b""), "csv")) == []
-
-
-def test_a_missing_column_is_an_error_in_every_range() -> None:
-    data = b"id,title\n1,a\n2,b\n"
-    *_, last = cut_ranges(io.BytesIO(data), "csv", rows=1)
-    with pytest.raises(TableError, match="no column 'text'"):
-        read_part(last, data, "csv", TEXT)
+@pytest.mark.parametrize("data", [b"", b"\n", b"text\n"])
+def test_a_file_without_rows_has_no_ranges(data: bytes) -> None:
+    columns = InputColumns("text") if data.startswith(b"t") else InputColumns("0")
+    layout = recognize(io.BytesIO(data), columns, ReadOptions())
+    parts = list(cut_ranges(io.BytesIO(data), layout))
+    assert [row for part in parts for row in read_range(part, b"\n", layout, columns)] == []

@@ -51,9 +51,9 @@ def test_the_digest_covers_the_files_that_were_joined(tmp_path: Path) -> None:
         ("b.csv", news_row("x") + news_row("y", "z"), "b.csv, line 2: unknown category 'z'"),
         ("b.csv", "1\ttitle\n", "b.csv, line 1: expected 8 columns"),
         ("b.csv", news_row("  "), "b.csv, line 1: the text is blank"),
-        ("b.csv", b"\xff\xfe", "b.csv, line 1: not UTF-8 text"),
+        ("b.csv", news_row("caf\xe9").encode("latin-1"), "b.csv, line 1: the file is not UTF-8"),
         ("b.csv", "", "b.csv is empty"),
-        ("b.csv.gz", b"no gzip", "cannot decompress b.csv.gz"),
+        ("b.csv.gz", b"\x1f\x8b no gzip", "cannot decompress b.csv.gz"),
     ],
 )
 def test_a_file_with_an_invalid_row_is_set_aside_with_the_reason(

@@ -25,7 +25,6 @@ from training.fit.record import TrainingRecord, hash_weights
 from training.fit.settings import Settings
 from training.fit.train import DivergedError
 from training.fit.trained_model import CHECKPOINT, RESULTS, TrainedModel, open_trained_model
-from training.tasks import Task
 
 Interrupt = Callable[[int], None]
 
@@ -85,9 +84,9 @@ def test_the_data_is_read_once(settings: Settings, monkeypatch: pytest.MonkeyPat
     # GIVEN a list of the files that are read
     locations = []
 
-    def note(location: str, task: Task) -> Dataset:
+    def note(location: str, *arguments: Any, **options: Any) -> Dataset:
         locations.append(location)
-        return read(location, task)
+        return read(location, *arguments, **options)
 
     monkeypatch.setattr("training.fit.rows.read", note)
     # WHEN a model is trained THEN its data file is read once

@@ -2,38 +2,77 @@ import gzip
 import io
 from typing import Any
 
+import pytest
 from botocore.response import StreamingBody
 
-from inference.bulk.distributed.objects import Objects
+from inference.bulk.distributed.objects import MAX_COMPRESSED_BYTES, Objects
 from inference.bulk.distributed.run import Source
+from inference.bulk.request import BulkError
+from inference.tables.layout import Layout
+from inference.tables.signatures import find_compression
 from tests.unit.inference.bulk.distributed.conftest import Account
 
 CONTENT = b"id,text\n1,Fed\n2,Mars\n"
 
 
-def make_source(compression: str = "") -> Source:
-    return Source(key="in/a", etag='"1"', size=10, file_format="csv", compression=compression)
+def make_source(size: int = len(CONTENT), compression: str = "") -> Source:
+    return Source(key="in/a", etag='"1"', size=size, compression=compression)
 
 
-def add_object(account: Account, content: bytes, **request: str) -> None:
-    """Expect a call that reads an object, in the version of the source."""
+def add_object(account: Account, content: bytes, wanted: str) -> None:
+    """Expect a call that reads bytes of an object, in the version of the source."""
     answer: Any = {"Body": StreamingBody(io.BytesIO(content), len(content))}
-    wanted = {"Bucket": "files", "Key": "in/a", "IfMatch": '"1"', **request}
-    account.files.add_response("get_object", answer, wanted)
+    request = {"Bucket": "files", "Key": "in/a", "IfMatch": '"1"', "Range": f"bytes={wanted}"}
+    account.files.add_response("get_object", answer, request)
 
 
 def test_a_plain_source_is_read_by_ranges_of_bytes(account: Account) -> None:
     # GIVEN an object that is asked for the bytes of the second row only
-    add_object(account, CONTENT[14:], Range="bytes=14-20")
-    # WHEN an empty span and that row are read THEN both are there
-    spans = Objects(account.s3, "files").read_spans(make_source(), [(0, 0), (14, 21)])
-    assert spans == [b"", b"2,Mars\n"]
+    add_object(account, CONTENT[14:], "14-20")
+    # WHEN that row is read THEN it is there
+    objects = Objects(account.s3, "files")
+    assert objects.read_span(make_source(), Layout("csv"), 14, 21) == b"2,Mars\n"
 
 
-def test_a_compressed_source_is_read_as_a_whole(account: Account) -> None:
-    add_object(account, gzip.compress(CONTENT))
-    spans = Objects(account.s3, "files").read_spans(make_source("gz"), [(0, 8), (14, 21)])
-    assert spans == [b"id,text\n", b"2,Mars\n"]
+def test_a_plain_source_can_be_read_again_from_its_beginning(account: Account) -> None:
+    # GIVEN an object that is asked for twice, since its first bytes are looked at
+    add_object(account, CONTENT, "0-")
+    add_object(account, CONTENT, "0-")
+    file, compression = Objects(account.s3, "files").open_source(make_source())
+    # WHEN it is read THEN it is there
+    assert (file.read(), compression) == (CONTENT, "")
+
+
+@pytest.mark.parametrize(
+    ("content", "layout"),
+    [
+        (gzip.compress(CONTENT), Layout("csv")),
+        (CONTENT.decode().encode("utf-16"), Layout("csv", "utf-16")),
+        (CONTENT.replace(b"\n", b"\r"), Layout("csv", newline="\r")),
+    ],
+)
+def test_other_sources_are_read_as_a_whole(
+    content: bytes, layout: Layout, account: Account
+) -> None:
+    source = make_source(len(content), find_compression(content))
+    add_object(account, content, "0-")
+    add_object(account, content, "0-")
+    assert Objects(account.s3, "files").read_span(source, layout, 14, 21) == b"2,Mars\n"
+
+
+@pytest.mark.parametrize(
+    ("head", "size", "message"),
+    [
+        (b"\x28\xb5\x2f\xfd", 4, "in/a: a stack reads neither Parquet nor zstd"),
+        (b"\x1f\x8b", MAX_COMPRESSED_BYTES + 1, "split compressed files of more than"),
+    ],
+)
+def test_what_the_steps_cannot_read_is_an_error(
+    head: bytes, size: int, message: str, account: Account
+) -> None:
+    add_object(account, head.ljust(600), "0-")
+    with pytest.raises(BulkError, match=message):
+        Objects(account.s3, "files").open_source(make_source(size))
 
 
 def test_numbers_are_written_and_read_as_metadata(account: Account) -> None:

@@ -1,0 +1,40 @@
+"""Count the rows that could not be read, and say where they are."""
+
+from dataclasses import dataclass, field
+
+from inference.tables.errors import TableError, join_words
+from inference.tables.rows import Reject
+
+SHOWN = 5  # of the others, by their lines
+SKIP = "leave out bad rows with --skip-bad-rows"
+
+
+@dataclass
+class BadRows:
+    """The rejects of a file; the first few are kept."""
+
+    location: str
+    count: int = 0
+    first: list[Reject] = field(default_factory=list)
+
+    def add(self, reject: Reject) -> None:
+        """Count a reject."""
+        self.count += 1
+        if len(self.first) <= SHOWN:
+            self.first.append(reject)
+
+    def make_error(self) -> TableError:
+        """Return an error about the first reject that says how many more there are."""
+        first, *others = self.first
+        remedy = f"correct it, or {SKIP}"
+        if others:
+            remedy = f"{self._count_others(others)}; correct them, or {SKIP}"
+        error = TableError(first.reason, line=first.line, excerpt=first.excerpt, remedy=remedy)
+        return error.in_file(self.location)
+
+    def _count_others(self, others: list[Reject]) -> str:
+        if self.count == 2:
+            return f"one more row is bad, in line {others[0].line}"
+        lines = join_words([str(reject.line) for reject in others])
+        the_first = "the first in" if self.count > 1 + len(others) else "in"
+        return f"{self.count - 1} more rows are bad, {the_first} lines {lines}"
