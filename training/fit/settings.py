@@ -21,8 +21,9 @@ def _check_length(wordpieces: int) -> int:
 
 
 def _check_layers(layers: str) -> str:
-    if layers and not all(layer.isdecimal() for layer in layers.split(",")):
-        raise ValueError("give the numbers of layers, such as 0,2,4")
+    numbers = layers.split(",") if layers else []
+    if not all(number.isdecimal() for number in numbers) or len(set(numbers)) < len(numbers):
+        raise ValueError("give the numbers of different layers, such as 0,2,4")
     return layers
 
 

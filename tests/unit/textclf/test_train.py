@@ -17,7 +17,14 @@ DATA = ["--data", str(HEADLINES)]
     [
         *("--batch-size 0", "--evaluations 0", "--patience 0", "--new-rows-times 0"),
         *("--epochs -1", "--epochs 0", "--epochs nan", "--epochs many", "--learning-rate 0"),
-        *("--seed -1", "--threads -1", "--max-rows -5", "--vocabulary -1", "--layers x"),
+        *(
+            "--seed -1",
+            "--threads -1",
+            "--max-rows -5",
+            "--vocabulary -1",
+            "--layers x",
+            "--layers 0,0",
+        ),
         *("--max-length 1", "--warmup 2", "--masking 1", "--distillation 1.5", "--group-loss -1"),
         *("--precision fp8", "--split half", "--lr 1"),
     ],
