@@ -171,7 +171,7 @@ def make_candidates(
     tokenizer = Tokenizer.from_file(str(bundle / TOKENIZER))
     # All share one session: of two with the same weights, one is slower, depending on where the
     # weights are in memory.
-    full = loader.get_classifier()
+    full = loader.get_model().classifier
     session = full._session
 
     def run_bare() -> Any:

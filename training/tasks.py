@@ -17,8 +17,6 @@ class FileLayout:
     time: str | None = None  # milliseconds since the epoch
     source: str | None = None  # who wrote the text
     split: str | None = None  # train or test, if the authors split the data; may be missing
-    delimiter: str = ","  # a file with a header row may use another one
-    quoted: bool = True
     header: tuple[str, ...] | None = None  # None if the file's first row is its header
 
 
@@ -53,10 +51,6 @@ NEWS = Task(
         group="STORY",
         time="TIMESTAMP",
         source="PUBLISHER",
-        delimiter="\t",
-        # A double quote in a headline is only a character: if it were read as quoting,
-        # 518 rows of the real file would vanish into 9 giant titles.
-        quoted=False,
         header=("ID", "TITLE", "URL", "PUBLISHER", "CATEGORY", "STORY", "HOSTNAME", "TIMESTAMP"),
     ),
     codes={"b": "Business", "t": "Science", "e": "Entertainment", "m": "Health"},

@@ -49,7 +49,7 @@ def route(path: str, *methods: str) -> Callable[[Route], Route]:
 def predict() -> Response[str]:
     """Classify one text or a list of texts."""
     request = parser.parse(app.current_event)
-    classifier = loader.get_classifier()
+    classifier = loader.get_model().classifier
     predictions = classify(classifier, request.texts)
     if request.is_list:
         return respond(answer_many(predictions, classifier.version).model_dump_json())
@@ -59,15 +59,16 @@ def predict() -> Response[str]:
 @route("/health", "GET", "HEAD")
 def health() -> Response[str]:
     """Tell whether this environment can answer."""
-    version = loader.get_classifier().version
+    version = loader.get_model().classifier.version
     return respond(Health(status="ok", model_version=version).model_dump_json())
 
 
 @route("/model", "GET", "HEAD")
 def model_card() -> Response[str]:
     """Show the manifest and the version of the bundle."""
-    version, manifest = loader.get_classifier().version, loader.get_manifest()
-    return respond(json.dumps({"model_version": version, **manifest.model_dump(mode="json")}))
+    model = loader.get_model()
+    manifest = model.manifest.model_dump(mode="json")
+    return respond(json.dumps({"model_version": model.classifier.version, **manifest}))
 
 
 @route("/openapi.json", "GET", "HEAD")

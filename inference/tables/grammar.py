@@ -52,19 +52,13 @@ class Grammar:
         """The pattern of a record whose last quoted field has not ended at the end of the data."""
         return _compile(self._opened)
 
-    def match_columns(self, width: int, positions: list[int]) -> Pattern:
-        """Return the pattern of records of this width, with a group for each position.
-
-        Positions and groups are in ascending order.
-        """
-        return self._match_width(self._field, width, positions)
-
     def match_clean(self, width: int) -> Pattern:
         """Return the pattern of records of this width as a program that quotes writes them.
 
         Quotes are only where a field begins and ends, or doubled in between.
         """
-        return self._match_width(self._clean_field, width, [])
+        fields = _repeat(f"{self._clean_field}{self._separator}", width - 1) + self._clean_field
+        return _compile(fields + _LINE_END)
 
     def match_lines(self, width: int) -> Pattern | None:
         """Return the pattern of whole lines that are such records; None without quoting."""
@@ -72,17 +66,6 @@ class Grammar:
             return None
         fields = _repeat(f"{self._line_field}{self._separator}", width - 1) + self._line_field
         return _compile(rf"(?:{fields}\r?+\n)++")
-
-    def _match_width(self, field: str, width: int, positions: list[int]) -> Pattern:
-        pattern, done = "", 0
-        for position in positions:
-            pattern += _repeat(f"{field}{self._separator}", position - done) + f"({field})"
-            done = position + 1
-            if done < width:
-                pattern += self._separator
-        if done < width:
-            pattern += _repeat(f"{field}{self._separator}", width - done - 1) + field
-        return _compile(pattern + _LINE_END)
 
     @cached_property
     def _fields(self) -> Pattern:

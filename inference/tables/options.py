@@ -2,7 +2,7 @@
 
 import codecs
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 from inference.tables.errors import TableError
 from inference.tables.formats import FileFormat
@@ -11,7 +11,6 @@ from inference.tables.formats import FileFormat
 # Backslash: the same with \" for a quote, as Spark and MySQL write it.
 # None: a quote is a character like any other.
 Quoting = Literal["standard", "backslash", "none"]
-QUOTINGS: tuple[Quoting, ...] = get_args(Quoting)
 
 DELIMITERS = {
     "tab": "\t",

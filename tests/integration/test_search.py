@@ -9,7 +9,10 @@ import pytest
 
 from tests.conftest import HEADLINES, REVIEWS
 from textclf.app import INTERRUPTED, main
+from training.data.examples import Dataset
+from training.data.read import read
 from training.fit import train as training
+from training.fit.rows import load_dataset
 from training.fit.settings import Settings
 from training.recipes import search
 from training.recipes.ranges import RANGES, Range
@@ -76,6 +79,22 @@ def test_a_search_continues_where_it_ended(options: Options, tmp_path: Path) -> 
     assert len({tuple(row[2:]) for row in after}) == 3
 
 
+def test_the_data_is_read_once_for_all_trials(
+    options: Options, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN a count of the files that are read
+    locations: list[str] = []
+
+    def note(location: str, *arguments: Any, **named: Any) -> Dataset:
+        locations.append(location)
+        return read(location, *arguments, **named)
+
+    monkeypatch.setattr("training.fit.rows.read", note)
+    # WHEN two trials run THEN the data file is read once
+    assert run(options, trials=2) == 0
+    assert locations == [str(options["data"])]
+
+
 def test_only_the_best_model_is_kept_and_the_command_that_makes_it(
     options: Options, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -88,7 +107,7 @@ def test_only_the_best_model_is_kept_and_the_command_that_makes_it(
         precision="fp32",
     )
     study = search.open_study(tmp_path)
-    study.set_user_attr("identity", search.identify(settings))
+    study.set_user_attr("identity", search.identify(settings, load_dataset(settings).sha256))
     trial = study.ask(search.make_space(settings))
     study.tell(trial, 0.001)
     (tmp_path / "trial-0").mkdir()

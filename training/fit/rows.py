@@ -14,8 +14,10 @@ from training.fit.settings import Settings
 
 ROWS = "rows.npz"
 
+LoadedRows = tuple[Dataset, Split]
 
-def load_rows(settings: Settings, key: TextKey = TextKey.CURRENT) -> tuple[Dataset, Split]:
+
+def load_rows(settings: Settings, key: TextKey = TextKey.CURRENT) -> LoadedRows:
     """Read the data set and split it; the same settings and key give the same rows.
 
     Raises:

@@ -50,7 +50,7 @@ from training.fit.record import (
     hash_base,
     require_base_held_out,
 )
-from training.fit.rows import load_rows
+from training.fit.rows import LoadedRows, load_rows
 from training.fit.settings import Settings
 from training.fit.trained_model import (
     CHECKPOINT,
@@ -73,10 +73,11 @@ class DivergedError(TextClassifierError):
     """The loss is no longer a number; the message names the step and what to change."""
 
 
-def train(settings: Settings, group: Group) -> TrainedModel:
+def train(settings: Settings, group: Group, loaded: LoadedRows | None = None) -> TrainedModel:
     """Train a model and write its folder; every process of the group calls this.
 
-    An earlier model in the folder is replaced when the new one is complete.
+    An earlier model in the folder is replaced when the new one is complete. Rows that are loaded
+    already are not read again.
 
     Raises:
         DataError, ModelError, CheckpointError: something that the run needs is missing or wrong.
@@ -91,7 +92,7 @@ def train(settings: Settings, group: Group) -> TrainedModel:
     torch.set_num_threads(settings.threads or torch.get_num_threads())
     torch.manual_seed(settings.seed)
 
-    dataset, rows = load_rows(settings)
+    dataset, rows = loaded or load_rows(settings)
     chosen, settings = settings, extend_epochs(settings, rows.train)
     record = begin_record(settings, dataset, rows)
     if group.leads:

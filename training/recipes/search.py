@@ -17,7 +17,7 @@ from optuna.trial import FrozenTrial, TrialState
 from inference.errors import InterruptedRunError, TextClassifierError
 from training.atomic import OutputError, require_writable, write_text
 from training.fit.process_group import process_group
-from training.fit.rows import load_dataset
+from training.fit.rows import LoadedRows, load_rows
 from training.fit.settings import Settings, list_differences
 from training.fit.train import train
 from training.fit.trained_model import CHECKPOINT, require_no_earlier_work
@@ -52,7 +52,8 @@ def search(settings: Settings, trials: int) -> None:
         raise SearchError("a search is one process: start it without torchrun")
     output = Path(settings.output)
     require_writable(output)
-    identity = identify(settings)
+    loaded = load_rows(settings)  # once: no setting that is varied changes the rows
+    identity = identify(settings, loaded[0].sha256)
     output.mkdir(parents=True, exist_ok=True)
     study = open_study(output)
     if list_finished(study):
@@ -65,7 +66,7 @@ def search(settings: Settings, trials: int) -> None:
         if not isinstance(trial, FrozenTrial):  # a new one, whose folder is nobody's yet
             require_free_folder(study, trial, settings)
         # A trial that is interrupted here stays RUNNING, and is resumed by the next search.
-        study.tell(trial.number, run_trial(trial_settings(trial, settings)))
+        study.tell(trial.number, run_trial(trial_settings(trial, settings), loaded))
         write_text(output / TABLE, format_table(study))
         for worse in list_finished(study)[1:]:
             shutil.rmtree(trial_settings(worse, settings).output, ignore_errors=True)
@@ -103,15 +104,11 @@ def make_space(settings: Settings) -> dict[str, BaseDistribution]:
     }
 
 
-def identify(settings: Settings) -> dict[str, object]:
-    """Return what all trials of a search share: fixed settings, ranges, the digest of the data.
-
-    Raises:
-        DataError: the data set is not what its task describes.
-    """
+def identify(settings: Settings, dataset_sha256: str) -> dict[str, object]:
+    """Return what all trials of a search share: fixed settings, ranges, the digest of the data."""
     fixed = settings.model_dump(exclude=FREE, exclude_defaults=True)
     ranges = {name: str(make_distribution(limits)) for name, limits in RANGES.items()}
-    return {**fixed, **ranges, "dataset_sha256": load_dataset(settings).sha256}
+    return {**fixed, **ranges, "dataset_sha256": dataset_sha256}
 
 
 def require_same_search(
@@ -161,14 +158,14 @@ def trial_settings(trial: optuna.Trial | FrozenTrial, settings: Settings) -> Set
     return settings.model_copy(update={**trial.params, "output": str(folder)})
 
 
-def run_trial(settings: Settings) -> float:
+def run_trial(settings: Settings, loaded: LoadedRows) -> float:
     """Train, from a checkpoint if there is one; returns the best macro-F1 on validation rows."""
     resume = (Path(settings.output) / CHECKPOINT).exists()
     # Without a checkpoint, a model in the folder is that of a trial whose end was not recorded.
     how = {"resume": resume, "overwrite": not resume}
     try:
         with process_group() as group:
-            trained = train(settings.model_copy(update=how), group)
+            trained = train(settings.model_copy(update=how), group, loaded)
     except InterruptedRunError:
         raise InterruptedRunError("interrupted; the same command continues the search") from None
     return trained.record.best_validation

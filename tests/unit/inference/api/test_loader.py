@@ -18,15 +18,15 @@ def _namespace(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_classifier_is_loaded_once() -> None:
     # GIVEN a loader WHEN it is asked for its classifier twice THEN it returns the same one
     loader = ClassifierLoader(Settings(model_uri=SAMPLE_MODEL.as_uri()))
-    classifier = loader.get_classifier()
-    assert loader.get_classifier() is classifier
+    classifier = loader.get_model().classifier
+    assert loader.get_model().classifier is classifier
     assert loader.is_loaded
 
 
 def test_the_manifest_is_that_of_the_classifier() -> None:
     loader = ClassifierLoader(Settings(model_uri=SAMPLE_MODEL.as_uri()))
-    assert loader.get_manifest() == read_verified(SAMPLE_MODEL).manifest
-    assert loader.get_classifier().version == read_verified(SAMPLE_MODEL).version
+    assert loader.get_model().manifest == read_verified(SAMPLE_MODEL).manifest
+    assert loader.get_model().classifier.version == read_verified(SAMPLE_MODEL).version
 
 
 def test_a_failed_load_is_retried_by_the_next_request(tmp_path: Path) -> None:
@@ -34,13 +34,13 @@ def test_a_failed_load_is_retried_by_the_next_request(tmp_path: Path) -> None:
     folder = tmp_path / "bundle"
     loader = ClassifierLoader(Settings(model_uri=folder.as_uri()))
     with pytest.raises(ModelUnavailableError):
-        loader.get_classifier()
+        loader.get_model()
     assert not loader.is_loaded
     with pytest.raises(ModelUnavailableError):
-        loader.get_manifest()
+        loader.get_model()
     # WHEN the model is there THEN the next request gets it
     shutil.copytree(SAMPLE_MODEL, folder)
-    assert loader.get_classifier().labels == read_verified(folder).manifest.labels
+    assert loader.get_model().classifier.labels == read_verified(folder).manifest.labels
 
 
 def test_the_reason_of_a_failure_is_logged_once_per_attempt(
