@@ -1,4 +1,4 @@
-"""Decode the JSON of a request, and say what is wrong with a body that is none."""
+"""Decode the JSON of a request, and say what is wrong with a body that is not JSON."""
 
 import json
 from collections.abc import Sequence

@@ -11,7 +11,7 @@ SKIP = "leave out bad rows with --skip-bad-rows"
 
 @dataclass
 class BadRows:
-    """The rejects of a file; the first few are kept."""
+    """Counts the rejects of a file and keeps the first few."""
 
     location: str
     count: int = 0

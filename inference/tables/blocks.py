@@ -47,7 +47,7 @@ class Blocks:
         return block
 
     def read_through(self) -> None:
-        """Read to the end, only to be watched."""
+        """Read to the end, so that the checks see every line."""
         while self.read():
             pass
 

@@ -38,7 +38,7 @@ def normalize_name(name: str) -> str:
 
 
 def find_name(name: str, present: Sequence[str]) -> int | None:
-    """Return the position of a column; None if there is none of that name.
+    """Return the position of a column; None if no column has that name.
 
     Raises:
         TableError: several columns have the name.

@@ -1,4 +1,4 @@
-"""The content of a file while its layout is found out."""
+"""The content of a file while its layout is being recognized."""
 
 import io
 from dataclasses import dataclass

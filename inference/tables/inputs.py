@@ -101,7 +101,7 @@ def open_input(
     identity: Identity | None,
     folder: Path,
 ) -> Iterator[Input]:
-    """Open an input for as long as the block runs, and find out how it is to be read.
+    """Open an input for as long as the block runs, and recognize its layout.
 
     An S3 object is first copied to the folder: S3 closes connections that are read at the pace
     of a model, and a run that is resumed reads the object from the start again.
@@ -132,7 +132,7 @@ def _open_file(location: str, raw: BinaryIO, columns: InputColumns, options: Rea
 
 
 def _open_pipe(location: str, raw: BinaryIO, columns: InputColumns, options: ReadOptions) -> Input:
-    """Open what can be read only once: its beginning is held while its layout is found out."""
+    """Open what can be read only once, and keep its beginning until its layout is recognized."""
     head = raw.read(HEAD_BYTES)
     compression = find_compression(head)
     if compression == "zip":
@@ -212,8 +212,8 @@ class _ZstdReader(_Reader):
     def _start(self) -> None:
         import pyarrow  # not in the Lambda image
 
-        lent = _Prepended(b"", self._raw)  # pyarrow closes what it reads
-        self._file = pyarrow.CompressedInputStream(lent, "zstd")
+        shielded = _Prepended(b"", self._raw)  # pyarrow closes the file that it is given
+        self._file = pyarrow.CompressedInputStream(shielded, "zstd")
 
     def get(self, size: int) -> bytes:
         return bytes(self._file.read(size))

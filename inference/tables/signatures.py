@@ -45,7 +45,7 @@ def find_compression(head: bytes) -> str:
 
 
 def require_rows(head: bytes) -> None:
-    """Make sure that a decompressed file is none of the things people take for a table.
+    """Refuse a decompressed file that is not a table, though people may take it for one.
 
     Raises:
         TableError: it is one; the message says what it is, and the way out.

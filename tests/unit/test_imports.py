@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import ROOT
 
-# What the modules of each package may import, besides their own package.
+# What the modules of each package may import in addition to their own package.
 PACKAGES = {
     "authorizer": set[str](),
     "inference": set[str](),

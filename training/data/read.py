@@ -94,7 +94,7 @@ def _read_rows(
 
 
 def _find_names(layout: FileLayout) -> dict[str, str]:
-    """Return the columns besides the text, by what they mean."""
+    """Return the columns other than the text, by what they mean."""
     names = {
         "label": layout.label,
         "group": layout.group,

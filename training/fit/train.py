@@ -66,7 +66,7 @@ from training.fit.training_state import (
 )
 from training.fit.training_texts import TrainingTexts
 
-ENOUGH_STEPS = 100  # for a run whose epochs nobody chose
+ENOUGH_STEPS = 100  # for a run without --epochs
 
 
 class DivergedError(TextClassifierError):

@@ -63,7 +63,7 @@ def search(settings: Settings, trials: int) -> None:
 
     while len(list_finished(study)) < trials:
         trial = choose_trial(study, settings)
-        if not isinstance(trial, FrozenTrial):  # a new one, whose folder is nobody's yet
+        if not isinstance(trial, FrozenTrial):  # a new one, which owns no folder yet
             require_free_folder(study, trial, settings)
         # A trial that is interrupted here stays RUNNING, and is resumed by the next search.
         study.tell(trial.number, run_trial(trial_settings(trial, settings), loaded))
