@@ -12,7 +12,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.conftest import HEADLINES, ROOT
+from tests.conftest import HEADLINES, ROOT, TinyModel
+from training.fit.trained_model import ANSWERS
 
 pytestmark = pytest.mark.timeout(900)  # whole runs, one after the other
 
@@ -76,6 +77,22 @@ def test_two_processes_train_the_same_model_as_one(
     validations = json.loads((tmp_path / "training.json").read_text())["validation_macro_f1"]
     first_words = [line.split()[0] for line in printed.splitlines() if "macro-F1" in line]
     assert first_words == ["step"] * len(validations) + ["best"]
+
+
+def test_two_processes_learn_the_same_from_a_teacher_as_one(
+    steady_base: Path, tiny_model: TinyModel, tmp_path: Path
+) -> None:
+    # GIVEN a teacher, and texts without labels
+    shutil.rmtree(tiny_model.folder / ANSWERS, ignore_errors=True)
+    (tmp_path / "more.txt").write_text("".join(f"headline number {n}\n" for n in range(50)))
+    options = ["--teachers", str(tiny_model.folder), "--unlabelled", str(tmp_path / "more.txt")]
+    options += ["--balance-groups", "2", "--distillation-temperature", "2", "--embedding-loss", "1"]
+    # WHEN two processes train a student, and then one
+    printed = finish(start(steady_base, tmp_path / "two", *options, processes=2))
+    finish(start(steady_base, tmp_path / "one", *options, processes=1))
+    # THEN the models are the same, and the teacher was asked once
+    assert_same_model(tmp_path / "one", tmp_path / "two")
+    assert printed.count("answers") == 2  # the texts, and the folder that keeps them
 
 
 def test_two_processes_that_are_terminated_resume_together(

@@ -1,7 +1,8 @@
 """Labelled texts, and the keys that say which belong together."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,12 +10,14 @@ from numpy.typing import NDArray
 from inference.errors import TextClassifierError
 from inference.runtime.settings import Settings as ServingSettings
 from inference.tables.bad_rows import BadRows
+from inference.tables.layout import Layout
 from training.data.text_key import TextKey
 from training.tasks import Task
 
 # One limit for training and serving: characters per text that the API accepts unless a stack says
 # otherwise.
 LONGEST_TEXT: int = ServingSettings.model_fields["max_characters"].default
+UNLABELLED = -1  # the label of a text that has none
 
 
 class DataError(TextClassifierError):
@@ -23,7 +26,7 @@ class DataError(TextClassifierError):
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One labelled text; ``label`` indexes the task's labels."""
+    """One text; ``label`` indexes the task's labels, unless it is UNLABELLED."""
 
     text: str
     label: int
@@ -34,6 +37,15 @@ class Example:
     new: bool = False  # joined to the data set later
 
 
+class BadRow(NamedTuple):
+    """A row that was left out because it cannot be used."""
+
+    file: str
+    line: int
+    reason: str
+    excerpt: str
+
+
 @dataclass(frozen=True)
 class NewFile:
     """A file of new rows: how many were joined, or why it was set aside."""
@@ -42,6 +54,7 @@ class NewFile:
     rows: int = 0
     problem: str = ""
     held_out: int = 0  # rows left out because the data set holds out their text
+    bad_rows: BadRows | None = None  # rows left out because they cannot be used
 
 
 @dataclass(frozen=True)
@@ -55,11 +68,25 @@ class Dataset:
     not_sampled: int = 0  # rows that --max-rows leaves out
     cut_texts: int = 0  # texts that were longer than LONGEST_TEXT
     bad_rows: BadRows | None = None  # rows that were left out because they cannot be used
+    all_bad_rows: tuple[BadRow, ...] = ()  # those of new files, too
+    layout: Layout | None = None  # how the file was read
+    note: str = field(default="", compare=False)  # which table of an archive the file is
+
+    @property
+    def file_rows(self) -> int:
+        """How many rows of the file can be used, without those of new files."""
+        joined = sum(file.rows for file in self.new_files)
+        return len(self.examples) + self.not_sampled - joined
 
 
 def labels_of(examples: Sequence[Example]) -> NDArray[np.int64]:
     """Return the labels of rows, shape (rows,)."""
     return np.array([example.label for example in examples], np.int64)
+
+
+def has_groups(examples: Sequence[Example]) -> bool:
+    """Whether some rows belong to a group, such as a story."""
+    return any(example.group for example in examples)
 
 
 def cluster_of(example: Example, key: TextKey = TextKey.CURRENT) -> str:
@@ -73,19 +100,21 @@ def clusters_of(examples: Sequence[Example]) -> NDArray[np.int64]:
     return np.array([numbers.setdefault(cluster_of(e), len(numbers)) for e in examples], np.int64)
 
 
-def cut_long_texts(dataset: Dataset) -> Dataset:
-    """Cut texts to the length that the API accepts, on the side where the task cuts them.
+def cut_text(text: str, task: Task) -> str:
+    """Cut a text to the length that the API accepts, on the side where the task cuts it.
 
     The model reads only a few hundred wordpieces of a text, so this changes what counts as an
     answerable text, not what is learnt from it.
     """
-    keep = slice(None, LONGEST_TEXT)
-    if dataset.task.truncation_side == "left":
-        keep = slice(-LONGEST_TEXT, None)
+    return text[-LONGEST_TEXT:] if task.truncation_side == "left" else text[:LONGEST_TEXT]
+
+
+def cut_long_texts(dataset: Dataset) -> Dataset:
+    """Cut all texts to the length that the API accepts, and count those that were longer."""
     return replace(
         dataset,
         examples=[
-            replace(e, text=e.text[keep]) if len(e.text) > LONGEST_TEXT else e
+            replace(e, text=cut_text(e.text, dataset.task)) if len(e.text) > LONGEST_TEXT else e
             for e in dataset.examples
         ],
         cut_texts=sum(len(e.text) > LONGEST_TEXT for e in dataset.examples),

@@ -2,44 +2,46 @@
 
 import io
 from pathlib import Path
+from typing import NamedTuple
 
-from inference.s3_uri import SCHEME, S3Uri
+from inference.s3_uri import SCHEME
+from inference.tables.compression import decompress
 from inference.tables.errors import TableError
-from inference.tables.inputs import decompress
 from inference.tables.reader import DAMAGE_ERRORS
+from inference.tables.s3_object import read_object
 from training.data.examples import DataError
 
 DAMAGED = (*DAMAGE_ERRORS, ValueError, RuntimeError)
 
 
-def fetch(location: str) -> bytes:
-    """Return the decompressed content of a file or of an S3 object.
+class Fetched(NamedTuple):
+    """The content of a file, decompressed."""
+
+    content: bytes
+    note: str  # which table of an archive it is; empty if there is no choice
+
+
+def fetch(location: str) -> Fetched:
+    """Fetch a file or an S3 object, and decompress it.
 
     Raises:
         DataError: it does not exist or cannot be read.
     """
-    if location.startswith(SCHEME):
-        raw = _fetch_from_s3(location)
-    elif Path(location).is_dir() or not Path(location).exists():
-        raise DataError(f"no such file: {location}")
-    else:
-        raw = Path(location).read_bytes()
     try:
-        file, _ = decompress(io.BytesIO(raw))
-        return file.read()
+        raw = read_object(location) if location.startswith(SCHEME) else _read_file(location)
+        file, note = decompress(io.BytesIO(raw))
+        return Fetched(file.read(), note)
     except TableError as error:
         raise DataError(str(error.in_file(location))) from error
     except DAMAGED as error:
         raise DataError(f"cannot decompress {location}: {error}") from None
 
 
-def _fetch_from_s3(location: str) -> bytes:
-    import boto3  # most data is not in S3, and boto3 takes 0.1 s to import
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    uri = S3Uri.parse_object(location)
+def _read_file(location: str) -> bytes:
+    path = Path(location)
+    if path.is_dir() or not path.exists():
+        raise DataError(f"no such file: {location}")
     try:
-        body: bytes = boto3.client("s3").get_object(Bucket=uri.bucket, Key=uri.key)["Body"].read()
-    except (BotoCoreError, ClientError) as error:
-        raise DataError(f"cannot read {uri}: {error}") from error
-    return body
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"cannot read {location}: {error.strerror}") from error

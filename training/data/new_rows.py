@@ -1,21 +1,31 @@
 """Join labelled rows that came after the data set to it, for the next training.
 
 A file with an invalid row is set aside as a whole, with the reason, and the other files are joined:
-one bad delivery must neither keep a model from learning the rest nor be learnt by halves.
+one bad delivery must neither keep a model from learning the rest nor be learnt by halves. Only if
+bad rows may be skipped are the other rows of the file joined.
 """
 
 import hashlib
 from dataclasses import replace
 from pathlib import Path
 
+from inference.tables.options import ReadOptions
 from training.data.examples import DataError, Dataset, NewFile
-from training.data.read import read
+from training.data.read import BY_CONTENT, read
 from training.data.split import is_held_out
 from training.data.text_key import TextKey
 from training.tasks import Task
 
 
-def join(dataset: Dataset, folder: Path, seed: int, key: TextKey = TextKey.CURRENT) -> Dataset:
+def join(
+    dataset: Dataset,
+    folder: Path,
+    seed: int,
+    key: TextKey = TextKey.CURRENT,
+    options: ReadOptions = BY_CONTENT,
+    *,
+    skip_bad_rows: bool = False,
+) -> Dataset:
     """Append the rows of all files in a folder to a data set.
 
     Rows that the seed holds out stay held out, because a story is on the same side of the split
@@ -25,6 +35,14 @@ def join(dataset: Dataset, folder: Path, seed: int, key: TextKey = TextKey.CURRE
     The digest covers the data set and each file that was joined; ``new_files`` says what became of
     each file.
 
+    Args:
+        dataset: what to append to.
+        folder: the files, in folders of any depth.
+        seed: decides which rows are held out.
+        key: by which equal texts are found.
+        options: what the user says about the dialect of the data set and of these files.
+        skip_bad_rows: leave out bad rows, rather than the files that have them.
+
     Raises:
         DataError: the folder does not exist.
     """
@@ -32,10 +50,12 @@ def join(dataset: Dataset, folder: Path, seed: int, key: TextKey = TextKey.CURRE
         raise DataError(f"no such folder: {folder}")
     held_out = {key.of(e.text) for e in dataset.examples if is_held_out(e, seed, key)}
     examples, digest, files = list(dataset.examples), dataset.sha256, []
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+    bad_rows = list(dataset.all_bad_rows)
+    # S3 marks a folder with an object of zero bytes, which arrives here as an empty file.
+    for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.stat().st_size):
         name = path.relative_to(folder).as_posix()
         try:
-            new = _read(path, name, dataset.task)
+            new = _read(path, name, dataset.task, options, skip_bad_rows=skip_bad_rows)
         except DataError as error:
             files.append(NewFile(name, problem=str(error)))
             continue
@@ -46,12 +66,25 @@ def join(dataset: Dataset, folder: Path, seed: int, key: TextKey = TextKey.CURRE
         ]
         examples += rows
         digest = hashlib.sha256(f"{digest}{new.sha256}".encode()).hexdigest()
-        files.append(NewFile(name, rows=len(rows), held_out=len(new.examples) - len(rows)))
-    return replace(dataset, examples=examples, sha256=digest, new_files=tuple(files))
+        held = len(new.examples) - len(rows)
+        files.append(NewFile(name, rows=len(rows), held_out=held, bad_rows=new.bad_rows))
+        bad_rows += [row._replace(file=name) for row in new.all_bad_rows]
+    return replace(
+        dataset,
+        examples=examples,
+        sha256=digest,
+        new_files=tuple(files),
+        all_bad_rows=tuple(bad_rows),
+    )
 
 
-def _read(path: Path, name: str, task: Task) -> Dataset:
+def _read(
+    path: Path, name: str, task: Task, options: ReadOptions, *, skip_bad_rows: bool
+) -> Dataset:
     try:
-        return read(str(path), task)
+        new = read(str(path), task, options, skip_bad_rows=skip_bad_rows)
     except DataError as error:  # whoever dropped the file knows it by its name in S3
         raise DataError(str(error).replace(str(path), name)) from None
+    if new.bad_rows:
+        new.bad_rows.location = name
+    return new

@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from inference.tables.bad_rows import BadRows
 from inference.tables.columns import InputColumns
 from inference.tables.errors import TableError, show
+from inference.tables.layout import Layout
 from inference.tables.options import ReadOptions
 from inference.tables.reader import read_rows
 from inference.tables.recognize import recognize
 from inference.tables.rows import Reject
-from training.data.examples import DataError, Dataset, Example
+from training.data.examples import BadRow, DataError, Dataset, Example
 from training.data.fetch import fetch
 from training.tasks import FileLayout, Task, with_labels
 
@@ -36,12 +37,15 @@ def read(
     Raises:
         DataError: the file or one of its rows does not have the layout that the task describes.
     """
-    content = fetch(location)
-    bad_rows = BadRows(location)
+    content, note = fetch(location)
+    rejects: list[Reject] = []
     try:
-        rows = list(_read_rows(content, task, options, location, bad_rows))
+        columns = _find_columns(task.layout)
+        layout = recognize(io.BytesIO(content), columns, options, name=location)
+        rows = list(_read_rows(content, task, layout, columns, rejects))
     except TableError as error:
         raise DataError(str(error.in_file(location))) from error
+    bad_rows = count_bad_rows(rejects, location)
     if bad_rows.count and not skip_bad_rows:
         raise DataError(str(bad_rows.make_error()))
     if not rows:
@@ -54,7 +58,23 @@ def read(
         task = replace(task, default_split="story")
     examples = [_to_example(row, task) for row in rows]
     digest = hashlib.sha256(content).hexdigest()
-    return Dataset(task, examples, digest, bad_rows=bad_rows if bad_rows.count else None)
+    return Dataset(
+        task,
+        examples,
+        digest,
+        bad_rows=bad_rows if bad_rows.count else None,
+        all_bad_rows=tuple(BadRow(location, *reject) for reject in rejects),
+        layout=layout,
+        note=note,
+    )
+
+
+def count_bad_rows(rejects: Sequence[Reject], location: str) -> BadRows:
+    """Count the rows of a file that cannot be used."""
+    bad_rows = BadRows(location)
+    for reject in rejects:
+        bad_rows.add(reject)
+    return bad_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,23 +92,25 @@ class _Row:
         object.__setattr__(self, "part", self.part.strip())
 
 
+def _find_columns(layout: FileLayout) -> InputColumns:
+    optional = frozenset({layout.split} if layout.split else ())
+    kept = tuple(_find_names(layout).values())
+    return InputColumns(layout.text, kept, optional, layout.header or ())
+
+
 def _read_rows(
-    content: bytes, task: Task, options: ReadOptions, location: str, bad_rows: BadRows
+    content: bytes, task: Task, layout: Layout, columns: InputColumns, rejects: list[Reject]
 ) -> Iterator[_Row]:
-    """Yield the rows that can be used; the others are bad."""
+    """Yield the rows that can be used, and append the others to the rejects."""
     names = _find_names(task.layout)
-    kept = tuple(names.values())
-    optional = frozenset({task.layout.split} if task.layout.split else ())
-    columns = InputColumns(task.layout.text, kept, optional, task.layout.header or ())
-    layout = recognize(io.BytesIO(content), columns, options, name=location)
     for row in read_rows(io.BytesIO(content), layout, columns):
         if isinstance(row, Reject):
-            bad_rows.add(row)
+            rejects.append(row)
             continue
         found = _Row(row.line, row.text, **dict(zip(names, row.kept, strict=True)))
         problem = _find_problem(found, task)
         if problem:
-            bad_rows.add(Reject(row.line, problem, show(row.text)))
+            rejects.append(Reject(row.line, problem, show(row.text)))
         else:
             yield found
 

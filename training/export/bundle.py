@@ -20,10 +20,12 @@ from inference.model.bundle import (
 from inference.model.classifier import Classifier
 from training.atomic import OutputError, naming, require_writable
 from training.data.examples import clusters_of
-from training.evaluate.predictions import classify
+from training.evaluate.elsewhere import measure_bundle
+from training.evaluate.predictions import classify, stack_probabilities
 from training.evaluate.results import Evaluation
+from training.export.examples import make_examples
 from training.export.gate import pass_gate
-from training.export.graph import write_graph
+from training.export.graph import require_exportable, write_graph
 from training.fit import distilbert
 from training.fit.trained_model import TrainedModel
 
@@ -43,10 +45,12 @@ def export(model: TrainedModel, output: Path, *, allow_worse: bool = False) -> B
             the same answer.
 
     Raises:
+        ModelError: the model is no DistilBERT.
         StaleError: the model is not evaluated.
         OutputError: the output folder holds something else than a bundle, or cannot be written.
         GateError: the bundle lost too much, or is no good; it is not written.
     """
+    require_exportable(model.folder)
     evaluation = Evaluation.read(model.folder)
     _require_replaceable(output)
     require_writable(output.parent)
@@ -61,9 +65,17 @@ def export(model: TrainedModel, output: Path, *, allow_worse: bool = False) -> B
             labels=model.labels, max_length=max_length, temperature=evaluation.temperature
         )
         texts = [row.text for row in model.rows.test]
-        predictions = classify(Classifier(folder, spec, version="int8"), texts)
+        classifier = Classifier(folder, spec, version="int8")
+        predictions = classify(classifier, texts)
+        elsewhere = measure_bundle(
+            model.folder,
+            model.labels,
+            lambda further: stack_probabilities(classify(classifier, further)),
+        )
         size = sum(file.size for file in files.values())
-        passed = pass_gate(model, evaluation, predictions, size, allow_worse=allow_worse)
+        passed = pass_gate(
+            model, evaluation, predictions, size, allow_worse=allow_worse, elsewhere=elsewhere
+        )
         reference = measure_reference(predictions, clusters_of(model.rows.test))
         manifest = Manifest(
             task=model.dataset.task.name,
@@ -74,9 +86,11 @@ def export(model: TrainedModel, output: Path, *, allow_worse: bool = False) -> B
                 "int8": passed.int8.to_json(),
                 "fp32": evaluation.fp32.to_json(),
                 "baseline": evaluation.baseline.to_json(),
+                **({"elsewhere": [file.to_json() for file in elsewhere]} if elsewhere else {}),
             },
             quantization=passed.quantization.to_json(),
             reference=reference.model_dump(mode="json"),
+            examples=make_examples(classifier),
         )
         (folder / MANIFEST).write_bytes(manifest.to_bytes())
         if output.exists():

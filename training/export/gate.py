@@ -11,13 +11,20 @@ from inference.errors import TextClassifierError
 from inference.model.classifier import Prediction
 from training import metrics
 from training.atomic import write_text
-from training.data.examples import clusters_of, labels_of
+from training.data.examples import clusters_of, has_groups, labels_of
 from training.data.split import LEAST_TEST_ROWS, explain_few_rows
 from training.evaluate import summary, tables
 from training.evaluate.intervals import mean_intervals, measure_difference
 from training.evaluate.predictions import HeldOutPredictions, stack_probabilities
 from training.evaluate.report import FP32, describe_labels
-from training.evaluate.results import Evaluation, Interval, ModelSummary, Result, Usefulness
+from training.evaluate.results import (
+    Elsewhere,
+    Evaluation,
+    Interval,
+    ModelSummary,
+    Result,
+    Usefulness,
+)
 from training.evaluate.usefulness import measure_usefulness
 from training.fit.record import WEIGHTS
 from training.fit.trained_model import TrainedModel
@@ -109,6 +116,7 @@ def pass_gate(
     bundle_bytes: int,
     *,
     allow_worse: bool = False,
+    elsewhere: Sequence[Elsewhere] = (),
 ) -> Passed:
     """Measure a bundle on the test rows, write `gate.md` and refuse the bundle if it is worse.
 
@@ -120,6 +128,7 @@ def pass_gate(
         predictions: what the bundle predicts for the test rows.
         bundle_bytes: the size of the bundle.
         allow_worse: whether to accept one that is worse than simpler ways to answer.
+        elsewhere: how good the bundle is on further files, for the page.
 
     Raises:
         GateError: the bundle lost more than is allowed, or is no good.
@@ -146,7 +155,13 @@ def pass_gate(
     )
     useful = measure_usefulness(model, int8_labels, saved.baseline, evaluation.baseline.name)
     write_page(
-        model.folder / PAGE, evaluation, summary, quantization, useful, allow_worse=allow_worse
+        model.folder / PAGE,
+        evaluation,
+        summary,
+        quantization,
+        useful,
+        allow_worse=allow_worse,
+        elsewhere=elsewhere,
     )
     require_pass(quantization, model.folder / PAGE, None if allow_worse else useful)
     return Passed(summary, quantization, useful)
@@ -194,6 +209,7 @@ def write_page(
     useful: Usefulness,
     *,
     allow_worse: bool = False,
+    elsewhere: Sequence[Elsewhere] = (),
 ) -> None:
     """Write the page of the gate: int8 next to fp32 and the baseline."""
     baseline, fp32 = evaluation.baseline, evaluation.fp32
@@ -212,6 +228,7 @@ def write_page(
                 (f"{INT8} against {baseline.name}", int8.against_baseline),
             ]
         ),
+        *(["The int8 bundle elsewhere:", tables.format_elsewhere(elsewhere)] if elsewhere else []),
         "All labels here are those of the int8 bundle.",
         *describe_labels(int8),
     ]
@@ -238,5 +255,5 @@ def _summarise(model: TrainedModel, int8: Probabilities, baseline: Labels) -> Mo
     against_baseline = measure_difference(
         int8.argmax(axis=1) == labels, baseline == labels, clusters
     )
-    measured = summary.summarise(int8, labels, model.labels, clusters)
+    measured = summary.summarise(int8, labels, model.labels, clusters, has_groups=has_groups(rows))
     return ModelSummary(**dict(measured), against_baseline=against_baseline)

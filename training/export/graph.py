@@ -6,8 +6,9 @@ It differs from what `optimum` exports in five ways:
   products for queries, keys and values stay outside, so that each runs once over the tokens of
   all texts, and every product adds its bias on the way.
 - There is no attention mask: only texts of equal length are served together.
-- The last layer is computed for the first token only, because the label is read from that one
-  alone; its keys and values come from all tokens.
+- If the label is read from the first token alone, the last layer is computed for that one only;
+  its keys and values come from all tokens. If it is read from the mean of all tokens, that mean
+  and the head are added here.
 - Positions that no text reaches are left out.
 - Weights and activations are integers, see `training/export/quantize.py`.
 """
@@ -15,18 +16,20 @@ It differs from what `optimum` exports in five ways:
 import logging
 import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import onnx
-from onnx import GraphProto, ModelProto, helper
+from numpy.typing import NDArray
+from onnx import GraphProto, ModelProto, TensorProto, helper
 from onnx.external_data_helper import set_external_data
 from onnxruntime.transformers.fusion_options import FusionOptions
 from onnxruntime.transformers.optimizer import optimize_model
 from optimum.exporters.onnx import main_export
-from transformers import DistilBertConfig
+from safetensors.numpy import load_file
+from transformers import AutoConfig, DistilBertConfig
 
 from inference.model.bundle import MODEL, WEIGHTS
 from training.export.nodes import (
@@ -40,6 +43,8 @@ from training.export.nodes import (
     take_weights,
 )
 from training.export.quantize import measure_ranges, quantize_embeddings, quantize_products
+from training.fit import encoder
+from training.fit.distilbert import ModelError
 
 BIAS, MASK = 3, 4  # the numbers of an attention's inputs, after queries, keys and values
 
@@ -56,11 +61,17 @@ def write_graph(
         calibration: token ids of training texts, which give the range of each activation.
     """
     config = DistilBertConfig.from_pretrained(source)
+    pools = hasattr(config, encoder.POOLING)
     with tempfile.TemporaryDirectory() as temporary:
-        _export_fp32(source, Path(temporary))
+        _export_fp32(
+            source, Path(temporary), "feature-extraction" if pools else "text-classification"
+        )
         model = fuse(Path(temporary) / MODEL, config)
     drop_mask(model.graph)
-    keep_first_token(model.graph)
+    if pools:
+        add_mean_head(model.graph, load_file(source / encoder.WEIGHTS))
+    else:
+        keep_first_token(model.graph)
     split_bias(model.graph)
     drop_unread_positions(model.graph, max_length)
     quantize_embeddings(model.graph)
@@ -69,7 +80,21 @@ def write_graph(
     save(model, folder)
 
 
-def _export_fp32(source: Path, folder: Path) -> None:
+def require_exportable(source: Path) -> None:
+    """Refuse a model that this module cannot turn into a graph.
+
+    Raises:
+        ModelError: it is no DistilBERT; the message says how to make one of it.
+    """
+    kind = AutoConfig.from_pretrained(source, trust_remote_code=False).model_type
+    if kind != "distilbert":
+        raise ModelError(
+            f"{source} is of the kind {kind}, and only a DistilBERT can be exported: distil it "
+            f"into one with `textclf train --teachers {source} …`"
+        )
+
+
+def _export_fp32(source: Path, folder: Path, task: str) -> None:
     """Write the graph as `optimum` exports it, in fp32.
 
     Its log lines and warnings concern its own code: deprecated calls, packages it could use.
@@ -78,7 +103,7 @@ def _export_fp32(source: Path, folder: Path) -> None:
         main_export(
             str(source),
             folder,
-            task="text-classification",
+            task=task,
             library_name="transformers",
             do_validation=False,
         )
@@ -147,6 +172,30 @@ def keep_first_token(graph: GraphProto) -> None:
     after = nodes[nodes.index(attention) + 1 :]
     for node in (query, *after):  # the residual connection carries the states past the attention
         rename_input(node, states, f"{states}_first")
+
+
+def add_mean_head(graph: GraphProto, weights: Mapping[str, NDArray[np.float32]]) -> None:
+    """Add the linear head of a model that classifies the mean of its tokens, at norm 1.
+
+    Args:
+        graph: an encoder without an attention mask; its output is (texts, tokens, dim).
+        weights: those of the head, by their name in the model.
+    """
+    states = graph.output[0].name
+    add_weights(graph, "tokens_axis", np.array([1]))
+    add_weights(graph, "classifier.weight", weights["classifier.weight"])
+    add_weights(graph, "classifier.bias", weights["classifier.bias"])
+    head = ["features", "classifier.weight", "classifier.bias"]
+    graph.node.extend(
+        [
+            helper.make_node("ReduceMean", [states, "tokens_axis"], ["mean"], keepdims=0),
+            helper.make_node("LpNormalization", ["mean"], ["features"], axis=-1, p=2),
+            helper.make_node("Gemm", head, ["logits"], transB=1),
+        ]
+    )
+    shape: list[str | int | None] = ["batch_size", len(weights["classifier.bias"])]
+    del graph.output[:]
+    graph.output.append(helper.make_tensor_value_info("logits", TensorProto.FLOAT, shape))
 
 
 def split_bias(graph: GraphProto) -> None:

@@ -22,7 +22,7 @@ from training.fit.training_state import Progress, TrainingState
 
 BEST = "best."  # the prefix of the best weights so far
 # Settings that may change when a run is resumed. The digests of data and teachers may not.
-FREE = {"data", "new_rows", "output", "teachers", "resume", "overwrite", "threads"}
+FREE = {"data", "new_rows", "unlabelled", "output", "teachers", "resume", "overwrite", "threads"}
 FREE |= {"checkpoint_minutes"}
 
 
@@ -38,6 +38,7 @@ class Checkpoint:
     settings: Settings
     dataset_sha256: str
     teachers: dict[str, str]  # SHA-256 of their weights
+    unlabelled_sha256: str | None = None  # None without such texts
     saved_at: float = field(default_factory=time.monotonic)
 
     def is_due(self) -> bool:
@@ -114,7 +115,9 @@ class Checkpoint:
     def _identify(self) -> dict[str, object]:
         fixed = self.settings.model_dump(exclude=FREE, exclude_defaults=True)
         teachers = sorted(self.teachers.values())
+        unlabelled = self.unlabelled_sha256
         return {
+            **({"unlabelled_sha256": unlabelled} if unlabelled else {}),
             **fixed,
             "teachers": teachers,
             "dataset_sha256": self.dataset_sha256,

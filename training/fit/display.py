@@ -6,10 +6,15 @@ from typing import Any, Self
 
 from tqdm import tqdm
 
+from inference.tables.bad_rows import BadRows
+from inference.tables.describe import describe_bad_rows, describe_balance, describe_reading
 from training.data.examples import LONGEST_TEXT, Dataset
 from training.data.split import LEAST_TEST_ROWS, Split, explain_few_rows
+from training.data.unlabelled import Unlabelled
+from training.fit.epoch_rows import EpochRows
 from training.fit.process_group import Group
 from training.fit.record import MANY_CUT, MANY_UNKNOWN
+from training.fit.settings import Settings
 from training.fit.training_state import Progress
 from training.fit.training_texts import TrainingTexts
 from training.labels.names import name_some
@@ -78,7 +83,36 @@ class Display:
             )
 
 
-def describe_rows(dataset: Dataset, rows: Split) -> None:
+def describe_files(
+    data: str, dataset: Dataset, unlabelled: Unlabelled | None, listed_in: Path
+) -> None:
+    """Print how the files were read, and what became of every row.
+
+    Args:
+        data: the data file.
+        dataset: its rows, and those of new files.
+        unlabelled: the texts without labels, if there are any.
+        listed_in: the file that lists all rows that cannot be used.
+    """
+    if dataset.layout:
+        print(describe_reading(data, dataset.layout, dataset.note))
+    _describe_bad_rows(dataset.file_rows, dataset.bad_rows or BadRows(data), listed_in)
+    for file in dataset.new_files:
+        if file.bad_rows:
+            _describe_bad_rows(file.rows + file.held_out, file.bad_rows, listed_in)
+    if unlabelled:
+        print(describe_reading(unlabelled.location, unlabelled.layout, unlabelled.note))
+        usable = unlabelled.rows - unlabelled.bad_rows.count
+        _describe_bad_rows(usable, unlabelled.bad_rows, listed_in)
+
+
+def _describe_bad_rows(usable: int, bad_rows: BadRows, listed_in: Path) -> None:
+    print(describe_balance(usable, "usable", bad_rows))
+    if bad_rows.count:
+        print(describe_bad_rows(bad_rows, str(listed_in)))
+
+
+def describe_rows(dataset: Dataset, rows: Split, unlabelled: Unlabelled | None = None) -> None:
     """Print what became of every row, and which labels cannot be tested."""
     labels = dataset.task.labels
     print(
@@ -97,13 +131,36 @@ def describe_rows(dataset: Dataset, rows: Split) -> None:
         print(f"note: no test row is labelled {names}, so the F1 of that counts as 0")
     if len(rows.test) < LEAST_TEST_ROWS:
         print(f"note: {explain_few_rows(len(rows.test))}")
+    if unlabelled:
+        print(_account_for(unlabelled))
 
 
-def describe_epochs(chosen: float, epochs: float) -> None:
-    """Say that a run on few rows takes more epochs than usual."""
-    if epochs > chosen:
+def _account_for(unlabelled: Unlabelled) -> str:
+    """Say what became of all texts of a file without labels."""
+    left_out = unlabelled.left_out
+    reasons = [
+        (left_out.held_out, "held out for validation or testing"),
+        (left_out.labelled, "in the training rows already"),
+        (left_out.repeated, "repeated"),
+        (left_out.blank, "blank"),
+    ]
+    parts = [f"{len(unlabelled.examples):,} to learn from"]
+    parts += [f"{count:,} {what}" for count, what in reasons if count]
+    texts = unlabelled.rows - unlabelled.bad_rows.count
+    return f"{unlabelled.name}: {texts:,} texts without labels = {' + '.join(parts)}"
+
+
+def describe_epochs(chosen: float, settings: Settings, epochs: EpochRows) -> None:
+    """Say how many rows an epoch has if not all, and if a run takes more epochs than usual."""
+    if epochs.most:
+        rows = "1 row" if epochs.most == 1 else f"{epochs.most:,} rows"
         print(
-            f"note: few rows make few steps, so there are {epochs:g} epochs instead of "
+            f"an epoch has {epochs.count:,} rows, at most {rows} of each group, drawn anew for "
+            f"each: {epochs.count_steps(settings.batch_size):,} steps"
+        )
+    if settings.epochs > chosen:
+        print(
+            f"note: few rows make few steps, so there are {settings.epochs:g} epochs instead of "
             f"{chosen:g}; --epochs sets another number"
         )
 

@@ -3,10 +3,12 @@
 A teacher's probabilities say which other labels come close for a text, and cast doubt on labels
 that are noise (Hinton et al. 2015, https://arxiv.org/abs/1503.02531). A teacher of the student's
 own size helps too, and several help more (Furlanello et al. 2018,
-https://arxiv.org/abs/1805.04770).
+https://arxiv.org/abs/1805.04770). A text without a label has their predictions as its only target.
 """
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,20 +16,45 @@ import torch
 from numpy.typing import NDArray
 
 from training import metrics
-from training.data.examples import DataError, Example, labels_of
-from training.fit import distilbert
+from training.data.examples import UNLABELLED, DataError, Example, labels_of
+from training.fit.process_group import Group
 from training.fit.record import TrainingRecord, hash_weights, require_same_rows
 from training.fit.settings import Settings
+from training.fit.teacher_answers import Answers, ask_teacher
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What to learn of each row; NaN for rows that no epoch has."""
+
+    labels: NDArray[np.float32]  # probabilities, (rows, labels)
+    # What teachers add to the labels at another temperature, (rows, labels); None at 1, where the
+    # sum of both parts is in ``labels``.
+    softened: NDArray[np.float32] | None = None
+    states: NDArray[np.float16] | None = None  # of the teachers one after the other, (rows, size)
+
+    @property
+    def state_size(self) -> int:
+        """The size of a row's states."""
+        return 0 if self.states is None else self.states.shape[1]
 
 
 def hash_teachers(settings: Settings) -> dict[str, str]:
     """Return the SHA-256 of each teacher's weights by the name of its folder.
 
+    The second folder of a name counts as NAME-2.
+
     Raises:
         DataError: a folder holds no finished model.
     """
+    folders = list_teachers(settings)
+    seen: Counter[str] = Counter()
+    names = []
+    for folder in folders:
+        seen[folder.name] += 1
+        names.append(f"{folder.name}-{seen[folder.name]}" if seen[folder.name] > 1 else folder.name)
     try:
-        return {folder.name: hash_weights(folder) for folder in list_teachers(settings)}
+        return {name: hash_weights(folder) for name, folder in zip(names, folders, strict=True)}
     except OSError as error:
         raise DataError(f"no trained model in {error.filename}") from None
 
@@ -39,43 +66,73 @@ def list_teachers(settings: Settings) -> list[Path]:
 
 def make_targets(
     examples: Sequence[Example],
+    rows: NDArray[np.intp],
     record: TrainingRecord,
-    device: torch.device,
+    group: Group,
     precision: torch.dtype | None,
-) -> NDArray[np.float32]:
-    """Return the probabilities to learn, shape (rows, labels).
+) -> Targets:
+    """Return what to learn of each row; every process of the group calls this.
 
     Teachers predict rows that they were trained on. An overfitted teacher's outputs are nearly
     one-hot there, so they add little.
 
     Args:
         examples: the training rows.
+        rows: the numbers of those that the run can have; teachers answer no others.
         record: how the student is trained, and by which teachers.
-        device: where the teachers run.
+        group: the processes that share the teachers' work.
         precision: the type of the teachers' matrix products; None for fp32.
 
     Raises:
         DataError: a teacher was trained on other rows, so it may know those that are held out.
     """
-    labels = np.eye(len(record.labels), dtype=np.float32)[labels_of(examples)]
+    settings, numbers = record.settings, labels_of(examples)
+    is_unlabelled = numbers == UNLABELLED
+    labels = np.eye(len(record.labels), dtype=np.float32)[numbers]
+    labels[is_unlabelled] = 0
+    answers = _ask_teachers([examples[row].text for row in rows], record, group, precision)
+    if not answers:
+        return Targets(_smooth(labels, 1.0, settings))
+    share, temperature = settings.distillation, settings.distillation_temperature
+    labels = (1 - share) * labels
+    shares = np.where(is_unlabelled, 1.0, share)[:, np.newaxis]
+    softened = np.full(labels.shape, np.nan)
+    softened[rows] = np.mean([metrics.softmax(a.logits, temperature) for a in answers], axis=0)
+    softened *= shares
+    states = _join_states(answers, rows, len(examples)) if settings.embedding_loss else None
+    if temperature == 1:
+        return Targets(_smooth(labels + softened, 1.0, settings), None, states)
+    left = np.where(is_unlabelled, 0.0, 1 - share)[:, np.newaxis]
+    labels, softened = _smooth(labels, left, settings), _smooth(softened, shares, settings)
+    return Targets(labels, softened, states)
+
+
+def _smooth(
+    part: NDArray[np.floating], shares: NDArray[np.float64] | float, settings: Settings
+) -> NDArray[np.float32]:
+    """Spread a part of the targets, whose rows sum to these shares, over all labels."""
+    smoothing = settings.label_smoothing
+    part = part.astype(np.float32)
+    smoothed = part * (1 - smoothing) + shares * smoothing / part.shape[1]
+    result: NDArray[np.float32] = smoothed.astype(np.float32)
+    return result
+
+
+def _join_states(
+    answers: Sequence[Answers], rows: NDArray[np.intp], count: int
+) -> NDArray[np.float16]:
+    """Return the states of all teachers one after the other, zeros for other rows."""
+    joined = np.concatenate([answer.states for answer in answers], axis=1)
+    states = np.zeros((count, joined.shape[1]), np.float16)
+    states[rows] = joined
+    return states
+
+
+def _ask_teachers(
+    texts: Sequence[str], record: TrainingRecord, group: Group, precision: torch.dtype | None
+) -> list[Answers]:
     teachers = list_teachers(record.settings)
     for teacher in teachers:
         require_same_rows(TrainingRecord.read(teacher), record)
-    predictions = [_predict(teacher, examples, device, precision) for teacher in teachers]
-    if not predictions:
-        return labels
-    share = record.settings.distillation
-    mixed: NDArray[np.float32] = (1 - share) * labels + share * np.mean(predictions, axis=0)
-    return mixed.astype(np.float32)
-
-
-def _predict(
-    teacher: Path,
-    examples: Sequence[Example],
-    device: torch.device,
-    precision: torch.dtype | None,
-) -> NDArray[np.float64]:
-    model, tokenizer = distilbert.load(teacher)
-    token_ids = distilbert.encode(tokenizer, [example.text for example in examples])
-    logits = distilbert.compute_logits(model.to(device), token_ids, device, precision)
-    return metrics.softmax(logits)
+    with_states = record.settings.embedding_loss > 0
+    return [ask_teacher(one, texts, group, precision, with_states=with_states) for one in teachers]

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
+import torch
 from tokenizers import Tokenizer
-from transformers import DistilBertForSequenceClassification
 
 from training.data.examples import Example
 from training.fit.base_model import load_pretrained
-from training.fit.distilbert import ModelError
+from training.fit.distilbert import ModelError, TextModel, find_mask_id
+from training.fit.encoder import EncoderClassifier
 from training.fit.settings import Settings
 from training.fit.vocabulary import prune_vocabulary, read_as_space
 from training.tasks import Task
@@ -15,7 +16,7 @@ from training.tasks import Task
 
 def initialise(
     settings: Settings, task: Task, examples: Sequence[Example]
-) -> tuple[DistilBertForSequenceClassification, Tokenizer]:
+) -> tuple[TextModel, Tokenizer]:
     """Load the base model and cut it to the size that the settings ask for.
 
     Args:
@@ -24,18 +25,33 @@ def initialise(
         examples: the training rows, whose most frequent wordpieces are kept.
 
     Raises:
-        ModelError: the base model cannot be loaded, or is smaller than the settings ask for.
+        ModelError: the base model cannot be loaded, or lacks what the settings ask for.
     """
     layers = [int(layer) for layer in settings.layers.split(",") if layer]
-    model, tokenizer = load_pretrained(settings.base_model, task.labels, layers)
+    model, tokenizer = load_pretrained(settings.base_model, task.labels, layers, settings.pooling)
+    if settings.head_first and not isinstance(model, EncoderClassifier):
+        raise ModelError("--head-first needs a linear head: give --pooling mean")
+    if settings.masking and find_mask_id(tokenizer) is None:
+        raise ModelError(f"--masking: the tokenizer of {settings.base_model} has no mask token")
     if task.markup:
         read_as_space(tokenizer, task.markup)
     if settings.vocabulary:
         texts = [example.text for example in examples]
         tokenizer = prune_vocabulary(model, tokenizer, texts, settings.vocabulary)
     max_length = settings.max_length or task.max_length
-    limit = model.config.max_position_embeddings
-    if max_length > limit:
+    limit = find_longest(model)
+    if limit is not None and max_length > limit:
         raise ModelError(f"--max-length: {settings.base_model} reads at most {limit} wordpieces")
     tokenizer.enable_truncation(max_length, direction=task.truncation_side)
     return model, tokenizer
+
+
+def find_longest(model: TextModel) -> int | None:
+    """Return how many tokens a model has positions for; None if that has no limit."""
+    positions: int | None = getattr(model.config, "max_position_embeddings", None)
+    for name, module in model.named_modules():
+        if name.endswith("position_embeddings") and isinstance(module, torch.nn.Embedding):
+            # A RoBERTa counts positions from the number after its padding's, as fairseq did.
+            unused = 0 if module.padding_idx is None else module.padding_idx + 1
+            positions = module.num_embeddings - unused
+    return positions

@@ -1,45 +1,91 @@
-"""The training loss: that of the labels and, if asked for, that of the groups."""
+"""The training loss: that of the labels and, if asked for, of teachers and of groups."""
+
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
-from transformers import DistilBertForSequenceClassification
+from torch.nn.functional import cosine_similarity, cross_entropy, normalize
+
+from training.fit.distilbert import TextModel
+from training.fit.encoder import EncoderClassifier
+from training.fit.settings import Settings
+
+NO_GROUP = -100  # of texts that teach nothing about groups
+
+
+class Batch(NamedTuple):
+    """The texts of a step, and what to learn from them."""
+
+    inputs: Tensor  # token ids, (texts, tokens)
+    mask: Tensor  # 1 for a token, 0 for padding, of the same shape
+    targets: Tensor  # the probability each label should get, (texts, labels)
+    groups: Tensor  # the number of each text's group, or NO_GROUP; (texts,)
+    # The part of the targets that teachers give, if it is compared at another temperature.
+    softened: Tensor | None = None
+    states: Tensor | None = None  # the teachers', (texts, size)
+
+    def to(self, device: torch.device) -> "Batch":
+        """Return the batch on a device."""
+        parts: list[Any] = [None if part is None else part.to(device) for part in self]
+        return Batch(*parts)
 
 
 class Objective(torch.nn.Module):
-    """A classifier with, during training, a second head that tells the groups apart.
+    """A classifier with, during training, further heads that are dropped afterwards.
 
-    Texts of one group (the headlines of one story) share a label. To tell their story from
-    thousands of others takes far more of a text than to choose one of a few labels, so each text
-    teaches the encoder more (multi-task learning, Caruana 1997,
-    https://doi.org/10.1023/A:1007379606734). The second head is dropped after training.
+    - One tells the groups apart. Texts of one group (the headlines of one story) share a label. To
+      tell their story from thousands of others takes far more of a text than to choose one of a few
+      labels, so each text teaches the encoder more (multi-task learning, Caruana 1997,
+      https://doi.org/10.1023/A:1007379606734).
+    - One projects the encoder's pooled state to those of the teachers: what a teacher sees in a
+      text says more than its few probabilities (FitNets, Romero et al. 2015,
+      https://arxiv.org/abs/1412.6550).
     """
 
     def __init__(
-        self,
-        model: DistilBertForSequenceClassification,
-        groups: int,
-        group_loss: float,
-        label_smoothing: float,
+        self, model: TextModel, settings: Settings, groups: int = 0, state_size: int = 0
     ) -> None:
-        super().__init__()
-        self.model = model
-        self.group_head = torch.nn.Linear(model.config.dim, groups) if group_loss else None
-        self.group_loss = group_loss
-        self.label_smoothing = label_smoothing
-
-    def forward(self, inputs: Tensor, mask: Tensor, targets: Tensor, groups: Tensor) -> Tensor:
-        """Return the mean loss of a batch.
+        """Add the heads that the settings ask for.
 
         Args:
-            inputs: token ids, shape (texts, tokens).
-            mask: 1 for a token, 0 for padding, of the same shape.
-            targets: the probability each label should get, shape (texts, labels).
-            groups: the number of each text's group, shape (texts,).
+            model: the classifier.
+            settings: the weights of the losses, and the temperature of distillation.
+            groups: how many there are.
+            state_size: the size of the teachers' states, one after the other.
         """
-        output = self.model(inputs, mask, output_hidden_states=self.group_head is not None)
-        loss = cross_entropy(output.logits.float(), targets, label_smoothing=self.label_smoothing)
+        super().__init__()
+        self.model = model
+        size = model.config.hidden_size
+        self.group_head = torch.nn.Linear(size, groups) if settings.group_loss else None
+        self.state_head = torch.nn.Linear(size, state_size) if settings.embedding_loss else None
+        self.settings = settings
+
+    def forward(self, *parts: Tensor) -> Tensor:
+        """Return the mean loss of a batch, given as its parts."""
+        batch = Batch(*parts)
+        has_heads = self.group_head is not None or self.state_head is not None
+        output = self.model(batch.inputs, batch.mask, output_hidden_states=has_heads)
+        logits = output.logits.float()
+        loss = cross_entropy(logits, batch.targets)
+        if batch.softened is not None:
+            # The square keeps the gradients as large as those of the labels (Hinton et al. 2015).
+            temperature = self.settings.distillation_temperature
+            softened = cross_entropy(logits / temperature, batch.softened)
+            loss = loss + temperature**2 * softened
         if self.group_head is not None:
-            scores = self.group_head(output.hidden_states[-1][:, 0])
-            loss = loss + self.group_loss * cross_entropy(scores.float(), groups)
+            scores = self.group_head(output.hidden_states[-1][:, 0]).float()
+            # A text without a group adds nothing, but counts: so shares of a batch can be averaged.
+            total = cross_entropy(scores, batch.groups, ignore_index=NO_GROUP, reduction="sum")
+            loss = loss + self.settings.group_loss * total / len(scores)
+        if self.state_head is not None and batch.states is not None:
+            states = self.state_head(pool(self.model, output.hidden_states[-1], batch.mask))
+            distance = 1 - cosine_similarity(states.float(), batch.states.float())
+            loss = loss + self.settings.embedding_loss * distance.mean()
         return loss
+
+
+def pool(model: TextModel, states: Tensor, mask: Tensor) -> Tensor:
+    """Return what a model's head reads of its last hidden states, at norm 1: (texts, size)."""
+    if isinstance(model, EncoderClassifier):
+        return model.extract_features(states, mask)
+    return normalize(states[:, 0].float(), dim=-1)

@@ -23,6 +23,7 @@ from pydantic import (
 from training.data.examples import DataError, Dataset
 from training.data.split import RowNumbers, Split
 from training.data.text_key import TextKey
+from training.data.unlabelled import Unlabelled
 from training.fit.settings import Settings
 
 RECORD, WEIGHTS = "training.json", "model.safetensors"
@@ -55,6 +56,23 @@ class RowCounts(BaseModel):
         )
 
 
+class UnlabelledTexts(BaseModel):
+    """The texts without labels that teachers answered."""
+
+    model_config = ConfigDict(frozen=True)
+
+    file: str  # its name
+    sha256: str  # of its uncompressed content
+    rows: int  # in the file
+    used: int  # the others are blank, repeated, held out or training rows already
+
+    @classmethod
+    def of(cls, texts: Unlabelled) -> Self:
+        """Identify texts by their file."""
+        used = len(texts.examples)
+        return cls(file=texts.name, sha256=texts.sha256, rows=texts.rows, used=used)
+
+
 class TrainingRecord(BaseModel):
     """Everything that is known about how a model was made.
 
@@ -75,6 +93,7 @@ class TrainingRecord(BaseModel):
     rows_without_group: int | None = None  # they are held out by their text
     unknown_wordpieces: float | None = None  # share of those of the training rows
     cut_texts: float | None = None  # share of the training rows that are longer than what is read
+    unlabelled: UnlabelledTexts | None = None
     base_sha256: str | None = None  # None for a base model from a hub
     teachers: dict[str, str] = {}  # SHA-256 of the weights by folder name
     commit: str | None = None
@@ -87,7 +106,13 @@ class TrainingRecord(BaseModel):
     base_share: float | None = None
 
     @classmethod
-    def begin(cls, settings: Settings, dataset: Dataset, rows: Split) -> Self:
+    def begin(
+        cls,
+        settings: Settings,
+        dataset: Dataset,
+        rows: Split,
+        unlabelled: Unlabelled | None = None,
+    ) -> Self:
         """Record what is known before the first step."""
         return cls(
             settings=settings,
@@ -97,6 +122,7 @@ class TrainingRecord(BaseModel):
             new_rows=sum(file.rows for file in dataset.new_files),
             rows=RowCounts.count(rows.numbers),
             text_key=TextKey.CURRENT,
+            unlabelled=UnlabelledTexts.of(unlabelled) if unlabelled else None,
             rows_without_group=sum(not example.group for example in dataset.examples),
         )
 
@@ -208,6 +234,7 @@ def public_settings(settings: Settings) -> dict[str, Any]:
     if Path(settings.base_model).is_dir():
         found["base_model"] = Path(settings.base_model).name
     found["new_rows"] = Path(settings.new_rows).name
+    found["unlabelled"] = Path(settings.unlabelled).name
     found["teachers"] = ",".join(Path(teacher).name for teacher in settings.teachers.split(","))
     return found
 

@@ -1,18 +1,23 @@
 """The rows of a training run: read and split once, then found again by their numbers."""
 
+import csv
+import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from training.atomic import replacing
-from training.data.examples import DataError, Dataset, cut_long_texts
+from training.atomic import replacing, write_text
+from training.data.examples import BadRow, DataError, Dataset, cut_long_texts
 from training.data.new_rows import join
 from training.data.read import read
 from training.data.split import RowNumbers, Split, sample, split
 from training.data.text_key import TextKey
+from training.data.unlabelled import Unlabelled, read_unlabelled
 from training.fit.settings import Settings
 
 ROWS = "rows.npz"
+BAD_ROWS = "bad-rows.csv"
 
 LoadedRows = tuple[Dataset, Split]
 
@@ -42,16 +47,53 @@ def load_dataset(settings: Settings, key: TextKey = TextKey.CURRENT) -> Dataset:
     if settings.new_rows:
         if choose_split(settings, dataset) != "story":
             raise DataError("--new-rows needs a split by story: give --split story")
-        dataset = join(dataset, Path(settings.new_rows), settings.seed, key)
+        dataset = join(
+            dataset,
+            Path(settings.new_rows),
+            settings.seed,
+            key,
+            settings.read_options(),
+            skip_bad_rows=settings.skip_bad_rows,
+        )
     if settings.max_rows:
         dataset = sample(dataset, settings.max_rows, settings.seed)
     # Earlier versions compared whole texts.
     return dataset if key is TextKey.WORDS else cut_long_texts(dataset)
 
 
+def load_unlabelled(settings: Settings, dataset: Dataset, rows: Split) -> Unlabelled | None:
+    """Read the texts without labels, if the settings name a file of them.
+
+    Raises:
+        DataError: the file cannot be read, or has no text to learn from.
+    """
+    if not settings.unlabelled:
+        return None
+    return read_unlabelled(
+        settings.unlabelled,
+        dataset,
+        rows,
+        settings.read_options(),
+        skip_bad_rows=settings.skip_bad_rows,
+    )
+
+
 def choose_split(settings: Settings, dataset: Dataset) -> str:
     """Return how to hold out rows: as the settings say, or as the task does by default."""
     return settings.split or dataset.task.default_split
+
+
+def save_bad_rows(bad_rows: Sequence[BadRow], folder: Path) -> Path:
+    """Write the table of the rows that cannot be used; without any there is none."""
+    file = io.StringIO(newline="")
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(BadRow._fields)
+    writer.writerows(bad_rows)
+    if bad_rows:
+        write_text(folder / BAD_ROWS, file.getvalue())
+    else:
+        (folder / BAD_ROWS).unlink(missing_ok=True)
+    return folder / BAD_ROWS
 
 
 def save_row_numbers(rows: Split, folder: Path) -> None:

@@ -80,6 +80,10 @@ class Settings(BaseModel):
     new_rows_times: Annotated[
         Count, Field(description="How many times an epoch each of the new rows is seen.")
     ] = 1
+    balance_groups: Annotated[
+        CountOrAll,
+        Field(description="Rows of each group in an epoch, at most, drawn anew; 0 for all."),
+    ] = 0
     split: Annotated[
         Literal["", "story", "random", "time", "official"],
         Field(description="How rows are held out: story, random, time or official."),
@@ -95,13 +99,21 @@ class Settings(BaseModel):
 
     # What to start from.
     base_model: Annotated[
-        str, Field(min_length=1, description="Hub id or folder of a DistilBERT or a BERT.")
+        str,
+        Field(
+            min_length=1,
+            description="Hub id or folder of an encoder; a BERT or DistilBERT to export.",
+        ),
     ] = "distilbert-base-uncased"
     layers: Annotated[
         str,
         Field(description="Encoder layers to keep, such as 0,2,4; all by default."),
         AfterValidator(_check_layers),
     ] = ""
+    pooling: Annotated[
+        Literal["", "first", "mean"],
+        Field(description="What is classified: the first token's state, or the mean of all."),
+    ] = ""  # as the base model was trained, or the first
     vocabulary: Annotated[
         CountOrAll, Field(description="Most frequent wordpieces to keep; 0 for all.")
     ] = 0
@@ -114,6 +126,18 @@ class Settings(BaseModel):
     distillation: Annotated[
         Share, Field(description="Share of the target that comes from the teachers.")
     ] = 0.5
+    distillation_temperature: Annotated[
+        float,
+        Field(ge=0.1, le=100, description="Above 1, small probabilities of teachers weigh more."),
+    ] = 1.0
+    embedding_loss: Annotated[
+        float,
+        Field(ge=0, le=100, description="Weight of a loss: to represent texts as teachers do."),
+    ] = 0.0
+    unlabelled: Annotated[
+        str,
+        Field(description="File of texts without labels, which teachers answer: lines or a table."),
+    ] = ""
 
     # How to learn.
     epochs: Annotated[Positive, Field(description="Passes over the training rows.")] = 3.0
@@ -121,6 +145,16 @@ class Settings(BaseModel):
     learning_rate: Annotated[
         Positive, Field(description="Peak rate; linear warm-up, then linear decay to 0.")
     ] = 1e-4
+    head_first: Annotated[
+        bool, Field(description="Fit the linear head to the base model before they learn together.")
+    ] = False
+    head_rate_times: Annotated[
+        Positive, Field(description="How many times the learning rate the head learns at.")
+    ] = 1.0
+    layer_decay: Annotated[
+        float,
+        Field(gt=0, le=1, description="Learning rate of a layer, as a share of the one above it."),
+    ] = 1.0
     warmup: Annotated[ShareBelowOne, Field(description="Share of the steps spent warming up.")] = (
         0.06
     )
@@ -197,6 +231,13 @@ class Settings(BaseModel):
             )
         if self.group_loss and not self.find_task().layout.group:
             raise ValueError("--group-loss needs groups to tell apart: give --group-column")
+        if self.balance_groups and not self.find_task().layout.group:
+            raise ValueError("--balance-groups needs groups to draw from: give --group-column")
+        for name in ("unlabelled", "embedding_loss", "distillation_temperature"):
+            is_given = getattr(self, name) != type(self).model_fields[name].default
+            if is_given and not self.teachers:
+                option = name.replace("_", "-")
+                raise ValueError(f"--{option} needs models to learn from: give --teachers")
         return self
 
     def find_task(self) -> Task:

@@ -28,20 +28,24 @@ from training import metrics
 from training.atomic import require_writable
 from training.data.examples import Dataset, Example, labels_of
 from training.data.split import Split
+from training.data.unlabelled import Unlabelled
 from training.fit import distilbert
-from training.fit.batches import mask_words, pad
 from training.fit.checkpoint import Checkpoint
 from training.fit.display import (
     Display,
     describe_epochs,
+    describe_files,
     describe_result,
     describe_rows,
     describe_texts,
 )
 from training.fit.distillation import hash_teachers, make_targets
+from training.fit.encoder import EncoderClassifier
+from training.fit.epoch_rows import EpochRows
+from training.fit.head import fit_head
 from training.fit.initialise import initialise
 from training.fit.interrupts import stop_requests
-from training.fit.optimizer import count_warm_up, get_learning_rate
+from training.fit.optimizer import count_warm_up, get_learning_rate, set_learning_rate
 from training.fit.precision import choose_precision
 from training.fit.process_group import Group
 from training.fit.record import (
@@ -50,7 +54,7 @@ from training.fit.record import (
     hash_base,
     require_base_held_out,
 )
-from training.fit.rows import LoadedRows, load_rows
+from training.fit.rows import LoadedRows, load_rows, load_unlabelled, save_bad_rows
 from training.fit.settings import Settings
 from training.fit.trained_model import (
     CHECKPOINT,
@@ -93,21 +97,36 @@ def train(settings: Settings, group: Group, loaded: LoadedRows | None = None) ->
     torch.manual_seed(settings.seed)
 
     dataset, rows = loaded or load_rows(settings)
-    chosen, settings = settings, extend_epochs(settings, rows.train)
-    record = begin_record(settings, dataset, rows)
+    unlabelled = load_unlabelled(settings, dataset, rows)
+    examples = [*rows.train, *(unlabelled.examples if unlabelled else ())]
+    epochs = EpochRows.of(examples, settings)
+    chosen, settings = settings, extend_epochs(settings, epochs)
+    record = begin_record(settings, dataset, rows, unlabelled)
     if group.leads:
-        describe_rows(dataset, rows)
-        describe_epochs(chosen.epochs, settings.epochs)
-    model, tokenizer = initialise(settings, dataset.task, rows.train)
+        bad_rows = [*dataset.all_bad_rows, *(unlabelled.all_bad_rows if unlabelled else ())]
+        describe_files(settings.data, dataset, unlabelled, save_bad_rows(bad_rows, output))
+        describe_rows(dataset, rows, unlabelled)
+        describe_epochs(chosen.epochs, settings, epochs)
+    model, tokenizer = initialise(settings, dataset.task, examples)
     precision = choose_precision(settings.precision, group.device)
-    targets = make_targets(rows.train, record, group.device, precision)
-    texts = TrainingTexts.encode(rows.train, targets, tokenizer, settings.new_rows_times)
+    targets = make_targets(examples, epochs.draw_all(settings), record, group, precision)
+    texts = TrainingTexts.encode(examples, targets, tokenizer, epochs)
     record = record.model_copy(update={"unknown_wordpieces": texts.unknown, "cut_texts": texts.cut})
     if group.leads:
         describe_texts(texts, dataset.task, tokenizer.truncation["max_length"])
 
-    state = TrainingState.start(model, texts.count_groups(), settings, group, precision)
-    checkpoint = Checkpoint(output / CHECKPOINT, settings, dataset.sha256, record.teachers)
+    if settings.head_first and not settings.resume and isinstance(model, EncoderClassifier):
+        fitted = fit_head(model, tokenizer, rows.train, settings.seed, group.device, precision)
+        if group.leads:
+            print(f"the head is fitted to {fitted:,} rows")
+    state = TrainingState.start(model, texts, settings, group, precision)
+    checkpoint = Checkpoint(
+        output / CHECKPOINT,
+        settings,
+        dataset.sha256,
+        record.teachers,
+        unlabelled.sha256 if unlabelled else None,
+    )
     progress = checkpoint.load(state) if settings.resume else Progress()
     if group.leads and settings.overwrite:
         checkpoint.delete()
@@ -126,14 +145,12 @@ def train(settings: Settings, group: Group, loaded: LoadedRows | None = None) ->
     return trained
 
 
-def extend_epochs(settings: Settings, examples: Sequence[Example]) -> Settings:
+def extend_epochs(settings: Settings, epochs: EpochRows) -> Settings:
     """Raise the epochs of a run on few rows, whose steps teach hardly anything, unless chosen.
 
     The result says what they were raised to, and so does the record.
     """
-    times = [settings.new_rows_times if example.new else 1 for example in examples]
-    epoch = math.ceil(sum(times) / settings.batch_size)
-    enough = math.ceil(ENOUGH_STEPS / epoch)
+    enough = math.ceil(ENOUGH_STEPS / epochs.count_steps(settings.batch_size))
     if "epochs" in settings.model_fields_set or enough <= settings.epochs:
         return settings
     chosen = settings.evaluations if "evaluations" in settings.model_fields_set else 1
@@ -155,12 +172,12 @@ def run_steps(
         InterruptedRunError: SIGINT or SIGTERM came; the checkpoint is saved.
     """
     settings, group = state.settings, state.group
-    validation_ids = distilbert.encode(tokenizer, [row.text for row in rows.validation])
-    epoch = texts.count_steps(settings.batch_size)
-    total = max(1, round(epoch * settings.epochs))
-    between = max(1, epoch // settings.evaluations)
+    validation = choose_validation_rows(rows.validation, settings)
+    validation_ids = distilbert.encode(tokenizer, [row.text for row in validation])
+    total = texts.epochs.count_run_steps(settings)
+    between = max(1, texts.epochs.count_steps(settings.batch_size) // settings.evaluations)
     warm = count_warm_up(total, settings)
-    has_few_rows = len(rows.validation) < LEAST_VALIDATION_ROWS
+    has_few_rows = len(validation) < LEAST_VALIDATION_ROWS
     started = time.monotonic() - progress.seconds
     with Display(progress, total, group) as display, stop_requests() as stop_requested:
         for batch in texts.batches_from(progress.step, settings.batch_size, settings.seed):
@@ -175,10 +192,10 @@ def run_steps(
             progress.seconds = time.monotonic() - started
             display.show_step(progress, loss)
             if progress.step % between == 0 or progress.step == total:
-                f1 = validate(state, validation_ids, rows.validation)
+                f1 = validate(state, validation_ids, validation)
                 require_finite(f1, progress.step, state)
                 display.show_validation(progress, f1)
-                counts = counts_for_stopping(progress.step, warm, len(rows.validation))
+                counts = counts_for_stopping(progress.step, warm, len(validation))
                 if progress.add_validation(f1, counts=counts, few_rows=has_few_rows):
                     state.keep_best()
             stop = group.reduce_any(stop_requested())
@@ -189,6 +206,14 @@ def run_steps(
                 raise InterruptedRunError(
                     f"interrupted; add --resume to continue in {settings.output}"
                 )
+
+
+def choose_validation_rows(examples: Sequence[Example], settings: Settings) -> list[Example]:
+    """Return the rows to validate on: all of them or, with --balance-groups, some of each group."""
+    if not settings.balance_groups:
+        return list(examples)
+    drawn = np.unique(EpochRows.of(examples, settings).draw(0))
+    return [examples[row] for row in drawn]
 
 
 def require_finite(value: float, step: int, state: TrainingState) -> None:
@@ -209,13 +234,15 @@ def require_finite(value: float, step: int, state: TrainingState) -> None:
     )
 
 
-def begin_record(settings: Settings, dataset: Dataset, rows: Split) -> TrainingRecord:
+def begin_record(
+    settings: Settings, dataset: Dataset, rows: Split, unlabelled: Unlabelled | None
+) -> TrainingRecord:
     """Record what is known before the first step.
 
     Raises:
         DataError: a teacher is missing, or the base model may know the rows that are held out.
     """
-    record = TrainingRecord.begin(settings, dataset, rows)
+    record = TrainingRecord.begin(settings, dataset, rows, unlabelled)
     require_base_held_out(record)
     known = {
         "base_sha256": hash_base(settings.base_model),
@@ -244,17 +271,13 @@ def take_step(
     The loss is NaN if the gradients are not finite, so that the weights are not, either.
     """
     device, precision, settings = state.group.device, state.precision, state.settings
-    for parameters in state.optimizer.param_groups:
-        parameters["lr"] = learning_rate
+    set_learning_rate(state.optimizer, learning_rate)
     share, weight = state.group.take_share(batch)
     pad_id = state.objective.model.config.pad_token_id
-    inputs, mask = pad([texts.token_ids[row] for row in share], pad_id)
-    if settings.masking:
-        inputs = mask_words(inputs, mask, texts.mask_id, settings.masking)
-    targets, groups = torch.from_numpy(texts.targets[share]), torch.from_numpy(texts.groups[share])
+    parts = texts.make_batch(share, pad_id, settings.masking).to(device)
     state.objective.train()
     with torch.autocast(device.type, precision, enabled=precision is not None):
-        loss = state.replica(*(part.to(device) for part in (inputs, mask, targets, groups)))
+        loss = state.replica(*parts)
     state.scaler.scale(weight * loss).backward()
     state.scaler.unscale_(state.optimizer)
     norm = torch.nn.utils.clip_grad_norm_(state.objective.parameters(), settings.max_grad_norm)

@@ -23,8 +23,10 @@ MODEL_FILES = (
 EVALUATION_FILES = (
     *("evaluation.json", "predictions.npz", "report.md", "errors.csv"),
     *("confusion.png", "confusion.csv", "labels.csv", "reliability.png"),
+    "elsewhere.json.gz",
 )
 BUNDLE = "bundle"
+ANSWERS = "answers"  # the folder of what students have asked the model
 RESULTS = (*MODEL_FILES, *EVALUATION_FILES, "gate.md")
 ASIDE = ".new"  # a new model until it is complete
 
@@ -142,5 +144,6 @@ def delete_results(folder: Path) -> None:
     """Delete a model, and all that was made of it, the record first."""
     for name in RESULTS:
         (folder / name).unlink(missing_ok=True)
+    shutil.rmtree(folder / ANSWERS, ignore_errors=True)
     if (folder / BUNDLE / "manifest.json").is_file():
         shutil.rmtree(folder / BUNDLE)

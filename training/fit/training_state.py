@@ -6,12 +6,13 @@ from typing import Self
 import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
-from transformers import DistilBertForSequenceClassification
 
+from training.fit.distilbert import TextModel
 from training.fit.objective import Objective
 from training.fit.optimizer import make_adamw, make_averaging
 from training.fit.process_group import Group
 from training.fit.settings import Settings
+from training.fit.training_texts import TrainingTexts
 
 # A validation on fewer rows is too noisy, and one after fewer steps too early, to stop a run by.
 LEAST_VALIDATION_ROWS = 100
@@ -70,15 +71,15 @@ class TrainingState:
     @classmethod
     def start(
         cls,
-        model: DistilBertForSequenceClassification,
-        groups: int,
+        model: TextModel,
+        texts: TrainingTexts,
         settings: Settings,
         group: Group,
         precision: torch.dtype | None,
     ) -> Self:
-        """Prepare a model for its first step; ``groups`` is how many of them the rows have."""
-        objective = Objective(model, groups, settings.group_loss, settings.label_smoothing)
-        objective = objective.to(group.device)
+        """Prepare a model for its first step on these texts."""
+        state_size = texts.targets.state_size
+        objective = Objective(model, settings, texts.count_groups(), state_size).to(group.device)
         return cls(
             settings,
             group,
@@ -91,7 +92,7 @@ class TrainingState:
         )
 
     @property
-    def averaged_model(self) -> DistilBertForSequenceClassification:
+    def averaged_model(self) -> TextModel:
         """The classifier with the mean of its weights."""
         objective: Objective = self.average.get_submodule("module")  # type: ignore[assignment]
         return objective.model

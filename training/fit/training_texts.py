@@ -1,17 +1,20 @@
 """The training rows as the model reads them, in batches without end."""
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from training.data.examples import Example, clusters_of
+from training.data.examples import UNLABELLED, Example, clusters_of, labels_of
 from training.fit import distilbert
-from training.fit.batches import shuffle
+from training.fit.batches import mask_words, pad, shuffle
+from training.fit.distillation import Targets
+from training.fit.epoch_rows import EpochRows
+from training.fit.objective import NO_GROUP, Batch
 
 CHUNK = 1000  # texts whose encodings are in memory at once
 
@@ -21,10 +24,10 @@ class TrainingTexts:
     """Encoded rows, and what to learn from them."""
 
     token_ids: list[list[int]]
-    targets: NDArray[np.float32]  # (rows, labels)
+    targets: Targets
     groups: NDArray[np.int64]
-    order: NDArray[np.intp]  # the row numbers of an epoch; new rows may repeat
-    mask_id: int
+    epochs: EpochRows
+    mask_id: int | None  # None if the tokenizer has no mask token
     unknown: float  # share of the wordpieces that the vocabulary lacks
     cut: float  # share of the texts that are longer than what is read
 
@@ -32,21 +35,22 @@ class TrainingTexts:
     def encode(
         cls,
         examples: Sequence[Example],
-        targets: NDArray[np.float32],
+        targets: Targets,
         tokenizer: Tokenizer,
-        new_rows_times: int,
+        epochs: EpochRows,
     ) -> Self:
-        """Encode the rows; each new one is seen ``new_rows_times`` times an epoch."""
-        times = [new_rows_times if example.new else 1 for example in examples]
+        """Encode the rows."""
         texts = [example.text for example in examples]
         token_ids = distilbert.encode(tokenizer, texts)
+        unknown = distilbert.find_unknown_token(tokenizer)
+        is_labelled = labels_of(examples) != UNLABELLED
         return cls(
             token_ids=token_ids,
             targets=targets,
-            groups=clusters_of(examples),
-            order=np.repeat(np.arange(len(examples)), times),
-            mask_id=tokenizer.token_to_id("[MASK]"),
-            unknown=measure_unknown(token_ids, tokenizer.token_to_id("[UNK]")),
+            groups=np.where(is_labelled, clusters_of(examples), NO_GROUP),
+            epochs=epochs,
+            mask_id=distilbert.find_mask_id(tokenizer),
+            unknown=measure_unknown(token_ids, tokenizer.token_to_id(unknown) if unknown else None),
             cut=measure_cut(texts, token_ids, tokenizer),
         )
 
@@ -54,24 +58,36 @@ class TrainingTexts:
         """Count the groups."""
         return int(self.groups.max()) + 1
 
-    def count_steps(self, batch_size: int) -> int:
-        """Count the batches of an epoch."""
-        return math.ceil(len(self.order) / batch_size)
-
     def batches_from(self, step: int, batch_size: int, seed: int) -> Iterator[NDArray[np.intp]]:
         """Yield batches of row numbers without end, from a step of the run on."""
-        lengths = [len(self.token_ids[row]) for row in self.order]
-        epoch, skipped = divmod(step, self.count_steps(batch_size))
+        epoch, skipped = divmod(step, self.epochs.count_steps(batch_size))
         while True:
+            rows = self.epochs.draw(epoch)
+            lengths = [len(self.token_ids[row]) for row in rows]
             for batch in shuffle(lengths, batch_size, seed, epoch)[skipped:]:
-                yield self.order[batch]
+                yield rows[batch]
             epoch, skipped = epoch + 1, 0
 
+    def make_batch(self, rows: NDArray[np.intp], pad_id: int, masking: float = 0) -> Batch:
+        """Return the texts of some rows, a share of their wordpieces masked, and their targets."""
+        inputs, mask = pad([self.token_ids[row] for row in rows], pad_id)
+        if masking and self.mask_id is not None:
+            inputs = mask_words(inputs, mask, self.mask_id, masking)
+        targets = self.targets
+        return Batch(
+            inputs,
+            mask,
+            torch.from_numpy(targets.labels[rows]),
+            torch.from_numpy(self.groups[rows]),
+            None if targets.softened is None else torch.from_numpy(targets.softened[rows]),
+            None if targets.states is None else torch.from_numpy(targets.states[rows]),
+        )
 
-def measure_unknown(token_ids: Sequence[Sequence[int]], unknown_id: int) -> float:
+
+def measure_unknown(token_ids: Sequence[Sequence[int]], unknown_id: int | None) -> float:
     """Return the share of wordpieces, without [CLS] and [SEP], that the vocabulary lacks."""
     wordpieces = sum(len(ids) - 2 for ids in token_ids)
-    unknown = sum(list(ids).count(unknown_id) for ids in token_ids)
+    unknown = sum(list(ids).count(unknown_id) for ids in token_ids if unknown_id is not None)
     return unknown / max(wordpieces, 1)
 
 

@@ -6,9 +6,8 @@ from collections.abc import Iterable
 
 import torch
 from tokenizers import Regex, Tokenizer, normalizers
-from transformers import DistilBertForSequenceClassification
 
-from training.fit.distilbert import ModelError, encode
+from training.fit.distilbert import ModelError, TextModel, encode
 
 
 def read_as_space(tokenizer: Tokenizer, pattern: str) -> None:
@@ -17,11 +16,12 @@ def read_as_space(tokenizer: Tokenizer, pattern: str) -> None:
     ``tokenizer.json`` records this, so training and serving cannot differ.
     """
     replace = normalizers.Replace(Regex(pattern), " ")
-    tokenizer.normalizer = normalizers.Sequence([replace, tokenizer.normalizer])
+    others = [] if tokenizer.normalizer is None else [tokenizer.normalizer]
+    tokenizer.normalizer = normalizers.Sequence([replace, *others])
 
 
 def prune_vocabulary(
-    model: DistilBertForSequenceClassification,
+    model: TextModel,
     tokenizer: Tokenizer,
     texts: Iterable[str],
     size: int,
@@ -54,7 +54,8 @@ def prune_vocabulary(
         token["id"] = new_ids[token["content"]]
     for name, token in spec["post_processor"]["special_tokens"].items():
         token["ids"] = [new_ids[name]]
-    _cut_embedding(model, [vocabulary[token] for token in kept], pad_id=new_ids["[PAD]"])
+    pad = tokenizer.id_to_token(model.config.pad_token_id)
+    _cut_embedding(model, [vocabulary[token] for token in kept], pad_id=new_ids[pad])
     return Tokenizer.from_str(json.dumps(spec))
 
 
@@ -79,13 +80,11 @@ def _choose_wordpieces(
     return sorted(sorted(vocabulary, key=rank)[:size], key=vocabulary.__getitem__)
 
 
-def _cut_embedding(
-    model: DistilBertForSequenceClassification, rows: list[int], pad_id: int
-) -> None:
+def _cut_embedding(model: TextModel, rows: list[int], pad_id: int) -> None:
     """Keep these rows of the word embedding."""
-    words = torch.nn.Embedding(len(rows), model.config.dim, padding_idx=pad_id)
-    old = model.distilbert.embeddings.word_embeddings.weight.data
-    words.weight.data.copy_(old[torch.tensor(rows)])
-    model.distilbert.embeddings.word_embeddings = words
+    old: torch.nn.Embedding = model.base_model.get_input_embeddings()
+    words = torch.nn.Embedding(len(rows), old.embedding_dim, padding_idx=pad_id)
+    words.weight.data.copy_(old.weight.data[torch.tensor(rows)])
+    model.base_model.set_input_embeddings(words)
     model.config.vocab_size = len(rows)
     model.config.pad_token_id = pad_id

@@ -11,7 +11,6 @@ from pathlib import Path
 import optuna
 from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from inference.errors import InterruptedRunError, TextClassifierError
@@ -21,6 +20,7 @@ from training.fit.rows import LoadedRows, load_rows
 from training.fit.settings import Settings, list_differences
 from training.fit.train import train
 from training.fit.trained_model import CHECKPOINT, require_no_earlier_work
+from training.recipes.journal import Journal
 from training.recipes.ranges import RANGES, Range
 
 JOURNAL, TABLE = "trials.journal", "trials.md"
@@ -82,7 +82,7 @@ def open_study(output: Path) -> optuna.Study:
     """Open the journal of the trials, or start one."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna.create_study(
-        storage=JournalStorage(JournalFileBackend(str(output / JOURNAL))),
+        storage=JournalStorage(Journal(output / JOURNAL)),
         study_name="search",
         direction="maximize",
         load_if_exists=True,

@@ -14,13 +14,13 @@ from pathlib import Path
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor
-from transformers import DistilBertForSequenceClassification
 
 from training import metrics
 from training.atomic import require_writable
 from training.data.examples import labels_of
 from training.fit import distilbert
-from training.fit.distilbert import ModelError
+from training.fit.distilbert import ModelError, TextModel
+from training.fit.encoder import read_pooling
 from training.fit.initialise import initialise
 from training.fit.record import (
     SoupIngredient,
@@ -36,8 +36,6 @@ from training.fit.trained_model import (
     require_no_earlier_work,
 )
 from training.fit.vocabulary import prune_vocabulary
-
-ENCODER = "distilbert."  # every base model has an encoder, few have a head
 
 
 def soup(
@@ -79,7 +77,7 @@ def soup(
     settings = first.record.settings.model_copy(update={"output": str(output)})
     if base_share:
         base, _ = initialise(settings, first.dataset.task, first.rows.train)
-        weights |= mix_encoder(weights, base.state_dict(), base_share)
+        weights |= mix_encoder(weights, base, base_share)
     model.load_state_dict(weights)
     if vocabulary:
         texts = [row.text for row in first.rows.train]
@@ -113,6 +111,8 @@ def require_same_kind(first: TrainedModel, folder: Path, record: TrainingRecord)
             raise ModelError(f"{folder} has another {name} than {first.folder}")
     if record.base_sha256 != first.record.base_sha256:
         raise ModelError(f"{folder} started from other weights than {first.folder}")
+    if read_pooling(folder) != read_pooling(first.folder):
+        raise ModelError(f"{folder} classifies with another --pooling than {first.folder}")
     for name in ("config.json", "tokenizer.json"):
         if (folder / name).read_bytes() != (first.folder / name).read_bytes():
             raise ModelError(f"{folder} has another {name} than {first.folder}")
@@ -125,20 +125,19 @@ def average(models: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
     }
 
 
-def mix_encoder(
-    weights: dict[str, Tensor], base: dict[str, Tensor], share: float
-) -> dict[str, Tensor]:
-    """Return the encoder's weights, moved towards those of the base model."""
+def mix_encoder(weights: dict[str, Tensor], base: TextModel, share: float) -> dict[str, Tensor]:
+    """Return the encoder's weights, moved towards those of the base model.
+
+    The head is left alone: few base models have one.
+    """
     return {
         name: torch.lerp(weights[name], tensor, share)
-        for name, tensor in base.items()
-        if name.startswith(ENCODER)
+        for name, tensor in base.state_dict().items()
+        if name.startswith(f"{base.base_model_prefix}.")
     }
 
 
-def validate(
-    model: DistilBertForSequenceClassification, tokenizer: Tokenizer, first: TrainedModel
-) -> float:
+def validate(model: TextModel, tokenizer: Tokenizer, first: TrainedModel) -> float:
     """Return the macro-F1 of the mean on the validation rows."""
     rows = first.rows.validation
     token_ids = distilbert.encode(tokenizer, [row.text for row in rows])

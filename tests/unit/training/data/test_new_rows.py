@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from inference.tables.options import ReadOptions
 from tests.conftest import HEADLINES
 from tests.headlines import news_row
 from training.data.examples import DataError, Example, NewFile
@@ -52,7 +53,7 @@ def test_the_digest_covers_the_files_that_were_joined(tmp_path: Path) -> None:
         ("b.csv", "1\ttitle\n", "b.csv, line 1: expected 8 columns"),
         ("b.csv", news_row("  "), "b.csv, line 1: the text is blank"),
         ("b.csv", news_row("caf\xe9").encode("latin-1"), "b.csv, line 1: the file is not UTF-8"),
-        ("b.csv", "", "b.csv is empty"),
+        ("b.csv", "\n", "b.csv is empty"),
         ("b.csv.gz", b"\x1f\x8b no gzip", "cannot decompress b.csv.gz"),
     ],
 )
@@ -68,6 +69,28 @@ def test_a_file_with_an_invalid_row_is_set_aside_with_the_reason(
     assert [e.text for e in joined.examples[len(BASE.examples) :]] == ["good"]
     assert joined.new_files[1].problem.startswith(problem)
     assert str(tmp_path) not in joined.new_files[1].problem
+
+
+def test_bad_rows_of_a_file_can_be_left_out_instead(tmp_path: Path) -> None:
+    # GIVEN a file with a row of an unknown category, and one that is too short
+    content = f"{news_row('good')}{news_row('y', 'z')}1\ttitle\n{news_row('better')}"
+    (tmp_path / "a.csv").write_text(content)
+    # WHEN it is joined without its bad rows
+    joined = join(BASE, tmp_path, SEED, skip_bad_rows=True)
+    # THEN the other rows are there, and the bad ones are listed under the file's name
+    assert [e.text for e in joined.examples[len(BASE.examples) :]] == ["good", "better"]
+    (file,) = joined.new_files
+    assert file.bad_rows is not None
+    assert (file.rows, file.bad_rows.count, file.bad_rows.location) == (2, 2, "a.csv")
+    assert [(row.file, row.line) for row in joined.all_bad_rows] == [("a.csv", 2), ("a.csv", 3)]
+
+
+def test_new_files_are_read_as_the_user_says(tmp_path: Path) -> None:
+    # GIVEN a file in another encoding
+    (tmp_path / "a.csv").write_bytes(news_row("Café").encode("cp1252"))
+    # WHEN it is joined with that encoding THEN its letters are right
+    joined = join(BASE, tmp_path, SEED, options=ReadOptions(encoding="cp1252"))
+    assert joined.examples[-1].text == "Café"
 
 
 def test_rows_that_are_held_out_stay_so_and_are_not_learnt(tmp_path: Path) -> None:

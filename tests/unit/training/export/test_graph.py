@@ -1,20 +1,26 @@
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import onnx
 import onnxruntime
+import pytest
 import torch
+from transformers import MPNetConfig
 
 from tests.unit.training.export.conftest import Exported
-from training.export.graph import write_graph
+from training.export.graph import require_exportable, write_graph
 from training.export.nodes import ATTENTION, INTEGER_PRODUCT
+from training.fit import distilbert
+from training.fit.distilbert import ModelError
 
 
-def test_a_graph_answers_like_its_model(exported: Exported) -> None:
+@pytest.mark.parametrize("kind", ["exported", "exported_mean"])
+def test_a_graph_answers_like_its_model(kind: str, request: pytest.FixtureRequest) -> None:
     # GIVEN texts that the model tells apart
+    exported: Exported = request.getfixturevalue(kind)
     inputs = exported.token_ids
-    with torch.no_grad():
-        expected = exported.model(torch.from_numpy(inputs)).logits.numpy()
+    expected = distilbert.compute_logits(exported.model, inputs.tolist(), torch.device("cpu"))
     assert expected.std() > 0.2
     # WHEN its graph reads them
     (logits,) = onnxruntime.InferenceSession(exported.graph).run(None, {"input_ids": inputs})
@@ -30,6 +36,44 @@ def test_a_layer_has_one_attention_one_activation_and_six_products(exported: Exp
     assert kinds[ATTENTION] == kinds["Gelu"] == 3
     assert kinds[INTEGER_PRODUCT] == 6 * 3 + 1
     assert kinds["Add"] == 2 * 3 + 1  # residual connections; the position embeddings
+
+
+def test_the_mean_of_all_tokens_is_classified_with_the_same_integer_products(
+    exported_mean: Exported,
+) -> None:
+    # GIVEN the graph of a model that classifies the mean WHEN its nodes are counted
+    nodes = onnx.load(exported_mean.graph, load_external_data=False).graph.node
+    kinds = Counter(node.op_type for node in nodes)
+    # THEN all layers are fused and computed in integers, and only the small head is not
+    assert kinds[ATTENTION] == kinds["Gelu"] == 3
+    assert kinds[INTEGER_PRODUCT] == 6 * 3
+    assert kinds["Add"] == 2 * 3 + 1
+    assert kinds["MatMul"] == 0
+    assert [node.op_type for node in nodes][-3:] == ["ReduceMean", "LpNormalization", "Gemm"]
+
+
+@pytest.mark.parametrize("kind", ["exported", "exported_mean"])
+def test_the_other_texts_of_a_list_change_no_answer(
+    kind: str, request: pytest.FixtureRequest
+) -> None:
+    # GIVEN a graph, and 64 texts of one length
+    exported: Exported = request.getfixturevalue(kind)
+    session = onnxruntime.InferenceSession(exported.graph)
+    # WHEN it reads them together and one by one
+    (together,) = session.run(None, {"input_ids": exported.token_ids})
+    alone = [session.run(None, {"input_ids": ids[None]})[0][0] for ids in exported.token_ids]
+    # THEN the answers are the same, up to the rounding of the last sums
+    np.testing.assert_allclose(together, alone, atol=1e-5)
+
+
+def test_only_a_distilbert_can_be_exported(tmp_path: Path) -> None:
+    # GIVEN a trained model of another kind
+    MPNetConfig().save_pretrained(tmp_path)
+    # WHEN it is to be exported THEN the error says what to do
+    with pytest.raises(
+        ModelError, match=rf"kind mpnet, .* `textclf train --teachers {tmp_path} …`"
+    ):
+        require_exportable(tmp_path)
 
 
 def test_the_last_attention_alone_queries_only_the_first_token(exported: Exported) -> None:

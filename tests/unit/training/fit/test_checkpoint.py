@@ -1,16 +1,21 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from training.data.examples import Example
 from training.fit.base_model import load_pretrained
 from training.fit.checkpoint import Checkpoint, CheckpointError
+from training.fit.distillation import Targets
+from training.fit.epoch_rows import EpochRows
 from training.fit.process_group import Group
 from training.fit.settings import Settings
 from training.fit.training_state import Progress, TrainingState
+from training.fit.training_texts import TrainingTexts
 from training.tasks import NEWS
 
 
@@ -21,13 +26,18 @@ def make_settings(**changes: object) -> Settings:
 @pytest.fixture
 def state(tiny_base: Path) -> TrainingState:
     """A run before its first step."""
-    model, _ = load_pretrained(str(tiny_base), NEWS.labels)
+    model, tokenizer = load_pretrained(str(tiny_base), NEWS.labels)
     group = Group(rank=0, size=1, device=torch.device("cpu"))
-    return TrainingState.start(model, 5, make_settings(), group, None)
+    examples = [Example(f"text {number}", 0) for number in range(5)]
+    epochs = EpochRows.of(examples, make_settings())
+    targets = Targets(np.zeros((5, len(NEWS.labels)), np.float32))
+    texts = TrainingTexts.encode(examples, targets, tokenizer, epochs)
+    return TrainingState.start(model, texts, make_settings(), group, None)
 
 
 def make_checkpoint(folder: Path, settings: Settings, data: str = "a") -> Checkpoint:
-    return Checkpoint(folder / "checkpoint.safetensors", settings, data, {"teacher": "b"})
+    path, unlabelled = folder / "checkpoint.safetensors", settings.unlabelled or None
+    return Checkpoint(path, settings, data, {"teacher": "b"}, unlabelled)
 
 
 def rewrite_identity(path: Path, identity: dict[str, object]) -> None:
@@ -62,6 +72,7 @@ def test_progress_and_weights_are_restored(state: TrainingState, tmp_path: Path)
         ({"seed": 1}, "a", "was made with seed 42, not 1$"),
         ({"epochs": 3, "seed": 1}, "a", "epochs 2.0, not 3.0; seed 42, not 1$"),
         ({}, "b", "was made with dataset-sha256 a, not b$"),
+        ({"unlabelled": "c", "teachers": "t"}, "a", "was made with unlabelled-sha256 None, not c$"),
     ],
 )
 def test_other_settings_or_data_are_refused(

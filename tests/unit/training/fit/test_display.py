@@ -1,5 +1,6 @@
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,9 +9,17 @@ import torch
 from tests.conftest import HEADLINES
 from tests.headlines import news_row
 from training.data.examples import LONGEST_TEXT
-from training.fit.display import Display, describe_rows, describe_texts
+from training.fit.display import (
+    Display,
+    describe_epochs,
+    describe_files,
+    describe_rows,
+    describe_texts,
+)
+from training.fit.distillation import Targets
+from training.fit.epoch_rows import EpochRows
 from training.fit.process_group import Group
-from training.fit.rows import load_rows
+from training.fit.rows import load_rows, load_unlabelled
 from training.fit.settings import Settings
 from training.fit.training_state import Progress
 from training.fit.training_texts import TrainingTexts
@@ -98,7 +107,70 @@ def test_the_loss_that_is_shown_is_not_that_of_the_first_steps() -> None:
 def test_texts_that_the_model_cannot_read_are_a_warning(
     unknown: float, cut: float, words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    nothing = np.zeros(0)
-    texts = TrainingTexts([], nothing, nothing, nothing, 4, unknown, cut)  # type: ignore[arg-type]
+    nothing: Any = np.zeros(0)
+    epochs = EpochRows(nothing, nothing, 0, 42)
+    texts = TrainingTexts([], Targets(nothing), nothing, epochs, 4, unknown, cut)
     describe_texts(texts, NEWS, 64)
     assert words in capsys.readouterr().out
+
+
+def test_how_a_file_was_read_and_its_bad_rows_are_described(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # GIVEN a file with seven bad rows, which may be skipped
+    path = tmp_path / "rows.csv"
+    path.write_text(HEADLINES.read_text() + "short\n" * 6 + news_row("x", "z"))
+    dataset, _ = load_rows(Settings(data=str(path), output="o", skip_bad_rows=True))
+    # WHEN it is described
+    describe_files(str(path), dataset, None, Path("o/bad-rows.csv"))
+    # THEN there are its dialect, the balance of its rows, the first bad ones and where all are
+    read_as, balance, *bad, more, where = capsys.readouterr().out.splitlines()
+    assert read_as.startswith(f"{path}: read as tsv, delimiter tab, quoting none, encoding utf-8")
+    assert balance == f"{path}: 515 rows = 508 usable + 7 rejected"
+    assert bad[0] == "  line 509: expected 8 columns separated by tab, found 1: 'short'"
+    assert (len(bad), more.strip()) == (5, "and 2 more")
+    assert where.strip() == "all of them are in o/bad-rows.csv"
+
+
+def test_the_bad_rows_of_new_files_are_described(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # GIVEN new rows, one of them bad
+    (tmp_path / "a.csv").write_text(news_row("new") + "short\n")
+    settings = Settings(data=str(HEADLINES), output="o", new_rows=str(tmp_path), skip_bad_rows=True)
+    dataset, _ = load_rows(settings)
+    # WHEN the files are described THEN each has the balance of its own rows
+    describe_files(str(HEADLINES), dataset, None, Path("o/bad-rows.csv"))
+    out = capsys.readouterr().out
+    assert f"{HEADLINES}: 508 rows = 508 usable + 0 rejected\n" in out
+    assert "a.csv: 2 rows = 1 usable + 1 rejected\n  line 2: expected 8 columns" in out
+
+
+def test_every_text_without_a_label_is_accounted_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # GIVEN a file with a new text, twice, a held-out one, and a blank line
+    values = {"data": str(HEADLINES), "output": "o", "teachers": "t"}
+    settings = Settings.model_validate({**values, "unlabelled": str(tmp_path / "more.txt")})
+    dataset, rows = load_rows(settings)
+    (tmp_path / "more.txt").write_text(f"new\nNEW\n{rows.test[0].text}\n  \n")
+    # WHEN the rows are described
+    describe_rows(dataset, rows, load_unlabelled(settings, dataset, rows))
+    # THEN the counts add up to the texts
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        "more.txt: 4 texts without labels = 1 to learn from + 1 held out for validation or "
+        "testing + 1 repeated + 1 blank"
+    )
+
+
+def test_the_rows_of_an_epoch_are_counted_if_groups_are_balanced(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    # GIVEN two rows of each group in an epoch
+    settings = Settings(data=str(HEADLINES), output="o", balance_groups=2, batch_size=16)
+    _, rows = load_rows(settings)
+    # WHEN the epochs are described THEN the line has their rows and steps
+    describe_epochs(settings.epochs, settings, EpochRows.of(rows.train, settings))
+    assert capsys.readouterr().out == (
+        "an epoch has 276 rows, at most 2 rows of each group, drawn anew for each: 18 steps\n"
+    )

@@ -1,50 +1,149 @@
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from tests.conftest import HEADLINES, TinyModel
 from training import metrics
-from training.data.examples import DataError, labels_of
+from training.data.examples import UNLABELLED, DataError, Example, labels_of
 from training.fit import distilbert
-from training.fit.distillation import hash_teachers, make_targets
+from training.fit.distillation import Targets, hash_teachers, make_targets
+from training.fit.process_group import Group
 from training.fit.record import TrainingRecord, hash_weights
 from training.fit.rows import load_rows
 from training.fit.settings import Settings
 
-CPU = torch.device("cpu")
+ALONE = Group(rank=0, size=1, device=torch.device("cpu"))
+WITHOUT_LABEL = Example("A headline that nobody has labelled", UNLABELLED)
 
 
 def make_settings(**changes: object) -> Settings:
     return Settings.model_validate({"data": str(HEADLINES), "output": "o", **changes})
 
 
+def make(
+    settings: Settings, further: Sequence[Example] = (), rows: NDArray[np.intp] | None = None
+) -> tuple[list[Example], Targets]:
+    """Make the targets of the training rows, with further texts at their end."""
+    dataset, split = load_rows(settings)
+    record = TrainingRecord.begin(settings, dataset, split)
+    examples = [*split.train, *further]
+    rows = np.arange(len(examples)) if rows is None else rows
+    return examples, make_targets(examples, rows, record, ALONE, None)
+
+
+def predict(teacher: TinyModel, examples: Sequence[Example]) -> NDArray[np.float32]:
+    """Compute the teacher's logits."""
+    model, tokenizer = distilbert.load(teacher.folder)
+    token_ids = distilbert.encode(tokenizer, [row.text for row in examples])
+    return distilbert.compute_logits(model, token_ids, ALONE.device)
+
+
 def test_without_a_teacher_the_labels_are_the_targets() -> None:
-    # GIVEN no teacher
-    dataset, rows = load_rows(make_settings())
-    # WHEN the targets are made
-    record = TrainingRecord.begin(make_settings(), dataset, rows)
-    targets = make_targets(rows.train, record, CPU, None)
+    # GIVEN no teacher WHEN the targets are made
+    examples, targets = make(make_settings())
     # THEN each row's label has all the probability
-    assert (targets.argmax(axis=1) == labels_of(rows.train)).all()
-    assert targets.sum() == len(rows.train)
+    assert (targets.labels.argmax(axis=1) == labels_of(examples)).all()
+    assert targets.labels.sum() == len(examples)
+    assert targets.softened is targets.states is None
+
+
+def test_smoothing_spreads_a_share_of_the_target_over_all_labels() -> None:
+    # GIVEN a smoothing of 0.2 WHEN the targets of four labels are made
+    examples, targets = make(make_settings(label_smoothing=0.2))
+    # THEN a row's label has 0.85, and the others 0.05
+    expected = np.where(np.eye(4)[labels_of(examples)] > 0, 0.85, 0.05)
+    assert targets.labels == pytest.approx(expected)
 
 
 def test_a_teachers_predictions_are_mixed_into_the_targets(tiny_model: TinyModel) -> None:
     # GIVEN a teacher that was trained on the same rows
     settings = make_settings(teachers=str(tiny_model.folder), distillation=0.25)
-    dataset, rows = load_rows(settings)
     # WHEN a quarter of the targets comes from it
-    record = TrainingRecord.begin(settings, dataset, rows)
-    targets = make_targets(rows.train, record, CPU, None)
+    examples, targets = make(settings)
     # THEN they are the labels and its probabilities, three to one
+    labels = np.eye(4, dtype=np.float32)[labels_of(examples)]
+    expected = 0.75 * labels + 0.25 * metrics.softmax(predict(tiny_model, examples))
+    assert np.array_equal(targets.labels, expected.astype(np.float32))
+
+
+def test_a_text_without_a_label_has_the_teachers_predictions_alone(tiny_model: TinyModel) -> None:
+    # GIVEN a text without a label
+    settings = make_settings(teachers=str(tiny_model.folder), distillation=0.25)
+    # WHEN the targets are made
+    _, targets = make(settings, [WITHOUT_LABEL])
+    # THEN all of its target comes from the teacher, whatever its share for other rows
+    expected = metrics.softmax(predict(tiny_model, [WITHOUT_LABEL]))[0]
+    assert targets.labels[-1] == pytest.approx(expected, abs=1e-6)
+
+
+def test_at_another_temperature_labels_and_predictions_stay_apart(tiny_model: TinyModel) -> None:
+    # GIVEN a temperature of 2
+    changes = {"distillation": 0.25, "distillation_temperature": 2}
+    settings = make_settings(teachers=str(tiny_model.folder), **changes)
+    # WHEN the targets are made
+    examples, targets = make(settings, [WITHOUT_LABEL])
+    # THEN each part has its share: of a text without a label the teacher has all
+    shares = np.array([0.25] * (len(examples) - 1) + [1.0])[:, np.newaxis]
+    labels = np.eye(4)[labels_of(examples)]
+    softened = metrics.softmax(predict(tiny_model, examples), 2)
+    assert targets.labels == pytest.approx((1 - shares) * labels, abs=1e-6)
+    assert targets.softened == pytest.approx(shares * softened, abs=1e-6)
+
+
+def test_both_parts_of_the_targets_are_smoothed(tiny_model: TinyModel) -> None:
+    # GIVEN settings that differ in the temperature alone, which hardly differs
+    changes = {"distillation": 0.25, "label_smoothing": 0.1, "teachers": str(tiny_model.folder)}
+    _, at_1 = make(make_settings(**changes), [WITHOUT_LABEL])
+    # WHEN the parts are made THEN their sum is the target at temperature 1
+    _, apart = make(make_settings(distillation_temperature=1 + 1e-7, **changes), [WITHOUT_LABEL])
+    assert apart.softened is not None
+    assert apart.labels + apart.softened == pytest.approx(at_1.labels, abs=1e-5)
+
+
+def test_the_answers_of_several_teachers_are_averaged(
+    tiny_model: TinyModel, other_teacher: Path
+) -> None:
+    # GIVEN two teachers WHEN all targets come from them
+    teachers = f"{tiny_model.folder},{other_teacher}"
+    _, targets = make(make_settings(teachers=teachers, distillation=1, embedding_loss=1))
+    # THEN they are the mean of their probabilities, and their states follow one another
+    (_, one), (_, other) = (
+        make(make_settings(teachers=str(folder), distillation=1, embedding_loss=1))
+        for folder in (tiny_model.folder, other_teacher)
+    )
+    assert targets.labels == pytest.approx((one.labels + other.labels) / 2, abs=1e-6)
+    assert one.states is not None
+    assert other.states is not None
+    assert targets.states is not None
+    assert targets.state_size == 256
+    assert np.array_equal(targets.states, np.hstack([one.states, other.states]))
+
+
+@pytest.fixture(scope="module")
+def other_teacher(tiny_model: TinyModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model with other weights of its head."""
+    folder = tmp_path_factory.mktemp("other")
     model, tokenizer = distilbert.load(tiny_model.folder)
-    texts = [row.text for row in rows.train]
-    logits = distilbert.compute_logits(model, distilbert.encode(tokenizer, texts), CPU)
-    labels = np.eye(4)[labels_of(rows.train)]
-    expected = 0.75 * labels + 0.25 * metrics.softmax(logits)
-    assert targets == pytest.approx(expected, abs=1e-6)
+    torch.nn.init.normal_(model.classifier.weight)
+    distilbert.save(model, tokenizer, folder)
+    (folder / "training.json").write_bytes((tiny_model.folder / "training.json").read_bytes())
+    return folder
+
+
+def test_only_rows_that_the_run_can_have_are_asked(tiny_model: TinyModel) -> None:
+    # GIVEN a run that has three of the rows
+    settings = make_settings(teachers=str(tiny_model.folder), embedding_loss=1)
+    rows = np.array([4, 7, 200])
+    # WHEN the targets are made
+    _, targets = make(settings, rows=rows)
+    # THEN other rows have no target that could be used by mistake
+    assert np.flatnonzero(np.isfinite(targets.labels).all(axis=1)).tolist() == rows.tolist()
+    assert targets.states is not None
+    assert np.flatnonzero(targets.states.any(axis=1)).tolist() == rows.tolist()
 
 
 @pytest.mark.parametrize(
@@ -61,15 +160,27 @@ def test_a_teacher_that_may_know_the_rows_held_out_is_refused(
 ) -> None:
     # GIVEN a student whose rows are split in another way than its teacher's
     settings = make_settings(**{"teachers": str(tiny_model.folder), **changes})
-    dataset, rows = load_rows(settings)
     # WHEN the targets are made THEN the teacher is refused
     with pytest.raises(DataError, match=message):
-        make_targets(rows.train, TrainingRecord.begin(settings, dataset, rows), CPU, None)
+        make(settings)
 
 
 def test_teachers_are_identified_by_their_weights(tiny_model: TinyModel) -> None:
     settings = make_settings(teachers=f" {tiny_model.folder} ,")
     assert hash_teachers(settings) == {tiny_model.folder.name: hash_weights(tiny_model.folder)}
+
+
+def test_two_teachers_in_folders_of_one_name_are_both_identified(
+    tiny_model: TinyModel, other_teacher: Path, tmp_path: Path
+) -> None:
+    # GIVEN two teachers, both in a folder "best", as two searches leave them
+    folders = [tmp_path / one / "best" for one in ("a", "b")]
+    for folder, source in zip(folders, (tiny_model.folder, other_teacher), strict=True):
+        folder.parent.mkdir()
+        folder.symlink_to(source)
+    # WHEN they are hashed THEN neither is lost
+    found = hash_teachers(make_settings(teachers=",".join(map(str, folders))))
+    assert found == {"best": hash_weights(tiny_model.folder), "best-2": hash_weights(other_teacher)}
 
 
 def test_a_missing_teacher_is_an_error(tmp_path: Path) -> None:

@@ -2,54 +2,139 @@ import math
 
 import pytest
 import torch
-from transformers import DistilBertConfig, DistilBertForSequenceClassification
+from torch import Tensor
+from torch.nn.functional import cross_entropy, normalize
+from transformers import DistilBertConfig, DistilBertForSequenceClassification, DistilBertModel
 
-from training.fit.objective import Objective
+from training.fit.encoder import EncoderClassifier
+from training.fit.objective import NO_GROUP, Batch, Objective, pool
+from training.fit.settings import Settings
 
 INPUTS = torch.tensor([[1, 2, 3, 4], [4, 3, 2, 1]])
 MASK = torch.ones_like(INPUTS)
 LABELS = torch.tensor([0, 1])
 TARGETS = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
 GROUPS = torch.tensor([4, 0])
+BATCH = Batch(INPUTS, MASK, TARGETS, GROUPS)
+CONFIG = {"vocab_size": 5, "dim": 8, "hidden_dim": 16, "n_layers": 1, "n_heads": 2}
 
 
 @pytest.fixture
 def model() -> DistilBertForSequenceClassification:
     """Two labels, random weights, no dropout."""
     torch.manual_seed(0)
-    config = DistilBertConfig(vocab_size=5, dim=8, hidden_dim=16, n_layers=1, n_heads=2)
+    config = DistilBertConfig(**CONFIG)
     config.id2label, config.label2id = {0: "dull", 1: "bright"}, {"dull": 0, "bright": 1}
     return DistilBertForSequenceClassification(config).eval()
 
 
-def test_without_a_weight_for_groups_only_the_label_counts(
+def make_objective(
+    model: DistilBertForSequenceClassification, state_size: int = 0, **changes: object
+) -> Objective:
+    """Make an objective for five groups."""
+    values = {"data": "d", "output": "o", "teachers": "t", **changes}
+    return Objective(model, Settings.model_validate(values), 5, state_size)
+
+
+def test_without_further_losses_only_the_label_counts(
     model: DistilBertForSequenceClassification,
 ) -> None:
-    # GIVEN no weight for groups WHEN the loss is computed
-    loss = Objective(model, 5, 0.0, 0.0)(INPUTS, MASK, TARGETS, GROUPS)
-    # THEN it is the model's own, and there is no second head
-    assert loss.item() == pytest.approx(model(INPUTS, MASK, labels=LABELS).loss.item())
-    assert Objective(model, 5, 0.0, 0.0).group_head is None
+    # GIVEN no weight for groups or states WHEN the loss is computed
+    objective = make_objective(model)
+    # THEN it is the model's own, and there is no further head
+    expected = model(INPUTS, MASK, labels=LABELS).loss
+    assert objective(*BATCH).item() == pytest.approx(expected.item())
+    assert objective.group_head is None
+    assert objective.state_head is None
 
 
 def test_the_group_adds_its_weighted_loss(model: DistilBertForSequenceClassification) -> None:
     # GIVEN a head that finds each of five groups equally likely
-    objective = Objective(model, 5, 0.5, 0.0)
+    objective = make_objective(model, group_loss=0.5)
     assert objective.group_head is not None
     torch.nn.init.zeros_(objective.group_head.weight)
     torch.nn.init.zeros_(objective.group_head.bias)
     # WHEN the loss is computed
-    loss = objective(INPUTS, MASK, TARGETS, GROUPS)
+    loss = objective(*BATCH)
     # THEN half of log 5 is added to the loss of the label
     alone = model(INPUTS, MASK, labels=LABELS).loss
     assert loss.item() == pytest.approx(alone.item() + 0.5 * math.log(5))
+    # ... and half of that if one of the two texts has no group
+    loss = objective(*BATCH._replace(groups=torch.tensor([4, NO_GROUP])))
+    assert loss.item() == pytest.approx(alone.item() + 0.25 * math.log(5))
+
+
+def test_texts_without_a_group_teach_nothing_about_groups(
+    model: DistilBertForSequenceClassification,
+) -> None:
+    objective = make_objective(model, group_loss=0.5)
+    loss = objective(*BATCH._replace(groups=torch.full((2,), NO_GROUP)))
+    expected = model(INPUTS, MASK, labels=LABELS).loss
+    assert loss.item() == pytest.approx(expected.item())
 
 
 def test_the_encoder_learns_from_the_groups(model: DistilBertForSequenceClassification) -> None:
     # GIVEN the same texts in different groups
-    objective = Objective(model, 5, 0.5, 0.0)
+    objective = make_objective(model, group_loss=0.5)
     weight = model.distilbert.embeddings.word_embeddings.weight
-    losses = [objective(INPUTS, MASK, TARGETS, groups) for groups in (GROUPS, GROUPS.flip(0))]
+    losses = [objective(*BATCH._replace(groups=groups)) for groups in (GROUPS, GROUPS.flip(0))]
     # WHEN the gradients are computed THEN they pull the embeddings in different directions
     one, other = (torch.autograd.grad(loss, weight)[0] for loss in losses)
     assert not torch.allclose(one, other)
+
+
+def test_answers_of_teachers_are_compared_at_their_temperature(
+    model: DistilBertForSequenceClassification,
+) -> None:
+    # GIVEN targets of which 0.7 come from teachers, at temperature 3
+    objective = make_objective(model, distillation_temperature=3)
+    softened = 0.7 * torch.tensor([[0.8, 0.2], [0.4, 0.6]])
+    # WHEN the loss is computed
+    loss = objective(*BATCH._replace(targets=0.3 * TARGETS, softened=softened))
+    # THEN it is that of the labels, and 9 times that of the answers of student and teachers at 3
+    logits = model(INPUTS, MASK).logits
+    log_probabilities = torch.log_softmax(logits / 3, dim=1)
+    expected = 0.3 * cross_entropy(logits, LABELS) - 9 * (softened * log_probabilities).sum() / 2
+    assert loss.item() == pytest.approx(expected.item())
+
+
+@pytest.mark.parametrize(("sign", "distance"), [(1, 0.0), (-1, 2.0)])
+def test_a_state_adds_its_distance_from_that_of_the_teachers(
+    sign: int, distance: float, model: DistilBertForSequenceClassification
+) -> None:
+    # GIVEN states of teachers that are the student's as projected, or point the other way
+    objective = make_objective(model, state_size=3, embedding_loss=0.5)
+    assert objective.state_head is not None
+    hidden = model(INPUTS, MASK, output_hidden_states=True).hidden_states[-1]
+    states = sign * 7 * objective.state_head(pool(model, hidden, MASK)).detach()
+    # WHEN the loss is computed
+    loss = objective(*BATCH._replace(states=states.half()))
+    # THEN half of one minus the cosine is added
+    alone = model(INPUTS, MASK, labels=LABELS).loss
+    assert loss.item() == pytest.approx(alone.item() + 0.5 * distance, abs=1e-4)
+
+
+def test_the_encoder_learns_from_the_states(model: DistilBertForSequenceClassification) -> None:
+    # GIVEN random states of teachers
+    objective = make_objective(model, state_size=3, embedding_loss=0.5)
+    weight = model.distilbert.embeddings.word_embeddings.weight
+    torch.manual_seed(1)
+    losses = [objective(*BATCH._replace(states=torch.randn(2, 3))) for _ in range(2)]
+    # WHEN the gradients are computed THEN they pull the embeddings in different directions
+    one, other = (torch.autograd.grad(loss, weight)[0] for loss in losses)
+    assert not torch.allclose(one, other)
+
+
+def test_a_pooled_state_is_what_the_head_reads(model: DistilBertForSequenceClassification) -> None:
+    # GIVEN hidden states, and a text whose last token is padding
+    states, mask = torch.randn(2, 4, 8), torch.tensor([[1, 1, 1, 1], [1, 1, 1, 0]])
+    means = EncoderClassifier(DistilBertModel(DistilBertConfig(**CONFIG)), ["a", "b"], "mean")
+
+    def assert_pooled(found: Tensor, expected: Tensor) -> None:
+        torch.testing.assert_close(found, normalize(expected, dim=-1))
+
+    # WHEN they are pooled THEN a DistilBERT's own head reads the first, others the mean
+    assert_pooled(pool(model, states, mask), states[:, 0])
+    assert_pooled(
+        pool(means, states, mask), torch.stack([states[0].mean(dim=0), states[1, :3].mean(dim=0)])
+    )

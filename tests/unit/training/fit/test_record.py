@@ -1,3 +1,4 @@
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,12 @@ from training.data.examples import DataError
 from training.fit.record import (
     RowCounts,
     TrainingRecord,
+    UnlabelledTexts,
     hash_base,
     require_same_rows,
     require_same_stories,
 )
-from training.fit.rows import load_rows
+from training.fit.rows import load_rows, load_unlabelled
 from training.fit.settings import Settings
 
 
@@ -80,6 +82,27 @@ def test_a_record_that_lacks_something_is_an_error_that_names_it(
     del published[name]
     with pytest.raises(DataError, match=f"a training record is invalid: {name}: Field required"):
         TrainingRecord.model_validate(published)
+
+
+def test_texts_without_labels_are_identified_and_their_folder_is_not_published(
+    tmp_path: Path,
+) -> None:
+    # GIVEN a file of texts without labels, one of which is held out
+    values = {"data": str(HEADLINES), "output": "o", "teachers": "t"}
+    settings = Settings.model_validate({**values, "unlabelled": str(tmp_path / "more.txt")})
+    dataset, rows = load_rows(settings)
+    content = f"one\ntwo\n{rows.test[0].text}\n"
+    (tmp_path / "more.txt").write_text(content)
+    # WHEN the record begins
+    unlabelled = load_unlabelled(settings, dataset, rows)
+    record = TrainingRecord.begin(settings, dataset, rows, unlabelled)
+    # THEN it says which file that was, and how many texts are learnt from
+    digest = hashlib.sha256(content.encode()).hexdigest()
+    assert record.unlabelled == UnlabelledTexts(file="more.txt", sha256=digest, rows=3, used=2)
+    # ... and what is published can be read again, without the folder
+    published = record.for_publication()
+    assert str(tmp_path) not in json.dumps(published)
+    assert TrainingRecord.model_validate(published).unlabelled == record.unlabelled
 
 
 def test_settings_that_no_longer_exist_are_ignored(published: dict[str, Any]) -> None:

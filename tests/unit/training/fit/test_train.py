@@ -1,3 +1,4 @@
+import csv
 import itertools
 import resource
 import shutil
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from transformers import MPNetModel
 
 from inference.errors import InterruptedRunError
 from tests.conftest import HEADLINES, ROOT, TinyModel
@@ -19,12 +21,24 @@ from tests.headlines import news_row
 from training.atomic import OutputError
 from training.data.examples import DataError, Dataset
 from training.data.read import read
+from training.export.bundle import export
+from training.fit import distilbert
 from training.fit import train as training
+from training.fit.checkpoint import CheckpointError
+from training.fit.distilbert import ModelError
+from training.fit.encoder import EncoderClassifier
 from training.fit.process_group import process_group
 from training.fit.record import TrainingRecord, hash_weights
+from training.fit.rows import BAD_ROWS
 from training.fit.settings import Settings
 from training.fit.train import DivergedError
-from training.fit.trained_model import CHECKPOINT, RESULTS, TrainedModel, open_trained_model
+from training.fit.trained_model import (
+    ANSWERS,
+    CHECKPOINT,
+    RESULTS,
+    TrainedModel,
+    open_trained_model,
+)
 
 Interrupt = Callable[[int], None]
 
@@ -292,3 +306,139 @@ def test_a_student_records_its_teacher(settings: Settings, tiny_model: TinyModel
     # THEN its record identifies the teacher by its weights
     record = TrainingRecord.read(Path(settings.output))
     assert record.teachers == {tiny_model.folder.name: hash_weights(tiny_model.folder)}
+
+
+@pytest.fixture
+def many_ways(settings: Settings, tiny_model: TinyModel, tmp_path: Path) -> Settings:
+    """Balanced groups, texts without labels, a temperature and states of a teacher."""
+    (tmp_path / "more.txt").write_text("".join(f"headline number {n} of many\n" for n in range(90)))
+    ways = {
+        "balance_groups": 2,
+        "unlabelled": str(tmp_path / "more.txt"),
+        "teachers": str(tiny_model.folder),
+        "distillation_temperature": 2.0,
+        "embedding_loss": 0.5,
+        "label_smoothing": 0.1,
+        "masking": 0.1,
+    }
+    return settings.model_copy(update=ways)
+
+
+def test_a_run_that_learns_in_many_ways_is_resumed_to_the_same_result(
+    many_ways: Settings, interrupt_at: Interrupt, tmp_path: Path
+) -> None:
+    # GIVEN a run that was not interrupted
+    whole = train(many_ways, output=str(tmp_path / "whole"))
+    # WHEN another gets SIGTERM in its second epoch, and is resumed
+    interrupt_at(9)
+    with pytest.raises(InterruptedRunError, match="add --resume"):
+        train(many_ways)
+    resumed = train(many_ways, resume=True)
+    # THEN its weights are the same to the last bit; an epoch has 276 rows and the 90 texts
+    weights, again = (load_file(m.folder / "model.safetensors") for m in (whole, resumed))
+    assert all(torch.equal(weights[name], again[name]) for name in weights)
+    assert resumed.record.steps == 2 * 6
+    # ... and neither of the further heads is part of the model
+    model_of_labels = load_file(Path(many_ways.teachers) / "model.safetensors")
+    assert weights.keys() == model_of_labels.keys()
+
+
+def test_a_run_with_other_texts_without_labels_is_not_resumed(
+    many_ways: Settings, interrupt_at: Interrupt
+) -> None:
+    # GIVEN an interrupted run
+    interrupt_at(3)
+    with pytest.raises(InterruptedRunError):
+        train(many_ways)
+    # WHEN the file of texts without labels has changed THEN the checkpoint is refused
+    with Path(many_ways.unlabelled).open("a") as file:
+        file.write("one more\n")
+    with pytest.raises(CheckpointError, match="was made with unlabelled-sha256"):
+        train(many_ways, resume=True)
+
+
+def test_the_same_seed_gives_the_same_model_whatever_the_teacher_knows_already(
+    many_ways: Settings, tiny_model: TinyModel, tmp_path: Path
+) -> None:
+    # GIVEN a run whose teacher answers for the first time
+    shutil.rmtree(tiny_model.folder / ANSWERS, ignore_errors=True)
+    first = train(many_ways, epochs=0.5, output=str(tmp_path / "first"))
+    # WHEN the same is trained again with the answers that were kept
+    again = train(many_ways, epochs=0.5)
+    # THEN the weights are the same
+    weights, others = ((m.folder / "model.safetensors").read_bytes() for m in (first, again))
+    assert weights == others
+
+
+def test_bad_rows_that_are_skipped_are_listed_in_the_output_folder(
+    settings: Settings, tmp_path: Path
+) -> None:
+    # GIVEN a data file with ten bad rows
+    data = tmp_path / "rows.csv"
+    data.write_text(HEADLINES.read_text() + "short\n" * 10)
+    # WHEN a model is trained without them
+    trained = train(settings, data=str(data), skip_bad_rows=True, epochs=0.1)
+    # THEN all of them are in a table
+    with (trained.folder / BAD_ROWS).open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["line"] for row in rows] == [str(line) for line in range(509, 519)]
+    assert rows[0]["file"] == str(data)
+    assert rows[0]["reason"] == "expected 8 columns separated by tab, found 1"
+    # ... which goes when another run has none
+    train(settings, epochs=0.1, overwrite=True)
+    assert not (trained.folder / BAD_ROWS).exists()
+
+
+@pytest.fixture
+def linear(settings: Settings, mpnet: Path) -> Settings:
+    """An MPNet that classifies the mean, with a head that is fitted first."""
+    changes = {"base_model": str(mpnet), "pooling": "mean", "head_first": True, "group_loss": 0.0}
+    rates = {"head_rate_times": 10.0, "layer_decay": 0.9, "masking": 0.1}
+    return settings.model_copy(update={**changes, **rates})
+
+
+def test_another_encoder_is_trained_and_teaches_a_distilbert(
+    linear: Settings, settings: Settings, tmp_path: Path
+) -> None:
+    # GIVEN a trained MPNet
+    trained = train(linear, output=str(tmp_path / "teacher"))
+    teacher, _ = distilbert.load(trained.folder)
+    assert isinstance(teacher, EncoderClassifier)
+    assert isinstance(teacher.base_model, MPNetModel)
+    # WHEN a DistilBERT learns from it THEN that is as with any other teacher
+    student = train(settings, teachers=str(trained.folder))
+    assert student.record.teachers == {"teacher": hash_weights(trained.folder)}
+    assert student.record.best_validation > 0
+    # AND the teacher itself cannot be exported
+    with pytest.raises(ModelError, match="only a DistilBERT can be exported"):
+        export(trained, tmp_path / "bundle")
+
+
+def test_a_fitted_head_is_not_fitted_again_when_a_run_is_resumed(
+    linear: Settings,
+    interrupt_at: Interrupt,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    # GIVEN a run with a fitted head, and another one that is interrupted
+    whole = train(linear, output=str(tmp_path / "whole"))
+    assert "the head is fitted to" in capsys.readouterr().out
+    interrupt_at(9)
+    with pytest.raises(InterruptedRunError):
+        train(linear)
+    capsys.readouterr()
+    # WHEN that is resumed
+    resumed = train(linear, resume=True)
+    # THEN the head learns on, to the same weights
+    assert "the head is fitted to" not in capsys.readouterr().out
+    weights, again = (load_file(m.folder / "model.safetensors") for m in (whole, resumed))
+    assert all(torch.equal(weights[name], again[name]) for name in weights)
+
+
+def test_a_fitted_head_is_right_from_the_start(linear: Settings) -> None:
+    # GIVEN a run that learns next to nothing in its only step
+    short = {"epochs": 0.01, "learning_rate": 1e-9, "masking": 0.0}
+    # WHEN its head is fitted first or not THEN only the first knows something
+    fitted = train(linear, **short).record.best_validation
+    random = train(linear, **short, head_first=False, overwrite=True).record.best_validation
+    assert fitted > random + 0.1

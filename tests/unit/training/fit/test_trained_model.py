@@ -12,6 +12,7 @@ from training.data.examples import DataError
 from training.fit.rows import ROWS, load_rows
 from training.fit.settings import Settings
 from training.fit.trained_model import (
+    ANSWERS,
     StaleError,
     open_trained_model,
     replacing_model,
@@ -76,7 +77,9 @@ def test_a_folder_without_a_model_is_an_error(tmp_path: Path) -> None:
 
 
 def test_nothing_of_an_earlier_model_outlives_it(model: Path) -> None:
-    # GIVEN a model with its reports and its bundle WHEN another replaces it
+    # GIVEN a model with its reports, its bundle and its answers to students
+    (model / ANSWERS).mkdir(exist_ok=True)
+    # WHEN another replaces it
     with replacing_model(model) as folder:
         (folder / "model.safetensors").write_text("new weights")
     # THEN nothing else is left, and what is there is not complete

@@ -7,6 +7,7 @@ from tests.conftest import HEADLINES
 from training import tasks
 from training.data.read import read
 from training.fit import distilbert
+from training.fit.base_model import load_pretrained
 from training.fit.distilbert import ModelError
 from training.fit.vocabulary import prune_vocabulary, read_as_space
 
@@ -26,6 +27,24 @@ def test_pruning_changes_no_prediction_for_words_that_stay(tiny_base: Path) -> N
     assert smaller.get_vocab_size() < size
     assert model.config.vocab_size == smaller.get_vocab_size()
     assert abs(before - after).max() < 1e-5
+
+
+def test_a_model_of_the_mean_is_pruned_too(tiny_base: Path) -> None:
+    # GIVEN a model with a linear head
+    model, tokenizer = load_pretrained(str(tiny_base), tasks.NEWS.labels, pooling="mean")
+    device = torch.device("cpu")
+    before = distilbert.compute_logits(model, distilbert.encode(tokenizer, ["new phone"]), device)
+    # WHEN its vocabulary is pruned THEN words that stay are read as before
+    smaller = prune_vocabulary(model, tokenizer, ["new phone"], 150)
+    after = distilbert.compute_logits(model, distilbert.encode(smaller, ["new phone"]), device)
+    assert model.config.vocab_size == smaller.get_vocab_size() == 150
+    assert abs(before - after).max() < 1e-6
+
+
+def test_only_the_vocabulary_of_a_bert_is_pruned(roberta: Path) -> None:
+    model, tokenizer = load_pretrained(str(roberta), tasks.NEWS.labels)
+    with pytest.raises(ModelError, match="only of BERT's WordPiece"):
+        prune_vocabulary(model, tokenizer, ["a"], size=300)
 
 
 def test_every_word_can_still_be_spelt(tiny_base: Path) -> None:

@@ -11,9 +11,13 @@ from safetensors.torch import load_file, save_file
 from tests.conftest import TinyModel
 from training.data.examples import DataError
 from training.evaluate.evaluation import evaluate
+from training.fit import distilbert
+from training.fit.base_model import load_pretrained
 from training.fit.distilbert import ModelError
+from training.fit.encoder import read_pooling
 from training.fit.trained_model import open_trained_model
 from training.recipes.soup import soup
+from training.tasks import NEWS
 
 HEAD, WORDS = "classifier.weight", "distilbert.embeddings.word_embeddings.weight"
 
@@ -110,6 +114,43 @@ def test_models_that_started_elsewhere_are_not_mixed(
     change_record(other, change)
     with pytest.raises(ModelError, match=f"{other} {message}"):
         soup([tiny_model.folder, other], tmp_path / "soup")
+
+
+@pytest.fixture
+def mean_model(tiny_model: TinyModel, tiny_base: Path, tmp_path: Path) -> Path:
+    """A model like the tiny one that classifies the mean of its tokens."""
+    folder = tmp_path / "mean"
+    shutil.copytree(tiny_model.folder, folder)
+    _, tokenizer = distilbert.load(folder)
+    model, _ = load_pretrained(str(tiny_base), NEWS.labels, pooling="mean")
+    distilbert.save(model, tokenizer, folder)
+    change_record(folder, lambda record: record["settings"].update(pooling="mean"))
+    return folder
+
+
+def test_models_of_the_mean_are_mixed_with_their_base(
+    mean_model: Path, tiny_base: Path, tmp_path: Path
+) -> None:
+    # GIVEN a model that classifies the mean of its tokens, with doubled weights
+    model, tokenizer = distilbert.load(mean_model)
+    one = {name: 2 * tensor for name, tensor in model.state_dict().items()}
+    model.load_state_dict(one)
+    distilbert.save(model, tokenizer, mean_model)
+    # WHEN it is mixed with a fifth of the base model
+    soup([mean_model], tmp_path / "soup", base_share=0.2)
+    # THEN the encoder has that fifth, the head none, and the mean is still what is classified
+    mean, base = (load_file(at / "model.safetensors") for at in (tmp_path / "soup", tiny_base))
+    torch.testing.assert_close(mean[HEAD], one[HEAD])
+    torch.testing.assert_close(mean[WORDS], 0.8 * one[WORDS] + 0.2 * base[WORDS])
+    assert read_pooling(tmp_path / "soup") == "mean"
+
+
+def test_models_of_other_pooling_are_not_mixed(
+    tiny_model: TinyModel, mean_model: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ModelError, match=f"{mean_model} classifies with another --pooling than"):
+        soup([tiny_model.folder, mean_model], tmp_path / "soup")
+    assert not (tmp_path / "soup").exists()
 
 
 def test_a_soup_does_not_overwrite_one_of_its_models(tiny_model: TinyModel) -> None:

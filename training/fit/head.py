@@ -1,0 +1,70 @@
+"""A linear head that is fitted to the encoder as it is, before both learn together.
+
+Fine-tuning from a random head distorts what the encoder knows while the head is still wrong, which
+shows on texts of other sources (linear probing, then fine-tuning: Kumar et al. 2022,
+https://arxiv.org/abs/2202.10054).
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from tokenizers import Tokenizer
+
+from training.data.examples import Example, clusters_of, labels_of
+from training.fit import distilbert
+from training.fit.encoder import EncoderClassifier
+
+ROWS = 10_000
+ROWS_OF_GROUP = 2
+MAX_ITERATIONS = 1000
+
+
+def fit_head(
+    model: EncoderClassifier,
+    tokenizer: Tokenizer,
+    examples: Sequence[Example],
+    seed: int,
+    device: torch.device,
+    precision: torch.dtype | None,
+) -> int:
+    """Set the head's weights to those of a logistic regression; returns of how many rows.
+
+    Labels without training rows get the least likely constant answer.
+    """
+    rows = [examples[row] for row in choose_rows(labels_of(examples), clusters_of(examples), seed)]
+    token_ids = distilbert.encode(tokenizer, [row.text for row in rows])
+    features = distilbert.compute_features(model.to(device), token_ids, device, precision)
+    fitted = LogisticRegression(max_iter=MAX_ITERATIONS).fit(features, labels_of(rows))
+    coefficients, constants = fitted.coef_, fitted.intercept_
+    if len(fitted.classes_) == 2:  # one row of weights, for the second label against the first
+        coefficients = np.concatenate([-coefficients, coefficients]) / 2
+        constants = np.concatenate([-constants, constants]) / 2
+    head = model.classifier
+    with torch.no_grad():
+        head.weight.zero_()
+        head.bias.fill_(float(constants.min()))
+        head.weight[fitted.classes_] = torch.from_numpy(coefficients).to(head.weight)
+        head.bias[fitted.classes_] = torch.from_numpy(constants).to(head.bias)
+    return len(rows)
+
+
+def choose_rows(
+    labels: NDArray[np.int64], clusters: NDArray[np.int64], seed: int
+) -> NDArray[np.intp]:
+    """Choose random rows, few of each group: first one of every group, then another.
+
+    A row of every label is among them.
+    """
+    order = np.random.default_rng(seed).permutation(len(labels))
+    earlier = np.zeros(len(labels), np.intp)  # rows of the same group that come before
+    seen: dict[int, int] = {}
+    for row in order:
+        earlier[row] = seen.get(clusters[row], 0)
+        seen[clusters[row]] = earlier[row] + 1
+    of_each_label = order[np.unique(labels[order], return_index=True)[1]]
+    ranked = order[np.argsort(earlier[order], kind="stable")]
+    chosen = np.concatenate([of_each_label, ranked[earlier[ranked] < ROWS_OF_GROUP][:ROWS]])
+    return np.unique(chosen)

@@ -1,0 +1,204 @@
+"""What teachers answer, kept in their folders so that no run has to ask again.
+
+A large teacher takes an hour for hundreds of thousands of texts. Its answers are saved as they
+come: an interrupted run goes on where it was, and later students of this teacher find them.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+from torch import Tensor
+from tqdm import tqdm
+
+from training.atomic import replacing
+from training.fit import distilbert
+from training.fit.batches import batch_by_length, pad
+from training.fit.distilbert import TextModel
+from training.fit.objective import pool
+from training.fit.process_group import Group
+from training.fit.trained_model import ANSWERS
+
+BATCH = 256  # texts that are answered together
+SAVED_TOGETHER = 10 * BATCH
+
+
+@dataclass(frozen=True)
+class Answers:
+    """A teacher's answers to some texts, in the order of the texts."""
+
+    logits: NDArray[np.float32]  # (texts, labels)
+    states: NDArray[np.float16]  # the encoder's, of norm 1; (texts, size), or (texts, 0) without
+
+    @classmethod
+    def join(cls, parts: Sequence[Self]) -> Self:
+        """Join the answers to several lists of texts."""
+        logits = np.concatenate([part.logits for part in parts])
+        return cls(logits, np.concatenate([part.states for part in parts]))
+
+
+def ask_teacher(
+    folder: Path,
+    texts: Sequence[str],
+    group: Group,
+    precision: torch.dtype | None,
+    *,
+    with_states: bool = False,
+) -> Answers:
+    """Return a teacher's answers, from its folder if they are there.
+
+    The processes of a group share the work; all of them must call this.
+
+    Args:
+        folder: the teacher, whose own tokenizer reads the texts.
+        texts: what to ask it.
+        group: the processes, and the device of this one.
+        precision: the type of matrix products; None for fp32.
+        with_states: whether to return the encoder's states, too.
+
+    Raises:
+        ModelError: the folder holds no model.
+        OutputError: the answers cannot be saved.
+    """
+    known = _KnownAnswers(folder, precision, with_states=with_states)
+    group.barrier()  # until all processes have looked, so that they agree on what is missing
+    missing = [text for text in dict.fromkeys(texts) if text not in known]
+    if missing:
+        if group.leads:
+            _describe(folder, len(missing), len(texts), is_kept=known.can_grow)
+        _score(folder, missing, group, precision, known)
+        group.barrier()
+        if group.size > 1:
+            known.load()
+    return known.find(texts)
+
+
+class _KnownAnswers:
+    """The answers in a teacher's folder, each file with those to some texts.
+
+    A change of the weights, the tokenizer or the precision gives other answers, so they are in
+    another folder.
+    """
+
+    def __init__(self, teacher: Path, precision: torch.dtype | None, *, with_states: bool) -> None:
+        digest = hashlib.sha256(str(precision).encode())
+        for name in ("model.safetensors", "tokenizer.json", "config.json"):
+            if (teacher / name).is_file():  # what is missing is an error when the model is loaded
+                with (teacher / name).open("rb") as file:
+                    digest.update(hashlib.file_digest(file, "sha256").digest())
+        self._folder = teacher / ANSWERS / digest.hexdigest()[:16]
+        self.with_states = with_states
+        self.can_grow = os.access(teacher, os.W_OK)
+        self.load()
+
+    def __contains__(self, text: str) -> bool:
+        return _hash(text) in self._places
+
+    def load(self) -> None:
+        """Read all files."""
+        self._places: dict[bytes, int] = {}
+        self._parts: list[Answers] = []
+        for file in sorted(self._folder.glob("*.safetensors")):
+            try:
+                saved = load_file(file)
+            except SafetensorError:
+                continue  # damaged: these texts are asked again
+            states = saved["states"]
+            if states.shape[1] or not self.with_states:
+                states = states if self.with_states else states[:, :0]
+                self._add(map(bytes, saved["texts"]), Answers(saved["logits"], states))
+
+    def add(self, texts: Sequence[str], answers: Answers) -> None:
+        """Add the answers to some texts, and save them if the folder can be written."""
+        hashes = [_hash(text) for text in texts]
+        self._add(hashes, answers)
+        if self.can_grow:
+            name = hashlib.sha256(b"".join(hashes)).hexdigest()[:32]
+            rows = np.frombuffer(b"".join(hashes), np.uint8).reshape(len(hashes), -1)
+            tensors: dict[str, NDArray[Any]] = {
+                "texts": rows,
+                "logits": answers.logits,
+                "states": answers.states,
+            }
+            with replacing(self._folder / f"{name}.safetensors") as temporary:
+                save_file(tensors, temporary)
+
+    def find(self, texts: Sequence[str]) -> Answers:
+        """Return the answers to texts that are all known."""
+        places = np.array([self._places[_hash(text)] for text in texts])
+        first = self._parts[0]
+        logits = np.empty((len(texts), first.logits.shape[1]), np.float32)
+        states = np.empty((len(texts), first.states.shape[1]), np.float16)
+        begin = 0
+        for part in self._parts:  # not joined: together they may take gigabytes
+            rows = np.flatnonzero((places >= begin) & (places < begin + len(part.logits)))
+            logits[rows] = part.logits[places[rows] - begin]
+            states[rows] = part.states[places[rows] - begin]
+            begin += len(part.logits)
+        return Answers(logits, states)
+
+    def _add(self, hashes: Iterable[bytes], answers: Answers) -> None:
+        first = sum(len(part.logits) for part in self._parts)
+        self._places |= {one: place for place, one in enumerate(hashes, first)}
+        self._parts.append(answers)
+
+
+def _hash(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()[:16]
+
+
+def _describe(teacher: Path, missing: int, texts: int, *, is_kept: bool) -> None:
+    known = f"; the other {texts - missing:,} answers are known" if missing < texts else ""
+    place = f"keeps them in {teacher / ANSWERS}" if is_kept else "cannot keep them: it is read-only"
+    print(f"teacher {teacher.name} answers {missing:,} texts and {place}{known}")
+
+
+def _score(
+    teacher: Path,
+    texts: Sequence[str],
+    group: Group,
+    precision: torch.dtype | None,
+    known: _KnownAnswers,
+) -> None:
+    """Add the answers to texts; each process takes a share if the others can read its files."""
+    with torch.random.fork_rng():  # the student must not depend on what is known already
+        model, tokenizer = distilbert.load(teacher)
+    model.to(group.device).eval()
+    token_ids = distilbert.encode(tokenizer, texts)
+    chunks = batch_by_length([len(ids) for ids in token_ids], SAVED_TOGETHER)
+    chunks = chunks[group.rank :: group.size] if known.can_grow else chunks
+    quiet: dict[str, Any] = {} if group.leads else {"disable": True}
+    with tqdm(total=sum(map(len, chunks)), desc=teacher.name, unit="text", **quiet) as bar:
+        for chunk in chunks:
+            parts = []
+            for batch in np.array_split(chunk, range(BATCH, len(chunk), BATCH)):
+                inputs = pad([token_ids[row] for row in batch], model.config.pad_token_id)
+                parts.append(_answer(model, inputs, group.device, precision, known.with_states))
+                bar.update(len(batch))
+            known.add([texts[row] for row in chunk], Answers.join(parts))
+
+
+@torch.no_grad()
+def _answer(
+    model: TextModel,
+    inputs: tuple[Tensor, Tensor],
+    device: torch.device,
+    precision: torch.dtype | None,
+    with_states: bool,
+) -> Answers:
+    ids, mask = (tensor.to(device) for tensor in inputs)
+    with torch.autocast(device.type, precision, enabled=precision is not None):
+        output = model(ids, mask, output_hidden_states=with_states)
+    logits = output.logits.float().cpu().numpy()
+    if not with_states:
+        return Answers(logits, np.empty((len(logits), 0), np.float16))
+    states = pool(model, output.hidden_states[-1], mask)
+    return Answers(logits, states.half().cpu().numpy())
