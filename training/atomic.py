@@ -1,43 +1,14 @@
 """Write files completely or not at all."""
 
 import os
-import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from inference.errors import TextClassifierError
+from inference.writing import REPEAT, OutputError, naming
 
-REPEAT = "then give the same command again"
-
-
-class OutputError(TextClassifierError):
-    """A file or folder cannot be written; the message names it and says what to do."""
-
-
-@contextmanager
-def naming(path: Path, remedy: str = REPEAT) -> Iterator[None]:
-    """Turn an operating system's error while ``path`` is written into one that names it.
-
-    The errors of a full disk name no file, those of a temporary file name the wrong one, and
-    libraries in Rust raise errors of their own.
-    """
-    try:
-        yield
-    except Exception as error:
-        reason = _find_reason(error)
-        if reason is None:
-            raise
-        raise OutputError(f"cannot write {path}: {reason}; correct that, {remedy}") from error
-
-
-def _find_reason(error: Exception) -> str | None:
-    """Return what the operating system says about an error, if it is one of its errors."""
-    if isinstance(error, OSError):
-        return error.strerror or str(error)
-    code = re.search(r"\(os error (\d+)\)", str(error))  # as Rust writes it
-    return os.strerror(int(code[1])) if code else None
+__all__ = ["REPEAT", "OutputError", "naming", "replacing", "require_writable", "write_text"]
 
 
 @contextmanager

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from training.atomic import replacing
 from training.data.examples import Example, labels_of
-from training.evaluate.results import ErrorCounts
+from training.evaluate.results import ErrorCounts, LabelNoise
+from training.labels.conflicts import find_labels_of_groups, find_labels_of_texts
 from training.metrics import Labels, Probabilities
 
 CONFIDENT = 0.9
@@ -17,11 +18,46 @@ LISTED_ERRORS = 50
 COLUMNS = ("confidence", "predicted", "label", "baseline", "source", "group", "text")
 
 
-def count_errors(probabilities: Probabilities, labels: Labels) -> ErrorCounts:
-    """Count the errors, and the confident ones among them."""
-    confidence = probabilities.max(axis=1)[probabilities.argmax(axis=1) != labels]
-    confident = int((confidence >= CONFIDENT).sum())
-    return ErrorCounts(texts=len(confidence), confidence=CONFIDENT, confident=confident)
+def count_errors(
+    probabilities: Probabilities, rows: Sequence[Example], examples: Sequence[Example]
+) -> ErrorCounts:
+    """Count the errors, the confident ones among them, and those that the labels explain.
+
+    Args:
+        probabilities: of the rows.
+        rows: the test rows.
+        examples: all rows of the data set.
+    """
+    predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    wrong = predicted != labels_of(rows)
+    return ErrorCounts(
+        texts=int(wrong.sum()),
+        confidence=CONFIDENT,
+        confident=int((confidence[wrong] >= CONFIDENT).sum()),
+        noise=measure_noise(predicted, rows, examples),
+    )
+
+
+def measure_noise(
+    predicted: Labels, rows: Sequence[Example], examples: Sequence[Example]
+) -> LabelNoise:
+    """Count the rows and errors whose text, or group, has several labels in the data set."""
+    wrong = predicted != labels_of(rows)
+    of_text = find_labels_of_texts(rows, examples)
+    conflicting = np.array([len(labels) > 1 for labels in of_text], bool)
+    mixed = np.array([len(labels) > 1 for labels in find_labels_of_groups(rows, examples)], bool)
+    mixed &= ~conflicting
+    pairs = zip(predicted.tolist(), of_text, strict=True)
+    elsewhere = np.array([label in labels for label, labels in pairs], bool)
+    return LabelNoise(
+        rows=len(rows),
+        errors=int(wrong.sum()),
+        conflicting_rows=int(conflicting.sum()),
+        conflicting_errors=int((conflicting & wrong).sum()),
+        predicted_conflicts=int((elsewhere & wrong).sum()),
+        mixed_rows=int(mixed.sum()),
+        mixed_errors=int((mixed & wrong).sum()),
+    )
 
 
 def write_errors(

@@ -1,20 +1,24 @@
 """Measure a trained model on rows it has never seen, next to the baseline."""
 
+import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from inference.model.store import fetch
 from training import metrics
 from training.atomic import require_writable
-from training.data.examples import Example, clusters_of, cut_long_texts, labels_of
-from training.data.read import read
-from training.evaluate import baseline, confusion, plots, report, summary
+from training.data.examples import Example, clusters_of, has_groups, labels_of
+from training.evaluate import baseline, calibration, confusion, elsewhere, plots, report, summary
+from training.evaluate.calibration import Fitted, Source
+from training.evaluate.elsewhere import FurtherRows
 from training.evaluate.errors import count_errors, write_errors
 from training.evaluate.fp32 import Fp32Model
+from training.evaluate.further import NO_FILES, FurtherFile, FurtherFiles, Mask, read_files
 from training.evaluate.intervals import measure_difference
 from training.evaluate.predictions import FETCH_SECONDS, HeldOutPredictions, predict_rows
 from training.evaluate.results import (
@@ -37,7 +41,7 @@ ERRORS = "errors.csv"
 
 
 def evaluate(
-    model: TrainedModel, also: Sequence[str] = (), previous: str | None = None
+    model: TrainedModel, further: FurtherFiles = NO_FILES, previous: str | None = None
 ) -> Evaluation:
     """Evaluate a model and the baseline on the test rows; write the results and the report.
 
@@ -45,35 +49,83 @@ def evaluate(
     predictions that `export` compares the bundle with.
 
     Args:
-        model: the model; its temperature is fitted on the validation rows.
-        also: further files of the same task to evaluate the model on.
+        model: the model; its temperature is fitted on the validation rows, and on half of the
+            rows of each file to calibrate on.
+        further: further files of texts with the same labels.
         previous: the URI of a published bundle to compare with on the same test rows.
 
     Raises:
         OutputError: the folder cannot be written.
-        DataError: a further file cannot be read, or the bundle held out other rows.
+        DataError: a further file cannot be used, or the bundle held out other rows.
         StoreError: the bundle cannot be fetched.
     """
     # First what may fail for reasons outside the model: the rest can take an hour.
     require_writable(model.folder)
-    further = {name_further(file, also): _read_further(file, model) for file in also}
+    files = read_files(further, model)
+    for file in files:
+        print(file.reading, file=sys.stderr)
     published = _predict_with_published(previous, model) if previous else None
 
     fp32 = Fp32Model(model.folder)
-    validation = model.rows.validation
-    temperature = metrics.fit_temperature(fp32.compute_logits(validation), labels_of(validation))
+    validation = Source.of(
+        "validation rows", fp32.compute_logits(model.rows.validation), model.rows.validation
+    )
+    outputs = [_Outputs(file, fp32.compute_logits(file.rows)) for file in files]
+    fitted = calibration.fit(
+        validation, [each.for_calibration for each in outputs for _ in range(each.file.times)]
+    )
     linear = baseline.fit(
-        model.dataset.task, model.rows.train, validation, model.record.settings.seed
+        model.dataset.task, model.rows.train, model.rows.validation, model.record.settings.seed
     )
     guesses = linear.predict([row.text for row in model.rows.test])
     test = HeldOutPredictions(fp32.compute_logits(model.rows.test), guesses)
-    summaries = {
-        name: _summarise(metrics.softmax(fp32.compute_logits(rows), temperature), rows, model)
-        for name, rows in further.items()
-    }
-    evaluation = _measure(model, temperature, test, linear.name, published, summaries)
-    _write(model, test, evaluation)
+    rows = [FurtherRows.collect(file, linear) for file in files]
+    evaluation = _measure(model, fitted.temperature, test, linear.name, published)
+    evaluation = _add_further(evaluation, model, test, fitted, outputs, rows)
+    _write(model, test, evaluation, rows)
     return evaluation
+
+
+@dataclass(frozen=True)
+class _Outputs:
+    """What the model answers for a further file."""
+
+    file: FurtherFile
+    logits: NDArray[np.float32]
+
+    @property
+    def for_calibration(self) -> Source:
+        """The rows that the temperature is fitted on."""
+        return self._select(self.file.for_calibration)
+
+    @property
+    def for_test(self) -> Source:
+        """The other rows."""
+        return self._select(~self.file.for_calibration)
+
+    def _select(self, mask: Mask) -> Source:
+        return Source(self.file.name, self.logits[mask], labels_of(self.file.rows)[mask])
+
+
+def _add_further(
+    evaluation: Evaluation,
+    model: TrainedModel,
+    test: HeldOutPredictions,
+    fitted: Fitted,
+    outputs: Sequence[_Outputs],
+    rows: Sequence[FurtherRows],
+) -> Evaluation:
+    """Add how good the model is on further files, and what the temperature does to each."""
+    probabilities = [metrics.softmax(each.logits, fitted.temperature) for each in outputs]
+    also = {
+        each.name: each.measure(found, model.labels)
+        for each, found in zip(rows, probabilities, strict=True)
+    }
+    tests = [
+        Source.of("test rows", test.logits, model.rows.test),
+        *(each.for_test for each in outputs),
+    ]
+    return evaluation.model_copy(update={"also": also, "calibration": fitted.compare(tests)})
 
 
 @dataclass(frozen=True)
@@ -91,29 +143,12 @@ def _predict_with_published(uri: str, model: TrainedModel) -> _Published:
         return _Published(bundle.version, predict_rows(bundle, model.rows.test).argmax(axis=1))
 
 
-def name_further(file: str, files: Sequence[str]) -> str:
-    """Name a further file: without its folder, unless that makes two of them alike."""
-    name = Path(file).name
-    return name if [Path(other).name for other in files].count(name) == 1 else file
-
-
-def _read_further(file: str, model: TrainedModel) -> list[Example]:
-    """Read the rows of a further file.
-
-    Raises:
-        DataError: it is not one of the model's task.
-    """
-    dataset = read(file, model.dataset.task)
-    return cut_long_texts(dataset).examples
-
-
 def _measure(
     model: TrainedModel,
     temperature: float,
     test: HeldOutPredictions,
     baseline_name: str,
     published: _Published | None,
-    also: dict[str, Summary],
 ) -> Evaluation:
     rows, labels, clusters = (
         model.rows.test,
@@ -136,18 +171,26 @@ def _measure(
             against_baseline=measure_difference(right, baseline_right, clusters),
         ),
         baseline=BaselineMetrics(
-            **dict(summary.measure(test.baseline, labels, len(model.labels), clusters)),
+            **dict(
+                summary.measure(
+                    test.baseline,
+                    labels,
+                    len(model.labels),
+                    clusters,
+                    has_groups=has_groups(rows),
+                )
+            ),
             name=baseline_name,
         ),
         previous=previous,
         groups=len(np.unique(clusters)),
         slices=measure_slices(rows, model.rows.train, right, baseline_right),
-        errors=count_errors(probabilities, labels),
+        errors=count_errors(probabilities, rows, model.dataset.examples),
         repeats=Repeats(
             file=RepeatCounts.model_validate(count_conflicts(model.dataset.examples)),
             test=RepeatCounts.model_validate(count_conflicts(rows)),
         ),
-        also=also,
+        also={},
         usefulness=measure_usefulness(
             model, probabilities.argmax(axis=1), test.baseline, baseline_name
         ),
@@ -158,15 +201,27 @@ def _measure(
 def _summarise(
     probabilities: Probabilities, rows: Sequence[Example], model: TrainedModel
 ) -> Summary:
-    return summary.summarise(probabilities, labels_of(rows), model.labels, clusters_of(rows))
+    return summary.summarise(
+        probabilities,
+        labels_of(rows),
+        model.labels,
+        clusters_of(rows),
+        has_groups=has_groups(rows),
+    )
 
 
-def _write(model: TrainedModel, test: HeldOutPredictions, evaluation: Evaluation) -> None:
+def _write(
+    model: TrainedModel,
+    test: HeldOutPredictions,
+    evaluation: Evaluation,
+    further: Sequence[FurtherRows],
+) -> None:
     """Write everything into the model folder, or nothing if it cannot all be written."""
     rows = model.rows.test
     probabilities = metrics.softmax(test.logits, evaluation.temperature)
     with replacing_evaluation(model.folder) as folder:
         test.write(folder)
+        elsewhere.write_rows(folder, further)
         write_errors(folder / ERRORS, rows, probabilities, test.baseline, model.labels)
         confusion.write_confusions(folder / report.CONFUSIONS, evaluation.fp32)
         confusion.write_labels(folder / report.LABELS, evaluation.fp32)

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 
 from training.evaluate.results import Interval, PairedComparison
+from training.metrics import BINS, Labels, Probabilities, find_bins
 
 REPLICATES = 1000  # the ends of an interval then vary by a few hundredths of its width
 DRAWS_AT_ONCE = 1 << 22  # numbers in memory at a time
@@ -74,11 +75,35 @@ def mean_intervals(
     return bootstrap(counts, clusters, lambda totals: totals[:, :-1] / totals[:, -1:])
 
 
+def group_accuracy(right: Mask, clusters: NDArray[np.int64]) -> tuple[float, Interval]:
+    """Return the mean of the accuracies of the groups, and its interval by whole groups.
+
+    A story with a thousand headlines counts no more here than one with two.
+    """
+    _, places, texts = np.unique(clusters, return_inverse=True, return_counts=True)
+    of_group = np.bincount(places, right) / texts
+    (interval,) = mean_intervals([of_group], np.arange(len(texts)))
+    return float(of_group.mean()), interval
+
+
+def calibration_error_interval(
+    probabilities: Probabilities, labels: Labels, clusters: NDArray[np.int64]
+) -> Interval:
+    """Draw the interval of the expected calibration error."""
+    of_bin = np.eye(BINS)[find_bins(probabilities)]
+    gap = (probabilities.argmax(axis=1) == labels) - probabilities.max(axis=1)
+    counts = np.hstack([of_bin * gap[:, np.newaxis], np.ones((len(labels), 1))])
+    (interval,) = bootstrap(
+        counts,
+        clusters,
+        lambda totals: np.abs(totals[:, :-1]).sum(axis=1, keepdims=True) / totals[:, -1:],
+        centred=True,  # chance makes gaps larger, never smaller
+    )
+    return Interval(max(interval.low, 0.0), min(interval.high, 1.0))
+
+
 def macro_f1_interval(
-    predicted: NDArray[np.int64],
-    labels: NDArray[np.int64],
-    count: int,
-    clusters: NDArray[np.int64],
+    predicted: Labels, labels: Labels, count: int, clusters: NDArray[np.int64]
 ) -> Interval:
     """Draw the interval of the mean of the F1 scores of `count` labels."""
     counts = _f1_counts(predicted, labels, count)
@@ -101,8 +126,7 @@ def macro_f1_difference(
     a whole label's share.
     """
     present = np.unique(labels)
-    names = np.full(count, len(present))  # those that are left out share a number, which has no F1
-    names[present] = np.arange(len(present))
+    names = number_present(labels, count)
     counts = [_f1_counts(names[each], names[labels], len(present)) for each in (predicted, other)]
     half = counts[0].shape[1]
 
@@ -110,6 +134,14 @@ def macro_f1_difference(
         return (_macro_f1(totals[:, :half]) - _macro_f1(totals[:, half:]))[:, np.newaxis]
 
     return bootstrap(np.hstack(counts), clusters, statistic, centred=True)[0]
+
+
+def number_present(labels: Labels, count: int) -> Labels:
+    """Give the labels that texts have new numbers; all others share the next one."""
+    present = np.unique(labels)
+    numbers = np.full(count, len(present))
+    numbers[present] = np.arange(len(present))
+    return numbers
 
 
 def _f1_counts(

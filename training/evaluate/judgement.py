@@ -69,6 +69,11 @@ def list_cautions(record: TrainingRecord, evaluation: Evaluation) -> list[str]:
             f"{rows:,} validation rows are too few to calibrate confidences on, so these are only "
             f"rough; {LEAST_CALIBRATION_ROWS} would do."
         )
+    for name, measured in evaluation.also.items():
+        if 0 < measured.calibration_rows < LEAST_CALIBRATION_ROWS:
+            cautions.append(
+                f"{measured.calibration_rows:,} rows of {escape(name)} are too few to calibrate on."
+            )
     if (record.unknown_wordpieces or 0) > MANY_UNKNOWN:
         cautions.append(
             f"{record.unknown_wordpieces:.0%} of the wordpieces are unknown to the base model."

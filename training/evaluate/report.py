@@ -8,7 +8,14 @@ from training.evaluate import tables
 from training.evaluate.confusion import list_confusions
 from training.evaluate.judgement import judge_model
 from training.evaluate.plots import name_ticks, number_label
-from training.evaluate.results import Evaluation, Summary
+from training.evaluate.results import (
+    Evaluation,
+    FurtherSummary,
+    LabelNoise,
+    Metrics,
+    PairedComparison,
+    Summary,
+)
 from training.fit.record import TrainingRecord
 from training.labels.names import name_some, shorten
 
@@ -29,25 +36,33 @@ def write_report(folder: Path, record: TrainingRecord, evaluation: Evaluation) -
         *_describe_labels(evaluation),
         *_describe_slices(evaluation),
         *_describe_repeats(evaluation),
+        *_describe_calibration(evaluation),
     ]
-    for name, model in evaluation.also.items():
-        sections += [
-            f"## {tables.escape(name)}",
-            f"The {model.texts:,} rows of a further file.",
-            tables.format_models([(FP32, model)]),
-        ]
+    for name, measured in evaluation.also.items():
+        sections += [f"## {tables.escape(name)}", *_describe_further(measured, FP32)]
     write_text(folder / REPORT, "\n\n".join(filter(None, sections)) + "\n")
 
 
 def _introduce(record: TrainingRecord, evaluation: Evaluation) -> str:
     return (
         f"{_describe_training(record)} on {record.rows.train:,} rows. The temperature, "
-        f"{evaluation.temperature:.3f}, was fitted on {record.rows.validation:,} validation rows. "
+        f"{evaluation.temperature:.3f}, was fitted on {record.rows.validation:,} validation rows"
+        f"{_name_calibration_files(evaluation)}. "
         f"All figures come from {evaluation.fp32.texts:,} test rows (split: {record.split}), on "
         "which nothing was trained or fitted. Brackets hold 95 % intervals, bootstrapped over the "
         f"{evaluation.groups:,} groups of these rows (stories, or equal texts), because the rows "
         "of a group are right or wrong together. McNemar's test treats rows as independent."
     )
+
+
+def _name_calibration_files(evaluation: Evaluation) -> str:
+    """Name the files that share in the temperature, with their rows."""
+    files = [
+        f"{measured.calibration_rows:,} of {tables.escape(name)}"
+        for name, measured in evaluation.also.items()
+        if measured.calibration_rows
+    ]
+    return f", and {' and '.join(files)}" if files else ""
 
 
 def _describe_training(record: TrainingRecord) -> str:
@@ -67,9 +82,20 @@ def _compare_models(evaluation: Evaluation) -> list[str]:
     return [
         tables.format_models([(baseline.name, baseline), (FP32, evaluation.fp32)]),
         tables.format_differences(differences),
+        _explain_groups(evaluation),
         "Calibration error before temperature scaling: "
         f"{evaluation.uncalibrated.calibration_error:.4f}.",
     ]
+
+
+def _explain_groups(evaluation: Evaluation) -> str:
+    """Explain the column of the accuracies by group, if there is one."""
+    if evaluation.fp32.group_accuracy is None:
+        return ""
+    return (
+        "Group-balanced accuracy is the mean of the accuracies of the groups (stories): one of a "
+        "thousand rows counts no more than one of two."
+    )
 
 
 def _describe_labels(evaluation: Evaluation) -> list[str]:
@@ -81,7 +107,29 @@ def _describe_labels(evaluation: Evaluation) -> list[str]:
         f"All labels are in `{LABELS}`, all confusions in `{CONFUSIONS}`.",
         f"{errors.confident:,} of the {errors.texts:,} errors have a confidence of "
         f"{errors.confidence:.0%} or more.",
+        explain_errors(errors.noise),
     ]
+
+
+def explain_errors(noise: LabelNoise | None) -> str:
+    """Say how many errors the labels of the data explain; empty if none, or if it is unknown."""
+    if noise is None or not (noise.conflicting_errors or noise.mixed_errors):
+        return ""
+    sentences = [
+        f"Of {noise.errors:,} errors, {noise.conflicting_errors:,} are on texts that also appear "
+        f"with another label in the data, as do {noise.conflicting_rows:,} of the {noise.rows:,} "
+        f"test rows; the model gives that label to {noise.predicted_conflicts:,} of them."
+    ]
+    if noise.mixed_errors:
+        sentences.append(
+            f"Another {noise.mixed_errors:,} are among the {noise.mixed_rows:,} rows of groups "
+            "(stories) that share a text with rows of another label."
+        )
+    rest = noise.rows - noise.conflicting_rows - noise.mixed_rows
+    right = rest - (noise.errors - noise.conflicting_errors - noise.mixed_errors)
+    if rest:
+        sentences.append(f"Of the other {rest:,} rows, {right / rest:.2%} are right.")
+    return " ".join(sentences)
 
 
 def describe_labels(model: Summary) -> list[str]:
@@ -141,3 +189,71 @@ def _describe_repeats(evaluation: Evaluation) -> list[str]:
         "Texts count as equal if they differ only in case and plain punctuation. An outvoted row "
         "has another label than most rows with its text, so no classifier can be right about all.",
     ]
+
+
+def _describe_calibration(evaluation: Evaluation) -> list[str]:
+    """Show what the choice of the temperature costs on some rows and gains on others."""
+    if not evaluation.calibration:
+        return []
+    return [
+        "## Calibration",
+        "The temperature has the least mean of the log losses on all sources. Calibration errors "
+        "on rows that it was not fitted on:",
+        tables.format_calibration(evaluation.calibration),
+    ]
+
+
+def _describe_further(measured: FurtherSummary, model: str) -> list[str]:
+    """Describe a model on a further file."""
+    sections = [_introduce_further(measured)]
+    if measured.whole:
+        sections.append(describe_whole(measured.whole))
+    rows: list[tuple[str, Metrics]] = [(model, measured)]
+    if measured.baseline:
+        rows.insert(0, (measured.baseline.name, measured.baseline))
+    sections.append(tables.format_models(rows))
+    if measured.baseline and measured.against_baseline:
+        name = f"{model} against {measured.baseline.name}"
+        sections.append(tables.format_differences([(name, measured.against_baseline)]))
+    return sections
+
+
+def describe_whole(whole: PairedComparison) -> str:
+    """Say how accurate model and baseline are on all rows of a file that was calibrated on."""
+    (low, high), difference = whole.accuracy_interval, 100 * whole.difference
+    least, most = whole.difference_interval
+    return (
+        f"On all of its {whole.texts:,} rows (a temperature changes no label), the accuracy is "
+        f"{whole.accuracy:.2%} ({100 * low:.2f} to {100 * high:.2f}), and "
+        f"{whole.other_accuracy:.2%} for the linear baseline, a difference of {difference:+.2f} "
+        f"points ({100 * least:+.2f} to {100 * most:+.2f})."
+    )
+
+
+def _introduce_further(measured: FurtherSummary) -> str:
+    texts = f"{measured.texts:,} rows"
+    if measured.calibration_rows:
+        sentences = [
+            f"The {texts} of this file that were not used for calibration; the temperature was "
+            f"fitted on its other {measured.calibration_rows:,}."
+        ]
+    else:
+        sentences = [f"The {texts} of a further file."]
+    labels = measured.labels
+    if len(labels) < len(measured.per_label):
+        sentences.append(
+            f"They have {len(labels)} of the {len(measured.per_label)} labels "
+            f"({tables.escape(name_some(labels))}), and macro-F1 is the mean over these."
+        )
+    if measured.bad_rows:
+        sentences.append(f"{measured.bad_rows:,} more could not be used.")
+    if measured.known_rows:
+        sentences.append(
+            f"{measured.known_rows:,} more are left out, because the data set has their text."
+        )
+    if measured.learnt_rows:
+        sentences.append(
+            f"The model was trained on the text of {measured.learnt_rows:,} of them, so these "
+            "figures flatter it."
+        )
+    return " ".join(sentences)

@@ -48,6 +48,13 @@ class Metrics(Result):
     accuracy_interval: Interval
     macro_f1: float
     macro_f1_interval: Interval
+    # The mean of the accuracies of the groups; None for rows without groups and earlier versions.
+    group_accuracy: float | None = None
+    group_accuracy_interval: Interval | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the result as the manifest stores it, without what was not measured."""
+        return self.model_dump(mode="json", exclude_none=True)
 
 
 class _Named(Result):
@@ -73,6 +80,7 @@ class Summary(Metrics, _Counted):
     calibration_error: float
     per_label: dict[str, LabelMetrics]
     confusion: list[list[int]]  # texts by true label (row) and predicted label (column)
+    calibration_error_interval: Interval | None = None  # None for earlier versions
 
 
 class PairedComparison(Result):
@@ -94,6 +102,55 @@ class ModelSummary(Summary):
     """The summary of a model, and its comparison with the baseline."""
 
     against_baseline: PairedComparison
+
+
+class FurtherSummary(Summary):
+    """The summary of a model on a further file, or on the half of it that tests calibration.
+
+    Macro-F1 is the mean over the labels that the file has. Fields with a default are unknown for
+    evaluations of earlier versions.
+    """
+
+    baseline: BaselineMetrics | None = None
+    against_baseline: PairedComparison | None = None
+    calibration_rows: int = 0  # other rows of the file, on which the temperature was fitted
+    whole: PairedComparison | None = None  # model and baseline on all rows, if those are more
+    reading: str = ""  # how the file was read
+    bad_rows: int = 0  # left out because they could not be used
+    known_rows: int = 0  # left out of a file to calibrate on: the data set has their text
+    learnt_rows: int = 0  # measured, although the model was trained on their text
+
+    @property
+    def labels(self) -> list[str]:
+        """The labels that the texts have."""
+        return [name for name, label in self.per_label.items() if label.texts]
+
+
+class Elsewhere(Result):
+    """What a bundle's manifest says of the bundle on one further file."""
+
+    name: str
+    texts: int
+    labels: tuple[str, ...]  # those that the texts have
+    accuracy: float
+    accuracy_interval: Interval
+    macro_f1: float  # over these labels
+    macro_f1_interval: Interval
+    baseline_accuracy: float
+    difference: float  # accuracy less baseline_accuracy
+    difference_interval: Interval
+    calibration_error: float
+    calibration_error_interval: Interval
+    calibration_texts: int  # which macro-F1 and calibration error are of
+    calibrated_on: int  # other texts of the file, on which the temperature was fitted
+
+
+class CalibrationChoice(Result):
+    """A temperature, what it is fitted on, and the calibration error it gives by set of rows."""
+
+    fitted_on: str
+    temperature: float
+    errors: dict[str, float]
 
 
 class PreviousComparison(PairedComparison):
@@ -163,12 +220,25 @@ def _points(share: float) -> str:
     return f"{100 * share:.2f}"
 
 
+class LabelNoise(Result):
+    """How many rows and errors the labels of the data themselves may explain."""
+
+    rows: int
+    errors: int
+    conflicting_rows: int  # their text has another label in another row
+    conflicting_errors: int
+    predicted_conflicts: int  # errors whose text has the label that the model gives elsewhere
+    mixed_rows: int  # others, in a group with a text of several labels
+    mixed_errors: int
+
+
 class ErrorCounts(Result):
     """How many texts got a wrong label, and how many of them with this confidence or more."""
 
     texts: int
     confidence: float
     confident: int
+    noise: LabelNoise | None = None  # None for evaluations of earlier versions
 
 
 class RepeatCounts(Result):
@@ -201,9 +271,10 @@ class Evaluation(Result):
     slices: list[Slice]
     errors: ErrorCounts
     repeats: Repeats
-    also: dict[str, Summary]  # by the name of the further file
+    also: dict[str, FurtherSummary]  # by the name of the further file
     usefulness: Usefulness | None = None  # None for evaluations of earlier versions
-    calibration_rows: int | None = None  # rows that the temperature was fitted on
+    calibration_rows: int | None = None  # validation rows that the temperature was fitted on
+    calibration: list[CalibrationChoice] = []  # if it was fitted on rows of further files, too
 
     @classmethod
     def read(cls, folder: Path) -> Self:

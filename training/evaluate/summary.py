@@ -34,14 +34,37 @@ def measure_labels(
     }
 
 
-def measure(predicted: Labels, labels: Labels, count: int, clusters: NDArray[np.int64]) -> Metrics:
-    """Measure accuracy and macro-F1 over `count` labels, with their intervals."""
+def measure(
+    predicted: Labels,
+    labels: Labels,
+    count: int,
+    clusters: NDArray[np.int64],
+    *,
+    has_groups: bool = False,
+    only_present: bool = False,
+) -> Metrics:
+    """Measure accuracy and macro-F1, with their intervals.
+
+    Args:
+        predicted: the labels that a model gives.
+        labels: the true ones.
+        count: how many labels there are.
+        clusters: the cluster of each text.
+        has_groups: whether clusters are groups, so that the accuracy by group means something.
+        only_present: whether macro-F1 leaves out labels that no text has.
+    """
     right = predicted == labels
+    if only_present:
+        numbers = intervals.number_present(labels, count)
+        predicted, labels, count = numbers[predicted], numbers[labels], len(np.unique(labels))
+    by_group = intervals.group_accuracy(right, clusters) if has_groups else (None, None)
     return Metrics(
         accuracy=right.mean(),
         accuracy_interval=intervals.mean_intervals([right], clusters)[0],
         macro_f1=metrics.macro_f1(predicted, labels, count),
         macro_f1_interval=intervals.macro_f1_interval(predicted, labels, count, clusters),
+        group_accuracy=by_group[0],
+        group_accuracy_interval=by_group[1],
     )
 
 
@@ -50,14 +73,28 @@ def summarise(
     labels: Labels,
     names: Sequence[str],
     clusters: NDArray[np.int64],
+    *,
+    has_groups: bool = False,
+    only_present: bool = False,
 ) -> Summary:
-    """Measure all that the report shows of one model on one set of rows."""
+    """Measure all that the report shows of one model on one set of rows; see `measure`."""
     predicted = probabilities.argmax(axis=1)
+    measured = measure(
+        predicted,
+        labels,
+        len(names),
+        clusters,
+        has_groups=has_groups,
+        only_present=only_present,
+    )
     return Summary(
-        **dict(measure(predicted, labels, len(names), clusters)),
+        **dict(measured),
         texts=len(labels),
         log_loss=metrics.log_loss(probabilities, labels),
         calibration_error=metrics.calibration_error(probabilities, labels),
+        calibration_error_interval=intervals.calibration_error_interval(
+            probabilities, labels, clusters
+        ),
         per_label=measure_labels(predicted, labels, names),
         confusion=count_confusions(predicted, labels, len(names)).tolist(),
     )

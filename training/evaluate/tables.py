@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from training.evaluate.confusion import list_confusions
 from training.evaluate.results import (
+    CalibrationChoice,
+    Elsewhere,
     Interval,
     LabelMetrics,
     Metrics,
@@ -18,19 +20,72 @@ from training.labels.names import shorten
 
 
 def format_models(models: Iterable[tuple[str, Metrics]]) -> str:
-    """Format one row per model; a linear model has neither log loss nor calibration error."""
+    """Format one row per model; a linear model has neither log loss nor calibration error.
+
+    There is a column of the accuracies by group if one was measured.
+    """
+    listed = list(models)
+    columns = ["model", "accuracy", "macro-F1", "log loss", "calibration error"]
+    rows = [[name, *_format_metrics(model)] for name, model in listed]
+    if any(model.group_accuracy is not None for _, model in listed):
+        columns.insert(2, "group-balanced accuracy")
+        for row, (_, model) in zip(rows, listed, strict=True):
+            row.insert(2, _format_group_accuracy(model))
+    return _table(columns, rows)
+
+
+def _format_metrics(model: Metrics) -> list[str]:
+    """Format the figures of a model."""
+    low, high = model.macro_f1_interval
+    return [
+        _accuracy(model.accuracy, model.accuracy_interval),
+        f"{model.macro_f1:.4f} ({low:.4f} to {high:.4f})",
+        f"{model.log_loss:.4f}" if isinstance(model, Summary) else "",
+        _format_calibration_error(model) if isinstance(model, Summary) else "",
+    ]
+
+
+def _format_group_accuracy(model: Metrics) -> str:
+    if model.group_accuracy is None or model.group_accuracy_interval is None:
+        return ""
+    return _accuracy(model.group_accuracy, model.group_accuracy_interval)
+
+
+def _format_calibration_error(model: Summary) -> str:
+    interval = model.calibration_error_interval
+    between = f" ({interval.low:.4f} to {interval.high:.4f})" if interval else ""
+    return f"{model.calibration_error:.4f}{between}"
+
+
+def format_calibration(choices: Sequence[CalibrationChoice]) -> str:
+    """Format one row per temperature, with the calibration errors that it gives."""
     rows = [
         (
-            name,
-            _accuracy(model.accuracy, model.accuracy_interval),
-            f"{model.macro_f1:.4f} "
-            f"({model.macro_f1_interval.low:.4f} to {model.macro_f1_interval.high:.4f})",
-            f"{model.log_loss:.4f}" if isinstance(model, Summary) else "",
-            f"{model.calibration_error:.4f}" if isinstance(model, Summary) else "",
+            choice.fitted_on,
+            f"{choice.temperature:.3f}",
+            *(f"{error:.4f}" for error in choice.errors.values()),
         )
-        for name, model in models
+        for choice in choices
     ]
-    return _table(("model", "accuracy", "macro-F1", "log loss", "calibration error"), rows)
+    return _table(("fitted on", "temperature", *choices[0].errors), rows)
+
+
+def format_elsewhere(files: Iterable[Elsewhere]) -> str:
+    """Format one row per further file."""
+    rows = [
+        (
+            file.name,
+            f"{file.texts:,}",
+            _accuracy(file.accuracy, file.accuracy_interval),
+            f"{file.baseline_accuracy:.2%}",
+            _format_difference(file.difference, file.difference_interval),
+            f"{file.calibration_error:.4f} ({file.calibration_error_interval.low:.4f} to "
+            f"{file.calibration_error_interval.high:.4f})",
+        )
+        for file in files
+    ]
+    columns = ("texts", "accuracy", "baseline", "points between", "calibration error")
+    return _table(("file", *columns), rows)
 
 
 def format_differences(differences: Iterable[tuple[str, PairedComparison]]) -> str:
@@ -122,8 +177,12 @@ def _accuracy(accuracy: float, interval: Interval) -> str:
 
 
 def _points(comparison: PairedComparison) -> str:
-    low, high = comparison.difference_interval
-    return f"{100 * comparison.difference:+.2f} ({100 * low:+.2f} to {100 * high:+.2f})"
+    return _format_difference(comparison.difference, comparison.difference_interval)
+
+
+def _format_difference(difference: float, interval: Interval) -> str:
+    low, high = interval
+    return f"{100 * difference:+.2f} ({100 * low:+.2f} to {100 * high:+.2f})"
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

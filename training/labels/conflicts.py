@@ -24,3 +24,35 @@ def count_conflicts(examples: Sequence[Example]) -> dict[str, int]:
         "conflicting_rows": sum(counts.total() for counts in conflicts),
         "outvoted_rows": sum(counts.total() - max(counts.values()) for counts in conflicts),
     }
+
+
+def find_labels_of_texts(
+    rows: Sequence[Example], examples: Sequence[Example]
+) -> list[frozenset[int]]:
+    """Return the labels that the text of each row has anywhere in the data set it is from."""
+    labels = _collect_labels(examples)
+    return [frozenset(labels[normalise(row.text)]) for row in rows]
+
+
+def find_labels_of_groups(
+    rows: Sequence[Example], examples: Sequence[Example]
+) -> list[frozenset[int]]:
+    """Return the labels that any text in the group of each row has anywhere in the data set.
+
+    A story that is listed under two labels may be two groups, one of each label, that share some
+    of their texts. A row without a group has no labels here.
+    """
+    of_text = _collect_labels(examples)
+    labels: defaultdict[str, set[int]] = defaultdict(set)
+    for example in examples:
+        if example.group:
+            labels[example.group] |= of_text[normalise(example.text)]
+    return [frozenset(labels[row.group]) if row.group else frozenset() for row in rows]
+
+
+def _collect_labels(examples: Sequence[Example]) -> defaultdict[str, set[int]]:
+    """Return the labels of each text."""
+    labels: defaultdict[str, set[int]] = defaultdict(set)
+    for example in examples:
+        labels[normalise(example.text)].add(example.label)
+    return labels

@@ -90,6 +90,7 @@ class Delivery(BaseModel):
 
     store: str
     publish: bool  # false where the network is isolated
+    allow_worse: bool = False  # whether a bundle may be worse than a linear model
     previous: str | None = None  # model URI; the bundle is published if it is no worse
     verdict: str | None = None  # S3 URI of the answer
 

@@ -34,13 +34,23 @@ IMAGE_ACCOUNTS = dict.fromkeys(
 }
 
 
+# Families whose GPUs (Kepler, Maxwell, Volta) are too old for CUDA 13, which the GPU image has.
+# https://docs.nvidia.com/cuda/archive/13.0.0/cuda-toolkit-release-notes/
+TOO_OLD = ("g3", "g3s", "p2", "p3", "p3dn")
+
+
 def find_image(region: str, instance_type: str) -> str:
     """Find the AWS image for an instance type.
 
     Raises:
-        JobError: no image is known for this region or instance type.
+        JobError: no image is known for this region, or none supports this instance type.
     """
-    family = re.match(r"ml\.([a-z]+)", instance_type)
+    family = re.match(r"ml\.([a-z]+)(\w*)\.", instance_type)
+    if family and "".join(family.groups()) in TOO_OLD:
+        raise JobError(
+            f"--instance-type {instance_type}: the AWS image has CUDA 13, which does not support "
+            "its GPU; choose a newer one, such as ml.g4dn.xlarge, or give --image"
+        )
     if not family or family[1] in ("trn", "inf"):
         raise JobError(
             f"--instance-type {instance_type}: give one with GPUs or only CPUs, as ml.g4dn.xlarge"

@@ -92,6 +92,7 @@ class TrainingJob:
     store: S3Uri  # for the bundle
     settings: Settings
     options: JobOptions
+    allow_worse: bool = False  # publish a model that is worse than a linear one, too
 
     def __post_init__(self) -> None:
         if not ROLE_ARN.fullmatch(self.role):

@@ -122,6 +122,8 @@ def encode_hyperparameters(job: TrainingJob) -> dict[str, str]:
         "store": str(job.store),
         "publish": not job.options.network_isolation,
     }
+    if job.allow_worse:
+        values["allow-worse"] = True
     placed = PLACED | ({"base_model"} if job.settings.base_model.startswith("s3://") else set())
     settings = job.settings.model_dump(exclude_defaults=True, exclude=placed)
     values |= {name.replace("_", "-"): value for name, value in settings.items()}

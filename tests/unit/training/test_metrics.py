@@ -54,3 +54,43 @@ def test_temperature_undoes_overconfidence() -> None:
     assert temperature == pytest.approx(3, rel=0.05)
     before = metrics.calibration_error(metrics.softmax(3 * true), drawn)
     assert metrics.calibration_error(metrics.softmax(3 * true, temperature), drawn) < before / 5
+
+
+def draw(temperature: float, rows: int, seed: int) -> tuple[metrics.Probabilities, metrics.Labels]:
+    """Draw logits that need this temperature, and labels."""
+    random = np.random.default_rng(seed)
+    true = random.normal(size=(rows, 4)) * 2
+    drawn = (metrics.softmax(true).cumsum(axis=1) < random.random((rows, 1))).sum(axis=1)
+    return temperature * true, drawn
+
+
+def test_each_source_counts_the_same_in_the_temperature() -> None:
+    # GIVEN many rows that need a temperature of 1, and few of others that need one of 3
+    many, few = draw(1.0, 20_000, seed=1), draw(3.0, 2_000, seed=2)
+    # WHEN a temperature is fitted on both
+    temperature = metrics.fit_temperature(*many, [few])
+    # THEN it is the one with the least mean of the two log losses, not that of all rows
+    both = np.concatenate([many[0], few[0]]), np.concatenate([many[1], few[1]])
+    assert metrics.fit_temperature(*both) < 1.2 < 1.3 < temperature < 3
+
+    def mean_loss(candidate: float) -> float:
+        losses = [metrics.log_loss(metrics.softmax(z, candidate), y) for z, y in (many, few)]
+        return float(np.mean(losses))
+
+    grid = np.exp(np.arange(0, 1.1, 0.005))
+    best = grid[np.argmin([mean_loss(candidate) for candidate in grid])]
+    assert temperature == pytest.approx(best, rel=0.01)
+
+
+def test_a_source_that_is_named_twice_counts_twice() -> None:
+    many, few = draw(1.0, 20_000, seed=1), draw(3.0, 2_000, seed=2)
+    once, twice = metrics.fit_temperature(*many, [few]), metrics.fit_temperature(*many, [few, few])
+    assert once < twice < metrics.fit_temperature(*few)
+
+
+def test_a_source_of_a_few_rows_does_not_make_everything_certain() -> None:
+    # GIVEN many rows that are calibrated, and three of others that are all right
+    many = draw(1.0, 20_000, seed=1)
+    few = np.tile([1.0, 0.0, 0.0, 0.0], (3, 1)), np.zeros(3, int)
+    # WHEN both count the same THEN the temperature stays near 1
+    assert 0.7 < metrics.fit_temperature(*many, [few]) < 1.05

@@ -3,15 +3,15 @@ from pathlib import Path
 
 import numpy as np
 
-from training.data.examples import Example, labels_of
-from training.evaluate.errors import count_errors, write_errors
+from training.data.examples import Example
+from training.evaluate.errors import count_errors, measure_noise, write_errors
 
 ROWS = [Example("right", 0), Example("unsure", 1), Example("sure", 1, source="Wire")]
 PROBABILITIES = np.array([[0.99, 0.01], [0.6, 0.4], [0.95, 0.05]])
 
 
 def test_errors_are_counted_with_the_confident_ones_among_them() -> None:
-    counts = count_errors(PROBABILITIES, labels_of(ROWS))
+    counts = count_errors(PROBABILITIES, ROWS, ROWS)
     assert (counts.texts, counts.confident, counts.confidence) == (2, 1, 0.9)
 
 
@@ -31,3 +31,29 @@ def test_errors_are_listed_with_the_most_confident_first(tmp_path: Path) -> None
         "group": "",
         "text": "sure",
     }
+
+
+def test_errors_that_the_labels_explain_are_counted() -> None:
+    # GIVEN errors on a text of two labels, on one whose other label is a third, in a story with
+    # rows of several labels, and on a text that nothing explains
+    errors = [
+        Example("Two labels", 0),
+        Example("Others", 0),
+        Example("Cross-listed", 0, group="s"),
+        Example("Plain", 0, group="t"),
+    ]
+    others = [
+        *(Example("two labels!", 1), Example("OTHERS", 2)),
+        *(Example("In the same story", 1, group="s"), Example("In another", 0, group="t")),
+    ]
+    # WHEN the model gives all of them the second label
+    counts = count_errors(np.tile([0.1, 0.9, 0.0], (4, 1)), errors, errors + others)
+    noise = counts.noise
+    # THEN two have conflicting texts, one of them as the model says, and one has a mixed story
+    assert counts.texts == 4
+    assert noise is not None
+    assert (noise.conflicting_errors, noise.predicted_conflicts, noise.mixed_errors) == (2, 1, 1)
+    # AND rows that are right count as rows of these kinds, not as errors
+    right = measure_noise(np.zeros(4, int), errors, errors + others)
+    assert (right.errors, right.conflicting_rows, right.mixed_rows) == (0, 2, 1)
+    assert (right.conflicting_errors, right.predicted_conflicts, right.mixed_errors) == (0, 0, 0)

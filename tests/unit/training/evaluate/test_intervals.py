@@ -76,3 +76,51 @@ def test_a_model_is_no_better_than_itself() -> None:
     comparison = intervals.measure_difference(right, right, np.arange(3))
     assert comparison.mcnemar_p == 1
     assert comparison.difference_interval == (0, 0)
+
+
+def test_a_group_counts_once_whatever_its_size() -> None:
+    # GIVEN a story of 98 headlines that are all right, and two of one that are wrong
+    right = np.array([True] * 98 + [False] * 2)
+    # WHEN the accuracy by story is measured THEN it is a third, not 98 %
+    accuracy, interval = intervals.group_accuracy(right, np.array([0] * 98 + [1, 2]))
+    assert accuracy == pytest.approx(1 / 3)
+    assert interval.low == 0
+    assert interval.high == 1
+
+
+def test_the_interval_of_the_accuracy_by_group_is_that_of_the_groups_accuracies() -> None:
+    # GIVEN 200 stories of one to thirty headlines
+    random = np.random.default_rng(0)
+    stories = np.repeat(np.arange(200), random.integers(1, 31, 200))
+    right = random.random(len(stories)) < random.random(200)[stories]
+    # WHEN the accuracy by story is measured
+    accuracy, interval = intervals.group_accuracy(right, stories)
+    # THEN mean and interval are those that an established library finds for the stories
+    of_story = np.array([right[stories == story].mean() for story in range(200)])
+    expected = stats.bootstrap((of_story,), np.mean, n_resamples=1000, method="percentile", rng=1)
+    assert accuracy == pytest.approx(of_story.mean())
+    assert interval == pytest.approx(tuple(expected.confidence_interval), abs=0.01)
+
+
+def test_the_interval_of_the_calibration_error_holds_the_error_that_is_there() -> None:
+    # GIVEN 3,000 texts with a confidence of 0.9, of which 84 % are right
+    random = np.random.default_rng(0)
+    probabilities = np.tile([0.9, 0.1], (3000, 1))
+    labels = (random.random(3000) > 0.84).astype(int)
+    # WHEN the interval is drawn
+    low, high = intervals.calibration_error_interval(probabilities, labels, np.arange(3000))
+    # THEN it holds 0.06, and is as wide as the accuracy is known
+    assert low < 0.06 < high
+    width = np.ptp(intervals.mean_intervals([labels == 0], np.arange(3000))[0])
+    assert high - low == pytest.approx(width, rel=0.05)
+
+
+def test_chance_does_not_push_the_interval_of_the_calibration_error_above_it() -> None:
+    # GIVEN 300 texts whose confidences are right WHEN the interval is drawn
+    random = np.random.default_rng(1)
+    confidence = random.uniform(0.5, 1, 300)
+    probabilities = np.column_stack([confidence, 1 - confidence])
+    labels = (random.random(300) > confidence).astype(int)
+    low, high = intervals.calibration_error_interval(probabilities, labels, np.arange(300))
+    # THEN the measured error lies in it
+    assert 0 <= low < metrics.calibration_error(probabilities, labels) < high

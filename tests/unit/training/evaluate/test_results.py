@@ -39,6 +39,23 @@ def test_an_evaluation_is_read_as_it_was_written(evaluation: Evaluation, folder:
     assert Evaluation.read(folder) == expected
 
 
+def test_an_evaluation_of_an_earlier_version_is_read(evaluation: Evaluation, folder: Path) -> None:
+    # GIVEN an evaluation on a further file, as 0.2.0 wrote it before there were groups in it
+    fp32 = evaluation.fp32.model_dump(mode="json", exclude_none=True)
+    written = of_weights(evaluation, folder).model_dump(mode="json")
+    written["fp32"] = fp32
+    written["also"] = {"a.csv": {name: fp32[name] for name in fp32 if name != "against_baseline"}}
+    written["errors"] = {"texts": 3515, "confidence": 0.9, "confident": 390}
+    for name in ("calibration", "usefulness", "calibration_rows"):
+        del written[name]
+    (folder / "evaluation.json").write_text(json.dumps(written))
+    # WHEN it is read THEN what was not measured then is None
+    read = Evaluation.read(folder)
+    assert read.fp32.group_accuracy is None
+    assert read.also["a.csv"].baseline is None
+    assert read.errors.noise is None
+
+
 def test_an_evaluation_of_other_weights_is_stale(evaluation: Evaluation, folder: Path) -> None:
     # GIVEN weights that changed after the evaluation
     of_weights(evaluation, folder).write(folder)

@@ -37,3 +37,28 @@ def test_a_label_that_is_never_predicted_has_no_precision() -> None:
     second = summary.measure_labels(predicted, labels, ["a", "b"])["b"]
     # THEN the second one has no precision
     assert second.model_dump() == {"precision": 0, "recall": 0, "f1": 0, "texts": 1}
+
+
+def test_only_the_labels_that_texts_have_count_if_it_is_asked_for() -> None:
+    # GIVEN texts of two of three labels, some of which are predicted to have the third
+    labels = np.array([0, 0, 0, 1, 1, 1])
+    predicted = np.array([0, 0, 2, 1, 1, 0])
+    # WHEN they are measured over the labels that they have
+    found = summary.measure(predicted, labels, 3, np.arange(6), only_present=True)
+    # THEN a wrong answer is still wrong, and macro-F1 is the mean of two
+    assert found.accuracy == pytest.approx(4 / 6)
+    f1 = sklearn_metrics.f1_score(labels, predicted, labels=[0, 1], average="macro")
+    assert found.macro_f1 == pytest.approx(f1)
+    assert found.macro_f1_interval.low < f1 < found.macro_f1_interval.high
+    assert summary.measure(predicted, labels, 3, np.arange(6)).macro_f1 < f1
+
+
+def test_the_accuracy_by_group_is_measured_where_there_are_groups() -> None:
+    # GIVEN a story of three headlines that are right and one of a headline that is wrong
+    labels, stories = np.array([0, 0, 0, 1]), np.array([7, 7, 7, 8])
+    predicted = np.zeros(4, int)
+    # WHEN they are measured THEN the story counts once, and without groups there is no such figure
+    found = summary.measure(predicted, labels, 2, stories, has_groups=True)
+    assert (found.accuracy, found.group_accuracy) == (0.75, 0.5)
+    assert found.group_accuracy_interval == (0, 1)
+    assert "group_accuracy" not in summary.measure(predicted, labels, 2, stories).to_json()

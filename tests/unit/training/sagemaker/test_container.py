@@ -43,6 +43,13 @@ def test_settings_keep_their_types_and_get_the_containers_folders(container: Con
     assert delivery == Delivery(store="s3://models/news", publish=True)
 
 
+def test_a_job_accepts_a_model_that_is_worse_than_a_linear_one_only_if_told(
+    container: Container,
+) -> None:
+    assert not read(container)[1].allow_worse
+    assert read(container, **{"allow-worse": True})[1].allow_worse
+
+
 def test_values_that_lost_their_type_are_read_too(container: Container) -> None:
     settings, delivery = read(container, publish="false", seed="7")
     assert (delivery.publish, settings.seed) == (False, 7)

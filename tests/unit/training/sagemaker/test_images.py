@@ -29,3 +29,11 @@ def test_a_region_without_a_known_account_needs_an_image() -> None:
 def test_an_instance_that_the_images_do_not_support_is_refused(instance_type: str) -> None:
     with pytest.raises(JobError, match=f"--instance-type {instance_type}: give one with GPUs"):
         find_image("us-east-1", instance_type)
+
+
+@pytest.mark.parametrize(
+    "instance_type", ["ml.p3.2xlarge", "ml.p3dn.24xlarge", "ml.p2.xlarge", "ml.g3.4xlarge"]
+)
+def test_a_gpu_that_the_image_no_longer_supports_is_refused(instance_type: str) -> None:
+    with pytest.raises(JobError, match="CUDA 13, which does not support"):
+        find_image("us-east-1", instance_type)

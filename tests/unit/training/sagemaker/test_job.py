@@ -19,7 +19,7 @@ ISOLATED = JobOptions(network_isolation=True, wheels="s3://jobs/wheels")
         ({"role": "training"}, "--role training: give the ARN of a role"),
         ({"base_model": "data"}, "--base-model data: a job cannot read this folder"),
         ({"teachers": "build/one"}, "--teachers names folders on this machine"),
-        ({"new_rows": "data/other-years"}, "--new-rows data/other-years: a job cannot read"),
+        ({"new_rows": "labelled"}, "--new-rows labelled: a job cannot read"),
         ({"options": ISOLATED}, "cuts the container off from the model hub"),
     ],
 )

@@ -1,6 +1,7 @@
 """The arguments of CreateTrainingJob, all accepted by botocore's model."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -48,6 +49,12 @@ def test_hyperparameters_are_json_and_only_the_settings_that_were_chosen() -> No
         "label-column": "y",
         "epochs": 2.0,
     }
+
+
+def test_a_job_is_told_to_accept_a_model_that_is_worse_than_a_linear_one() -> None:
+    found = describe_job(replace(make_job(), allow_worse=True))
+    require_valid_request("sagemaker", "CreateTrainingJob", found)
+    assert found["HyperParameters"]["allow-worse"] == "true"
 
 
 def test_data_and_source_are_copied_into_the_container() -> None:
