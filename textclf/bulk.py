@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import CycloptsError, Parameter, validators
 
 from inference.tables.columns import InputColumns
-from inference.tables.formats import PIPE, FileFormat
+from inference.tables.formats import FileFormat
 from inference.tables.options import Quoting, ReadOptions
 
 if TYPE_CHECKING:
     from inference.bulk.distributed.manifest import Totals
     from inference.bulk.request import ScoringRequest
+    from inference.tables.inputs import Input
 
 
 # A lone hyphen is stdin or stdout.
@@ -51,8 +52,10 @@ def bulk(
 
     The output has a row for each row that could be read: its line, the columns named by `--keep`,
     and the prediction. All other rows are in `OUTPUT.rejects.csv` with the reason (for a pipe, on
-    stderr). The output appears when it is complete. After Ctrl-C or a crash, repeat the command to
-    resume it.
+    stderr). The command says how it reads the file, and at its end that no row is missing.
+
+    The output appears when it is complete. After Ctrl-C, a crash or a full disk, repeat the command
+    to resume it.
 
     With `--stack`, the Lambda functions of a deployed stack share the work. The input is a file in
     the stack's bucket or, with a slash at its end, all files under a prefix; the output is a prefix
@@ -63,11 +66,11 @@ def bulk(
     ```
 
     Args:
-        source: A file, `s3://BUCKET/KEY`, or `-` for stdin.
-        output: A file, `s3://BUCKET/KEY`, or `-` for stdout.
+        source: A file, `s3://BUCKET/KEY`, a named pipe, or `-` for stdin.
+        output: A file, `s3://BUCKET/KEY`, a named pipe, or `-` for stdout.
         model_uri: The model: `s3://BUCKET/PREFIX/VERSION` or `file:///FOLDER`.
-        stack: Score on the Lambda functions of this stack, with the model that was deployed last
-            unless `--model-uri` names another.
+        stack: Score on the Lambda functions of this stack, with the model that it serves unless
+            `--model-uri` names another.
         text_column: The column with the texts.
         keep: A column to copy to the output. Repeat the option for more columns.
         file_format: The format of the input, whatever it looks like.
@@ -97,14 +100,24 @@ def bulk(
 def _score_here(request: "ScoringRequest", workers: int | None) -> None:
     from inference.bulk.rejects import REJECTS
     from inference.bulk.score_file import score_file
+    from inference.bulk.streams import is_stream
+    from inference.tables.describe import describe_bad_rows, describe_balance
 
-    summary = score_file(request, workers)
-    text = f"{summary.rows} rows by model {summary.model_version}"
-    text += f", {summary.rows_per_second:.0f} a second"
-    if summary.rejected:
-        text += f"; {summary.rejected} rejected"
-    if summary.rejected and request.output != PIPE:
-        text += f": see {request.output}{REJECTS}"
+    summary = score_file(request, workers, _show_reading)
+    _say(describe_balance(summary.rows, "scored", summary.bad_rows))
+    if summary.bad_rows.count and not is_stream(request.output):  # a stream has shown all of them
+        _say(describe_bad_rows(summary.bad_rows, f"{request.output}{REJECTS}"))
+    rate = f"{summary.rows_per_second:,.0f} a second"
+    _say(f"{summary.rows:,} rows by model {summary.model_version}, {rate}")
+
+
+def _show_reading(source: "Input") -> None:
+    from inference.tables.describe import describe_reading
+
+    _say(describe_reading(source.location, source.layout, source.note))
+
+
+def _say(text: str) -> None:
     print(text, file=sys.stderr)
 
 
@@ -113,6 +126,7 @@ def _score_on_stack(request: "ScoringRequest", stack_name: str) -> None:
 
     import boto3
 
+    from inference.aws import read_live_model
     from inference.bulk.distributed.client import BulkClient
     from operations.stack import Stack
 
@@ -121,16 +135,17 @@ def _score_on_stack(request: "ScoringRequest", stack_name: str) -> None:
     state_machine = stack.require_output("BulkStateMachine", problem)
     bucket = stack.require_output("BulkBucket", problem)
     client = BulkClient(boto3.client("s3"), boto3.client("stepfunctions"), state_machine, bucket)
-    started = client.start(replace(request, model_uri=request.model_uri or stack.model_uri))
+    model_uri = request.model_uri or read_live_model(boto3.client("lambda"), stack.function)
+    started = client.start(replace(request, model_uri=model_uri))
     print(f"{started.files} files, run {started.run.name}", file=sys.stderr)
     totals = client.follow(started)
     print(f"{_describe(totals)}; see {started.manifest_uri}", file=sys.stderr)
 
 
 def _describe(totals: "Totals") -> str:
-    text = f"{totals.rows} rows in {totals.parts} parts"
-    if totals.rejected:
-        text += f"; {totals.rejected} rejected"
+    all_rows = totals.rows + totals.rejected
+    text = f"{all_rows:,} rows = {totals.rows:,} scored + {totals.rejected:,} rejected"
+    text += f", in {totals.parts:,} parts"
     if totals.failed_ranges:
-        text += f"; {totals.failed_ranges} ranges failed and are missing"
+        text += f"; {totals.failed_ranges:,} ranges failed, whose rows are missing"
     return text

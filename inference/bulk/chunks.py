@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Iterator
 
 from inference.tables.columns import InputColumns
 from inference.tables.inputs import Input
-from inference.tables.parquet import count_parquet_rows
 from inference.tables.rows import Reject, Row
 
 # One process scores a chunk at a time. Rows are sorted by length within a chunk, so more of them
@@ -25,8 +24,7 @@ class ChunkReader:
         self._source, self._columns = source, columns
         self._on_reject = on_reject
         self._rows_read = 0
-        is_parquet = source.layout.file_format == "parquet"
-        self._rows = count_parquet_rows(source.file) if is_parquet else None
+        self._rows = source.count_rows()
 
     def chunks(self) -> Iterator[Chunk]:
         """Read all rows.

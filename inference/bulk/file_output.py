@@ -5,22 +5,26 @@ started again, whatever was written after the last note is cut off and scored ag
 """
 
 import fcntl
-import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from inference.bulk.encoder import Encoder
 from inference.bulk.parquet_output import write_parquet
-from inference.bulk.placement import place, staging_folder, sync
+from inference.bulk.placement import RESUME, place, staging_folder, sync
 from inference.bulk.rejects import REJECTS, RejectWriter
 from inference.bulk.request import BulkError
 from inference.bulk.scorer import Piece
+from inference.bulk.staging import StagingFolder
+from inference.tables.bad_rows import BadRows
 from inference.tables.rows import Reject
+from inference.writing import REPEAT, naming
 
 _DATA, _PROGRESS, _REJECTED, _PARQUET = "data", "note.json", "rejects.csv", "parquet"
+_NEW_PROGRESS = "note.new"
 
 Fingerprint = Mapping[str, object]  # all that the rows of an output depend on
 
@@ -31,18 +35,30 @@ class Progress(BaseModel):
     model_config = ConfigDict(validate_by_name=True, serialize_by_alias=True)
 
     fingerprint: dict[str, Any] = Field(validation_alias="run", serialization_alias="run")
-    chunks: int
-    rows: int
-    size: int = Field(validation_alias="bytes", serialization_alias="bytes")  # of the data
+    chunks: int = Field(ge=0)
+    rows: int = Field(ge=0)
+    size: int = Field(ge=0, validation_alias="bytes", serialization_alias="bytes")  # of the data
 
     @classmethod
     def read(cls, path: Path) -> Self | None:
-        """Read the note of an earlier start; None if there is none."""
-        return cls.model_validate_json(path.read_bytes()) if path.exists() else None
+        """Read the note of an earlier start; None if there is none.
+
+        Raises:
+            BulkError: it is no such note.
+        """
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValidationError):
+            raise BulkError(
+                f"{path} is not the note of a run, or was damaged, so that run cannot be resumed: "
+                f"delete {path.parent} to start from the beginning"
+            ) from None
 
     def write(self, path: Path) -> None:
         """Replace the note in one step, so that a kill leaves the old one or the new one."""
-        temporary = path.with_suffix(".new")
+        temporary = path.with_name(_NEW_PROGRESS)
         with temporary.open("w", encoding="utf-8") as file:
             file.write(self.model_dump_json())
             sync(file)
@@ -57,23 +73,40 @@ class FileOutput:
     """A file that grows in a folder next to its place, or in the current folder for S3."""
 
     def __init__(
-        self, location: str, encoder: Encoder, fingerprint: Fingerprint, *, resumable: bool
+        self,
+        location: str,
+        encoder: Encoder,
+        fingerprint: Fingerprint,
+        bad_rows: BadRows,
+        *,
+        resumable: bool,
     ) -> None:
-        self._location, self._encoder = location, encoder
+        self._location, self._encoder, self.bad_rows = location, encoder, bad_rows
         self._fingerprint, self._resumable = dict(fingerprint), resumable
-        self.folder = staging_folder(location)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.chunks = self.rows = self.rejected = 0
-        self._data = (self.folder / _DATA).open("ab")
+        self._require_file(location + REJECTS)
+        files = (_DATA, _PROGRESS, _NEW_PROGRESS, _REJECTED, _PARQUET)
+        self._staging = StagingFolder.make(staging_folder(location), files)
+        self.folder = self._staging.path
+        self.chunks = self.rows = 0
+        with naming(self.folder):
+            self._data = (self.folder / _DATA).open("ab")
         try:
             self._lock()
-            self._resume()
+            with naming(self.folder):
+                self._resume()
+                # Every start reads from the first row and so meets all rejects again.
+                self._rejects = (self.folder / _REJECTED).open("w", encoding="utf-8", newline="")
+                self._reject_writer = RejectWriter(self._rejects)
         except BaseException:
-            self._data.close()
+            with suppress(OSError):
+                self._data.close()
+            if self._staging.is_new:
+                self._staging.delete()
             raise
-        # Every start reads from the first row and so meets all rejects again.
-        self._rejects = (self.folder / _REJECTED).open("w", encoding="utf-8", newline="")
-        self._reject_writer = RejectWriter(self._rejects)
+
+    def _require_file(self, location: str) -> None:
+        if Path(location).is_dir():
+            raise BulkError(f"{location} is a folder, and the rejects go there: rename it")
 
     def _lock(self) -> None:
         try:
@@ -97,6 +130,7 @@ class FileOutput:
         else:
             self._cut(0)
             self._data.write(self._encoder.encode_header())
+            self._data.flush()
 
     def _cut(self, size: int) -> None:
         self._data.truncate(size)
@@ -104,12 +138,14 @@ class FileOutput:
 
     def write(self, piece: Piece) -> None:
         """Append the piece of one chunk and note the progress."""
-        self._data.write(piece.data)
-        sync(self._data)
+        with naming(self.folder / _DATA, self._remedy):
+            self._data.write(piece.data)
+            sync(self._data)
         self.chunks += 1
         self.rows += piece.rows
         if self._resumable:
-            self._progress().write(self.folder / _PROGRESS)
+            with naming(self.folder / _PROGRESS, self._remedy):
+                self._progress().write(self.folder / _PROGRESS)
 
     def _progress(self) -> Progress:
         return Progress(
@@ -121,22 +157,36 @@ class FileOutput:
 
     def reject(self, reject: Reject) -> None:
         """Record a line that could not be read."""
-        self.rejected += 1
-        self._reject_writer.write(reject)
+        self.bad_rows.add(reject)
+        with naming(self.folder / _REJECTED, self._remedy):
+            self._reject_writer.write(reject)
 
     def finish(self) -> None:
         """Put the output and its rejects in their places and delete the folder."""
-        sync(self._data)
-        sync(self._rejects)
         complete = self.folder / _DATA
-        if self._encoder.file_type.format == "parquet":
-            complete = self.folder / _PARQUET
-            write_parquet(self.folder / _DATA, complete, self._encoder.columns)
+        with naming(self.folder, self._remedy):
+            sync(self._data)
+            sync(self._rejects)
+            if self._encoder.file_type.format == "parquet":
+                complete = self.folder / _PARQUET
+                write_parquet(self.folder / _DATA, complete, self._encoder.columns)
         place(self.folder / _REJECTED, self._location + REJECTS)
         place(complete, self._location)
-        shutil.rmtree(self.folder)
+        self._staging.delete()
 
-    def close(self) -> None:
-        """Close the files, which releases the lock."""
-        self._rejects.close()
-        self._data.close()
+    @property
+    def can_resume(self) -> bool:
+        """Whether there is something that the same run can go on from."""
+        return self._resumable and self.chunks > 0
+
+    @property
+    def _remedy(self) -> str:
+        return RESUME if self.can_resume else REPEAT
+
+    def close(self, *, discard: bool = False) -> None:
+        """Close the files, which releases the lock, and perhaps delete them."""
+        if discard:
+            self._staging.delete()
+        for file in (self._rejects, self._data):
+            with suppress(OSError):  # on a full disk; whatever counts was written through before
+                file.close()

@@ -1,13 +1,17 @@
 """Decide where an output grows, and put it in its place: a local path or an S3 object."""
 
+import errno
 import os
+import shutil
 from http import HTTPStatus
 from pathlib import Path
 from typing import IO, Any
 
 from inference.bulk.request import BulkError
 from inference.s3_uri import SCHEME, S3Uri
+from inference.writing import naming
 
+RESUME = "then give the same command again, which goes on from there"
 PARTIAL = ".partial"  # after the name of the output
 
 
@@ -15,7 +19,7 @@ def staging_folder(location: str) -> Path:
     """Name the folder in which an output grows.
 
     Raises:
-        BulkError: the location is a folder, or a bucket that does not exist.
+        BulkError: the location is a folder, or in a bucket that does not exist.
         S3UriError: the location is not the URI of an object.
     """
     if location.startswith(SCHEME):
@@ -24,17 +28,21 @@ def staging_folder(location: str) -> Path:
         return Path(uri.key.rpartition("/")[2] + PARTIAL)
     if Path(location).is_dir():
         raise BulkError(f"{location} is a folder: give a file name")
-    return Path(location + PARTIAL)
+    return Path(os.path.realpath(location) + PARTIAL)  # where a link leads: on the same disk
 
 
 def place(file: Path, location: str) -> None:
     """Move or upload a file to its place, where it appears complete.
 
+    A link stays, and the file that it leads to is replaced; that file's permissions stay, too.
+
     Raises:
         BulkError: S3 refuses it.
+        OutputError: the file system does.
     """
     if not location.startswith(SCHEME):
-        file.replace(location)
+        with naming(location, RESUME):
+            _move(file, Path(os.path.realpath(location)))
         return
     import boto3  # only for data in S3
     from boto3.exceptions import Boto3Error
@@ -46,6 +54,23 @@ def place(file: Path, location: str) -> None:
     except (Boto3Error, BotoCoreError, ClientError) as error:
         message = f"cannot write {location}: {error}; repeat the command to try again"
         raise BulkError(message) from error
+
+
+def _move(file: Path, target: Path) -> None:
+    if target.is_file():
+        shutil.copymode(target, file)
+    try:
+        file.replace(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:  # the link of the rejects may lead to another disk
+            raise
+        copy = target.with_name(f".{target.name}.new")
+        try:
+            shutil.copy(file, copy)
+            copy.replace(target)
+        finally:
+            copy.unlink(missing_ok=True)
+        file.unlink()
 
 
 def sync(file: IO[Any]) -> None:

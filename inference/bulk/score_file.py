@@ -2,8 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -11,15 +10,18 @@ from pathlib import Path
 from tqdm import tqdm
 
 from inference.bulk.chunks import CHUNK_CHARACTERS, CHUNK_ROWS, ChunkReader
+from inference.bulk.collisions import require_apart
 from inference.bulk.encoder import Encoder, OutputColumns
+from inference.bulk.file_output import Fingerprint
 from inference.bulk.outputs import Output, open_output
 from inference.bulk.pool import ScoreChunks, open_pool, usable_cores
 from inference.bulk.request import BulkError, ScoringRequest
-from inference.errors import InterruptedRunError
+from inference.bulk.streams import is_stream
 from inference.model.store import fetch
 from inference.runtime.settings import MODEL_CACHE
-from inference.tables.formats import PIPE, FileType, detect_file_type
-from inference.tables.inputs import Identity, identify, open_input
+from inference.tables.bad_rows import BadRows
+from inference.tables.formats import FileType, detect_file_type, find_file_type
+from inference.tables.inputs import Identity, Input, identify, open_input
 from inference.tables.reader import RULES_VERSION
 
 MODEL_SECONDS = 300.0  # to download a bundle
@@ -30,72 +32,80 @@ class ScoringSummary:
     """What a run did."""
 
     rows: int  # of the output, those from before an interruption included
-    rejected: int
+    bad_rows: BadRows
     model_version: str
     rows_per_second: float  # since this start
 
 
-def score_file(request: ScoringRequest, workers: int | None = None) -> ScoringSummary:
+def score_file(
+    request: ScoringRequest,
+    workers: int | None = None,
+    on_open: Callable[[Input], None] = lambda _: None,
+) -> ScoringSummary:
     """Score a file with a number of worker processes, by default one on each core.
+
+    ``on_open`` is called as soon as it is known how the input is read.
 
     Raises:
         BulkError: the run cannot go on; what was scored is kept for the next start.
         InterruptedRunError: the user pressed Ctrl-C.
+        OutputError: the output cannot be written.
         StoreError: the model cannot be fetched.
         TableError: the input cannot be read.
     """
     output_type = _detect_output_type(request.output)
     identity = identify(request.input)
-    _require_different_places(identity, request.output)
+    require_apart(request.input, request.output)
     cache = Path(os.environ.get("MODEL_CACHE", MODEL_CACHE))
     bundle = fetch(request.model_uri, cache, MODEL_SECONDS)
+    require_apart(request.input, request.output, bundle.folder.iterdir())
     encoder = Encoder(OutputColumns(request.columns.keep, bundle.manifest.labels), output_type)
-    fingerprint = {
+    fingerprint = _make_fingerprint(request, identity, bundle.version)
+    bad_rows = BadRows(request.input)
+    started = time.monotonic()
+    with (
+        open_output(
+            request.output, encoder, fingerprint, bad_rows, resumable=identity is not None
+        ) as output,
+        open_input(
+            request.input, request.columns, request.options, identity, output.folder
+        ) as source,
+    ):
+        on_open(source)
+        rows_before = output.rows
+        reader = ChunkReader(source, request.columns, output.reject)
+        with open_pool(bundle, encoder, workers or usable_cores()) as score_chunks:
+            _write_missing_chunks(reader, score_chunks, output)
+        source.require_unchanged()
+        _require_rows(output)
+        output.finish()
+    rate = (output.rows - rows_before) / (time.monotonic() - started)
+    return ScoringSummary(output.rows, bad_rows, bundle.version, rate)
+
+
+def _make_fingerprint(
+    request: ScoringRequest, identity: Identity | None, version: str
+) -> Fingerprint:
+    """Name all that the rows of the output depend on."""
+    return {
         "input": identity,
         "options": asdict(request.options),
         "rules": RULES_VERSION,
         "text_column": request.columns.text,
         "keep": list(request.columns.keep),
-        "model_version": bundle.version,
+        "model_version": version,
         "chunk": [CHUNK_ROWS, CHUNK_CHARACTERS],
     }
-    started = time.monotonic()
-    resumable = identity is not None
-    with (
-        _explain_interruption(resumable and request.output != PIPE),
-        open_output(request.output, encoder, fingerprint, resumable=resumable) as output,
-        open_input(
-            request.input, request.columns, request.options, identity, output.folder
-        ) as source,
-        open_pool(bundle, encoder, workers or usable_cores()) as score_chunks,
-    ):
-        rows_before = output.rows
-        reader = ChunkReader(source, request.columns, output.reject)
-        _write_missing_chunks(reader, score_chunks, output)
-        source.require_unchanged()
-        _require_rows(output)
-        output.finish()
-    rate = (output.rows - rows_before) / (time.monotonic() - started)
-    return ScoringSummary(output.rows, output.rejected, bundle.version, rate)
 
 
 def _detect_output_type(location: str) -> FileType:
-    return FileType("jsonl") if location == PIPE else detect_file_type(location)
-
-
-def _require_different_places(identity: Identity | None, output: str) -> None:
-    if identity and identity["location"] in (output, str(Path(output).resolve())):
-        raise BulkError("--output would overwrite the input: give another name")
-
-
-@contextmanager
-def _explain_interruption(resumable: bool) -> Iterator[None]:
-    try:
-        yield
-    except KeyboardInterrupt:
-        if not resumable:
-            raise
-        raise InterruptedRunError("interrupted: repeat the command to resume it") from None
+    """Return the type that the name of an output says; a stream gets JSON lines by default."""
+    if not is_stream(location):
+        return detect_file_type(location)
+    file_type = find_file_type(location) or FileType("jsonl")
+    if file_type.format == "parquet":
+        raise BulkError(f"{location} takes no Parquet, which is written at the end: name a file")
+    return file_type
 
 
 def _write_missing_chunks(reader: ChunkReader, score_chunks: ScoreChunks, output: Output) -> None:
@@ -109,7 +119,8 @@ def _write_missing_chunks(reader: ChunkReader, score_chunks: ScoreChunks, output
 
 
 def _require_rows(output: Output) -> None:
-    if output.rejected and not output.rows:
+    if output.bad_rows.count and not output.rows:
         raise BulkError(
-            f"all {output.rejected} rows were rejected: is --text-column the right column?"
+            f"{output.bad_rows.location}: all {output.bad_rows.count:,} rows were rejected; the "
+            f"first is {output.bad_rows.shown[0].describe()}; is --text-column the right column?"
         )

@@ -54,6 +54,15 @@ class FileEntry(BaseModel):
             raise BundleError(f"{name} has digest {sha256}, not {self.sha256}")
 
 
+class Example(BaseModel):
+    """A text, and what the exported model answers; a deployment is checked with it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    text: Annotated[str, Field(min_length=1)]
+    probabilities: dict[str, float]  # by label
+
+
 class ClassifierSpec(BaseModel):
     """The facts about a model that classifying texts depends on."""
 
@@ -73,7 +82,7 @@ class ClassifierSpec(BaseModel):
 class _Header(BaseModel):
     """The fields that open the file. pydantic takes the fields of the last base class first."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[1, 2] = 2  # 2: with examples
     task: Annotated[str, Field(min_length=1)]
 
 
@@ -86,6 +95,7 @@ class Manifest(ClassifierSpec, _Header):
     metrics: dict[str, Any]  # on held-out rows, with those of the baseline
     quantization: dict[str, Any]  # int8 against fp32
     reference: dict[str, Any]  # the distributions that drift is measured against
+    examples: tuple[Example, ...] = ()  # of texts that are nobody's data
 
     @model_validator(mode="after")
     def _require_files(self) -> Self:
@@ -95,7 +105,8 @@ class Manifest(ClassifierSpec, _Header):
 
     def to_bytes(self) -> bytes:
         """Return the bytes of ``manifest.json``; equal manifests give equal bytes."""
-        return self.model_dump_json(indent=2).encode() + b"\n"
+        missing = None if self.examples else {"examples"}  # as in manifests of schema 1
+        return self.model_dump_json(indent=2, exclude=missing).encode() + b"\n"
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from inference.model.bundle import MODEL, TOKENIZER, Bundle, BundleError, ClassifierSpec
+from inference.model.long_texts import encode_texts, is_truncated
 
 BATCH_TOKENS = 384  # in one run of the model; more is slower per text on one core
 UNKNOWN = "[UNK]"  # the token of everything that the vocabulary lacks
@@ -81,7 +82,7 @@ class Classifier:
 
     def predict(self, texts: Sequence[str]) -> list[Prediction]:
         """Classify texts; the predictions come in the order of the texts."""
-        encodings = self._tokenizer.encode_batch(list(texts))
+        encodings = encode_texts(self._tokenizer, texts)
         token_ids = [encoding.ids for encoding in encodings]  # the property copies its list
         probabilities: dict[int, list[float]] = {}  # by row
         for rows in _batches([len(ids) for ids in token_ids]):
@@ -91,7 +92,7 @@ class Classifier:
         return [
             Prediction(
                 probabilities=dict(zip(self.labels, probabilities[row], strict=True)),
-                truncated=bool(encoding.overflowing),
+                truncated=is_truncated(texts[row], encoding),
                 tokens=len(ids),
                 unknown_tokens=ids.count(self._unknown),
             )

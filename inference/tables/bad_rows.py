@@ -23,6 +23,11 @@ class BadRows:
         if len(self.first) <= SHOWN:
             self.first.append(reject)
 
+    @property
+    def shown(self) -> list[Reject]:
+        """The first rejects, few enough for a screen."""
+        return self.first[:SHOWN]
+
     def make_error(self) -> TableError:
         """Return an error about the first reject that says how many more there are."""
         first, *others = self.first

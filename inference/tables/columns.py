@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from inference.tables.errors import TableError, join_words, show
+from inference.tables.errors import TableError, join_words, shorten, show
 
 TEXT_LENGTH = 40  # a value of line 1 that is longer is more likely a text than a name
 MAX_NAMES = 12  # shown in a message
@@ -48,7 +48,7 @@ def find_name(name: str, present: Sequence[str]) -> int | None:
         wanted = normalize_name(name)
         found = [position for position, one in enumerate(present) if normalize_name(one) == wanted]
     if len(found) > 1:
-        same = join_words([repr(present[position]) for position in found])
+        same = join_words([repr(shorten(present[position])) for position in found[:MAX_NAMES]])
         raise TableError(
             f"{len(found)} columns are named {name!r}: {same}", remedy="rename all but one of them"
         )
@@ -114,10 +114,10 @@ def _missing(name: str, present: Sequence[str], line: int | None) -> TableError:
             remedy="if the file has no header, say --no-header and name columns by their "
             f"positions, 0 to {len(present) - 1}",
         )
-    shown = ", ".join(present[:MAX_NAMES])
+    shown = ", ".join(map(shorten, present[:MAX_NAMES]))
     if len(present) > MAX_NAMES:
         shown += f" and {len(present) - MAX_NAMES} more"
     near = {normalize_name(one): one for one in present}
     guesses = difflib.get_close_matches(normalize_name(name), near, n=1)
-    guess = f"; did you mean {near[guesses[0]]!r}?" if guesses else ""
+    guess = f"; did you mean {shorten(near[guesses[0]])!r}?" if guesses else ""
     return TableError(f"no column {name!r}", line=line, excerpt=f"the file has {shown}{guess}")

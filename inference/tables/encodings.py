@@ -6,6 +6,7 @@ import re
 from typing import BinaryIO
 
 from inference.tables.errors import TableError, show
+from inference.tables.readers import RewindableReader
 
 BOMS = {  # the longer first
     codecs.BOM_UTF32_LE: "utf-32",
@@ -18,6 +19,7 @@ MARK = "tables.mark"
 SHOWN = 40  # characters of a line, in each of two encodings
 CHUNK_BYTES = 1 << 18
 _ESCAPED_BYTES = re.compile("[\udc80-\udcff]")
+_ISO2022_JP = re.compile(rb"\x1b\$[@B]")  # here begin two-byte characters
 NUL_SHARE = 0.3  # of every second byte, in UTF-16 without a mark; more than any other text has
 
 # An undecodable part becomes a byte that is not UTF-8, so its row is rejected.
@@ -25,10 +27,16 @@ codecs.register_error(MARK, lambda error: ("\udcff", error.end))  # type: ignore
 
 
 def detect_encoding(head: bytes) -> str:
-    """Return UTF-8, -16 or -32, by the mark at the beginning of a file or by its NUL bytes."""
+    """Return the encoding that the marks in a file say; UTF-8 without any.
+
+    These are the mark at its beginning, the NUL bytes of UTF-16, or the escape sequences of
+    ISO-2022-JP, which otherwise would be read as ASCII.
+    """
     for bom, encoding in BOMS.items():
         if head.startswith(bom):
             return encoding
+    if _ISO2022_JP.search(head) and head.isascii():
+        return "iso2022_jp"
     even, odd = head[0::2], head[1::2]
     if odd and odd.count(0) > NUL_SHARE * len(odd) and even.count(0) < odd.count(0) / 4:
         return "utf-16-le"
@@ -92,41 +100,26 @@ def open_as_utf8(file: BinaryIO, encoding: str, newline: str) -> BinaryIO:
     return io.BufferedReader(_Utf8Reader(file, encoding, newline), CHUNK_BYTES)
 
 
-class _Utf8Reader(io.RawIOBase):
+class _Utf8Reader(RewindableReader):
     """Decodes a file and encodes it again."""
 
     def __init__(self, file: BinaryIO, encoding: str, newline: str) -> None:
-        self._file, self._newline = file, newline
-        self._encoding = encoding
-        self._start()
+        self._encoding, self._newline = encoding, newline
+        super().__init__(file)
 
-    def _start(self) -> None:
+    def start(self) -> None:
         errors = "surrogateescape" if self._encoding == "utf-8" else MARK
         self._decoder = codecs.getincrementaldecoder(self._encoding)(errors)
         self._buffer = b""
 
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return self._file.seekable()
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        if (offset, whence) != (0, io.SEEK_SET):
-            raise io.UnsupportedOperation("only a return to the beginning")
-        self._file.seek(0)
-        self._start()
-        return 0
-
-    def readinto(self, target: memoryview) -> int:  # type: ignore[override]
+    def get(self, size: int) -> bytes:
         while not self._buffer:
-            data = self._file.read(CHUNK_BYTES)
+            data = self.file.read(CHUNK_BYTES)
             text = self._decoder.decode(data, final=not data)
             if self._newline == "\r":
                 text = text.replace("\r", "\n")
             self._buffer = text.encode("utf-8", "surrogateescape")
             if not data:
                 break
-        size = min(len(target), len(self._buffer))
-        target[:size], self._buffer = self._buffer[:size], self._buffer[size:]
-        return size
+        taken, self._buffer = self._buffer[:size], self._buffer[size:]
+        return taken

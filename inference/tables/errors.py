@@ -41,6 +41,10 @@ class TableError(TextClassifierError):
             self.excerpt = excerpt
 
 
+class UnreadableError(TableError):
+    """The operating system could not read a file; another try may succeed."""
+
+
 def show(content: bytes | str) -> str:
     """Return the beginning of some content in quotes, in printable characters."""
     if isinstance(content, bytes):
@@ -48,6 +52,12 @@ def show(content: bytes | str) -> str:
     shown = "".join(map(_escape, content[:MAX_EXCERPT]))
     is_cut = len(content) > MAX_EXCERPT or len(shown) > MAX_EXCERPT - 2
     return f"'{shown[: MAX_EXCERPT - 3]}…'" if is_cut else f"'{shown}'"
+
+
+def shorten(name: str, length: int = 40) -> str:
+    """Return a name in printable characters, cut to some length."""
+    shown = "".join(map(_escape, name[: length + 1]))
+    return shown if len(shown) <= length else f"{shown[: length - 1]}…"
 
 
 def _escape(character: str) -> str:

@@ -1,29 +1,33 @@
 """Open a file, a pipe or an S3 object for reading, decompressed."""
 
-import bz2
-import gzip
 import io
-import lzma
 import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
-from inference.s3_uri import SCHEME, S3Uri
+from inference.s3_uri import SCHEME
 from inference.tables.columns import InputColumns
+from inference.tables.compression import decompress
 from inference.tables.errors import TableError
-from inference.tables.formats import PIPE, require_pyarrow
+from inference.tables.formats import PIPE
 from inference.tables.layout import Layout
 from inference.tables.options import ReadOptions
-from inference.tables.reader import DAMAGE_ERRORS, read_rows
+from inference.tables.parquet import count_parquet_rows
+from inference.tables.reader import DAMAGE_ERRORS, describe_damage, read_rows
+from inference.tables.readers import prepend
 from inference.tables.recognize import recognize
 from inference.tables.rows import Reject, Row
-from inference.tables.signatures import COMPRESSIONS, find_compression, open_member
+from inference.tables.s3_object import download_object, identify_object
+from inference.tables.signatures import COMPRESSIONS, HEAD_BYTES, PARQUET, find_compression
+from inference.writing import naming
 
-HEAD_BYTES = 512  # that tell a compression
+COPY_PREFIX = "input-"  # of the copy of an S3 object, before its ETag
 LOOK_AHEAD_BYTES = 8 << 20  # of a pipe, which are held to find out how it is to be read
 
 Identity = dict[str, object]  # tells a content from a later one under the same name
@@ -46,8 +50,23 @@ class Input:
         Raises:
             TableError: the input is damaged or lacks a column.
         """
-        try:
+        with self._naming():
             yield from read_rows(self.file, self.layout, columns)
+
+    def count_rows(self) -> int | None:
+        """Return the number of rows, if the file has it: Parquet.
+
+        Raises:
+            TableError: the file is damaged.
+        """
+        with self._naming():
+            is_parquet = self.layout.file_format == "parquet"
+            return count_parquet_rows(self.file) if is_parquet else None
+
+    @contextmanager
+    def _naming(self) -> Iterator[None]:
+        try:
+            yield
         except TableError as error:
             raise error.in_file(self.location) from error.__cause__
 
@@ -68,7 +87,7 @@ class Input:
         if (then.st_size, then.st_mtime_ns) != (now.st_size, now.st_mtime_ns):
             raise TableError(
                 f"{self.location} changed while it was being read",
-                remedy="delete the partial output, start again",
+                remedy="start again when it is complete",
             )
 
 
@@ -81,15 +100,16 @@ def identify(location: str) -> Identity | None:
     if location == PIPE:
         return None
     if location.startswith(SCHEME):
-        return _identify_object(location)
+        return identify_object(location)
     path = Path(location)
+    if not os.path.lexists(path):
+        raise TableError(f"no such file: {location}")
+    with _naming_trouble(location):
+        stat = path.stat()
     if path.is_dir():
         raise TableError(f"{location} is a folder: give a file name")
-    if not path.exists():
-        raise TableError(f"no such file: {location}")
     if not path.is_file():
         return None  # a FIFO, or /dev/stdin at the end of a pipe
-    stat = path.stat()
     return {"location": str(path.resolve()), "size": stat.st_size, "mtime_ns": stat.st_mtime_ns}
 
 
@@ -113,124 +133,71 @@ def open_input(
         raw = sys.stdin.buffer
         if location != PIPE:
             path = _fetch(location, identity, folder)
-            raw = stack.enter_context(cast(BinaryIO, path.open("rb")))
+            with _naming_trouble(location):
+                raw = stack.enter_context(cast(BinaryIO, path.open("rb")))
         try:
             open_raw = _open_pipe if identity is None else _open_file
-            source = open_raw(location, raw, columns, options)
+            source = open_raw(location, raw, columns, options, stack)
         except TableError as error:
             raise error.in_file(location) from error.__cause__
         except DAMAGE_ERRORS as error:
-            raise TableError(f"the file is damaged: {error}").in_file(location) from error
+            raise describe_damage(error).in_file(location) from error
         yield source
 
 
-def _open_file(location: str, raw: BinaryIO, columns: InputColumns, options: ReadOptions) -> Input:
+@contextmanager
+def _naming_trouble(location: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise TableError(f"cannot read {location}: {error.strerror}") from error
+
+
+def _open_file(
+    location: str, raw: BinaryIO, columns: InputColumns, options: ReadOptions, stack: ExitStack
+) -> Input:
     file, note = decompress(raw)
     layout = recognize(file, columns, options, name=_strip_compression(location))
     file.seek(0)
+    if layout.file_format == "parquet" and file is not raw:
+        file = stack.enter_context(_copy_to_file(file))
     return Input(location, file, raw, os.fstat(raw.fileno()), layout, note)
 
 
-def _open_pipe(location: str, raw: BinaryIO, columns: InputColumns, options: ReadOptions) -> Input:
-    """Open what can be read only once, and keep its beginning until its layout is recognized."""
+def _open_pipe(
+    location: str, raw: BinaryIO, columns: InputColumns, options: ReadOptions, stack: ExitStack
+) -> Input:
+    """Open what can be read only once, and keep its beginning until its layout is recognized.
+
+    Zip and Parquet have their tables of contents at the end, so they are copied to a file first.
+    """
     head = raw.read(HEAD_BYTES)
     compression = find_compression(head)
+    raw = prepend(head, raw)
     if compression == "zip":
-        raise TableError("a zip archive cannot go through a pipe", remedy="unpack it: unzip -p")
-    file, note = decompress(_prepend(head, raw), compression)
+        raw = stack.enter_context(_copy_to_file(raw))
+    file, note = decompress(raw, compression)
     ahead = file.read(LOOK_AHEAD_BYTES)
-    complete = len(ahead) < LOOK_AHEAD_BYTES
-    lines = ahead if complete else ahead[: ahead.rfind(b"\n") + 1] or ahead
-    layout = recognize(io.BytesIO(lines), columns, options, name=location, complete=complete)
-    if layout.file_format == "parquet":
-        raise TableError("Parquet cannot go through a pipe: name a file")
-    return Input(location, _prepend(ahead, file), raw, None, layout, note)
+    if ahead.startswith(PARQUET):
+        file = stack.enter_context(_copy_to_file(prepend(ahead, file)))
+        layout = recognize(file, columns, options)
+        file.seek(0)
+    else:
+        complete = len(ahead) < LOOK_AHEAD_BYTES
+        lines = ahead if complete else ahead[: ahead.rfind(b"\n") + 1] or ahead
+        layout = recognize(io.BytesIO(lines), columns, options, name=location, complete=complete)
+        file = prepend(ahead, file)
+    return Input(location, file, raw, None, layout, note)
 
 
-def decompress(raw: BinaryIO, compression: str | None = None) -> tuple[BinaryIO, str]:
-    """Return a file with the decompressed content of another, and a note for the user.
-
-    Args:
-        raw: a file, which may be plain.
-        compression: how it is compressed; None: its first bytes say it.
-
-    Raises:
-        TableError: it is an archive without a table, or needs pyarrow.
-    """
-    if compression is None:
-        compression = find_compression(raw.read(HEAD_BYTES))
-        raw.seek(0)
-    if compression == "gz":
-        return cast(BinaryIO, gzip.open(raw)), ""
-    if compression == "bz2":
-        return cast(BinaryIO, bz2.open(raw)), ""
-    if compression == "xz":
-        return cast(BinaryIO, lzma.open(raw)), ""
-    if compression == "zip":
-        return open_member(raw)
-    if compression == "zst":
-        require_pyarrow("a zstd file")
-        return cast(BinaryIO, io.BufferedReader(_ZstdReader(raw))), ""
-    return raw, ""
-
-
-class _Reader(io.RawIOBase):
-    """A file that is read only forward, or from the beginning again."""
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, target: memoryview) -> int:  # type: ignore[override]
-        data = self.get(len(target))
-        target[: len(data)] = data
-        return len(data)
-
-    def get(self, size: int) -> bytes:
-        """Read this many bytes at most."""
-        raise NotImplementedError
-
-
-class _Prepended(_Reader):
-    """Some bytes, and then a file."""
-
-    def __init__(self, head: bytes, file: BinaryIO) -> None:
-        self._head, self._file = head, file
-
-    def get(self, size: int) -> bytes:
-        data = self._head[:size] or self._file.read(size)
-        self._head = self._head[len(data) :]
-        return data
-
-
-class _ZstdReader(_Reader):
-    """The content of a zstd file."""
-
-    def __init__(self, raw: BinaryIO) -> None:
-        self._raw = raw
-        self._start()
-
-    def _start(self) -> None:
-        import pyarrow  # not in the Lambda image
-
-        shielded = _Prepended(b"", self._raw)  # pyarrow closes the file that it is given
-        self._file = pyarrow.CompressedInputStream(shielded, "zstd")
-
-    def get(self, size: int) -> bytes:
-        return bytes(self._file.read(size))
-
-    def seekable(self) -> bool:
-        return self._raw.seekable()
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        if (offset, whence) != (0, io.SEEK_SET):
-            raise io.UnsupportedOperation("only a return to the beginning")
-        self._raw.seek(0)
-        self._start()
-        return 0
-
-
-def _prepend(head: bytes, file: BinaryIO) -> BinaryIO:
-    return cast(BinaryIO, io.BufferedReader(_Prepended(head, file)))
+@contextmanager
+def _copy_to_file(pipe: BinaryIO) -> Iterator[BinaryIO]:
+    remedy = "or set TMPDIR to a folder with more room"
+    with tempfile.TemporaryFile() as file:
+        with naming(f"a copy of the input to {tempfile.gettempdir()}", remedy):
+            shutil.copyfileobj(pipe, file)
+            file.seek(0)
+        yield cast(BinaryIO, file)
 
 
 def _strip_compression(location: str) -> str:
@@ -242,32 +209,8 @@ def _strip_compression(location: str) -> str:
 def _fetch(location: str, identity: Identity | None, folder: Path) -> Path:
     if not location.startswith(SCHEME):
         return Path(location)
-    path = folder / str((identity or {})["etag"]).strip('"')
+    etag = str((identity or {})["etag"]).strip('"')
+    path = folder / f"{COPY_PREFIX}{etag}"
     if not path.exists():
-        _download(location, path)
+        download_object(location, path)
     return path
-
-
-def _identify_object(location: str) -> Identity:
-    import boto3  # only for data in S3
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    uri = S3Uri.parse_object(location)
-    try:
-        head = boto3.client("s3").head_object(Bucket=uri.bucket, Key=uri.key)
-    except (BotoCoreError, ClientError) as error:
-        raise TableError(f"cannot read {location}: {error}") from error
-    return {"location": location, "size": head["ContentLength"], "etag": head["ETag"]}
-
-
-def _download(location: str, path: Path) -> None:
-    import boto3
-    from boto3.exceptions import Boto3Error
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    uri = S3Uri.parse_object(location)
-    try:
-        # boto3 renames the file into place when it is complete, and of one version.
-        boto3.client("s3").download_file(uri.bucket, uri.key, str(path))
-    except (Boto3Error, BotoCoreError, ClientError) as error:
-        raise TableError(f"cannot read {location}: {error}") from error

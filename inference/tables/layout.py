@@ -26,6 +26,13 @@ class Dialect:
         """Return the dialect as regular expressions."""
         return Grammar(self.shape.delimiter, self.quoting, spaced=self.spaced)
 
+    def describe(self) -> list[str]:
+        """Describe separator and quoting."""
+        delimiter = self.shape.delimiter
+        name = NAMES.get(delimiter, repr(delimiter))
+        spaced = " with blanks around quotes" if self.spaced else ""
+        return [f"delimiter {name}", f"quoting {self.quoting}{spaced}"]
+
     def find(self, columns: InputColumns) -> list[int | None]:
         """Return the positions of the text and of the kept columns, None for a missing one.
 
@@ -57,12 +64,13 @@ class Layout:
         return self.encoding == "utf-8" and self.newline == "\n"
 
     def describe(self) -> str:
-        """Describe the layout in a few words: csv, semicolon, quotes, utf-16."""
+        """Describe the layout in the words of the options: csv, delimiter tab, quoting none."""
         words: list[str] = [self.file_format]
-        if self.dialect:
-            delimiter = self.dialect.shape.delimiter
-            words.append(NAMES.get(delimiter, delimiter) if delimiter else "one column")
-            words.append(f"quoting {self.dialect.quoting}")
-        words += [] if self.encoding == "utf-8" else [self.encoding]
+        if self.file_format != "parquet":
+            words += self.dialect.describe() if self.dialect else []
+            words.append(f"encoding {self.encoding}")
         words += [] if self.newline == "\n" else ["CR line ends"]
+        if self.dialect:
+            line = self.dialect.header_line
+            words.append(f"header in line {line}" if line else "no header")
         return ", ".join(words)

@@ -67,4 +67,5 @@ def _naming_damage() -> Iterator[None]:
     try:
         yield
     except (pyarrow.ArrowException, OSError) as error:
-        raise TableError(f"the file is damaged: {error}") from error
+        reason = " ".join(str(error).split())  # which may have several lines
+        raise TableError(f"the file is damaged: {reason}") from error

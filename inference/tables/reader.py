@@ -9,7 +9,7 @@ from typing import BinaryIO
 from inference.tables.columns import InputColumns
 from inference.tables.delimited import read_delimited
 from inference.tables.encodings import open_as_utf8
-from inference.tables.errors import TableError
+from inference.tables.errors import TableError, UnreadableError
 from inference.tables.json_lines import read_json_lines
 from inference.tables.layout import Layout
 from inference.tables.parquet import read_parquet
@@ -40,7 +40,17 @@ def read_rows(file: BinaryIO, layout: Layout, columns: InputColumns) -> Iterator
         content.read(layout.begin)
         yield from read_lines(content, layout, columns, layout.line)
     except DAMAGE_ERRORS as error:
-        raise TableError(f"the file is damaged: {error}") from error
+        raise describe_damage(error) from error
+
+
+def describe_damage(error: Exception) -> TableError:
+    """Return the error of a file that cannot be read to its end, without its name.
+
+    An error of the operating system, such as a lost network drive, says nothing about the file.
+    """
+    if isinstance(error, OSError) and error.errno:
+        return UnreadableError(f"cannot be read: {error.strerror}")
+    return TableError(f"the file is damaged: {error}")
 
 
 def read_lines(

@@ -23,6 +23,11 @@ class Reject(NamedTuple):
     reason: str
     excerpt: str = ""  # at most 100 characters of it
 
+    def describe(self) -> str:
+        """Describe the reject in one line."""
+        reason = f"line {self.line}: {self.reason}"
+        return f"{reason}: {self.excerpt}" if self.excerpt else reason
+
 
 # Characters that show nothing: blanks, controls, zero-width and other invisible ones.
 _INVISIBLE = (

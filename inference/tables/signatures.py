@@ -15,15 +15,23 @@ COMPRESSED = {
     b"\xfd7zXZ\x00": "xz",
     b"\x28\xb5\x2f\xfd": "zst",
     b"PK\x03\x04": "zip",
+    b"PK\x05\x06": "zip",  # without a member
 }
-COMPRESSIONS = tuple(f".{name}" for name in COMPRESSED.values())  # as names end
+COMPRESSIONS = tuple(f".{name}" for name in dict.fromkeys(COMPRESSED.values()))  # as names end
 PARQUET = b"PAR1"
 EXCEL = "save it as CSV UTF-8 in Excel or LibreOffice"
+EXPORT = "export its table as CSV"
 UNPACK = "unpack it first"
 OTHERS = {  # what a file may be instead, and the way out
     b"\xd0\xcf\x11\xe0": ("an Excel workbook (.xls) or another Office file", EXCEL),
-    b"%PDF": ("a PDF file", "export its table as CSV"),
+    b"%PDF": ("a PDF file", EXPORT),
     b"ARROW1": ("an Arrow or Feather file", "save it as Parquet"),
+    b"PARE": ("an encrypted Parquet file", "write it without encryption"),
+    b"Obj\x01": ("an Avro file", "save it as Parquet"),
+    b"\x89HDF": ("an HDF5 file", EXPORT),
+    b"\x93NUMPY": ("a NumPy file", EXPORT),
+    b"\x80\x04\x95": ("a pickle", EXPORT),
+    b"RDX": ("an R data file", "save it as CSV: write.csv(data, 'data.csv', row.names = FALSE)"),
     b"SQLite format 3": ("an SQLite database", "export the table as CSV"),
     b"7z\xbc\xaf\x27\x1c": ("a 7z archive", UNPACK),
     b"Rar!": ("a RAR archive", UNPACK),
@@ -31,6 +39,7 @@ OTHERS = {  # what a file may be instead, and the way out
     b"\x1f\x9d": ("a compress (.Z) file", UNPACK),
     b"version https://git-lfs": ("a Git LFS pointer", "fetch the file itself: git lfs pull"),
 }
+XML = re.compile(rb"\s*<\?xml\b")
 HTML = re.compile(rb"\s*<(?:!doctype html|html|head|body)\b", re.IGNORECASE)
 JSON_ARRAY = re.compile(rb"\s*\[\s*[\[{\"]")
 JSON_OVER_LINES = re.compile(rb"\s*\{\s*(?:\r?\n\s*\"|$)")
@@ -58,7 +67,9 @@ def require_rows(head: bytes) -> None:
                          remedy=UNPACK)  # fmt: skip
     if head[TAR_MAGIC] == b"ustar":
         raise TableError("this is a tar archive", remedy=UNPACK)
-    if HTML.match(head):
+    if XML.match(head) and not re.search(rb"<html\b", head, re.IGNORECASE):
+        raise TableError("this is an XML file", excerpt=show(head), remedy=EXPORT)
+    if HTML.match(head) or XML.match(head):
         raise TableError(
             "this is a web page", excerpt=show(head), remedy="was a login page downloaded instead?"
         )
@@ -92,7 +103,8 @@ def open_member(file: BinaryIO) -> tuple[BinaryIO, str]:
     """Open the table in a zip archive, the largest if there are several; return its name too.
 
     Raises:
-        TableError: the archive is a workbook, is encrypted or holds no table.
+        TableError: the archive is a workbook, is encrypted, holds no table, or is compressed in a
+            way that Python does not know.
     """
     archive = zipfile.ZipFile(file)
     names = archive.namelist()
@@ -110,5 +122,10 @@ def open_member(file: BinaryIO) -> tuple[BinaryIO, str]:
     largest = max(members, key=lambda one: one.file_size)
     if largest.flag_bits & 1:
         raise TableError("this zip archive is encrypted", remedy=UNPACK)
-    note = f"reads {largest.filename}" if len(members) > 1 else ""
-    return archive.open(largest), note  # type: ignore[return-value]
+    note = ""
+    if len(members) > 1:
+        note = f"of the {len(members)} tables in the archive, only {largest.filename} is read"
+    try:
+        return archive.open(largest), note  # type: ignore[return-value]
+    except NotImplementedError as error:  # a way to compress that Python does not know
+        raise TableError(f"this zip archive cannot be read: {error}", remedy=UNPACK) from error

@@ -4,12 +4,14 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 
 from inference.bulk.distributed.objects import Objects
 from inference.bulk.distributed.run import BulkRun
 from inference.bulk.request import BulkError
+from inference.tables.layout import Layout
 
+LAYOUT = TypeAdapter(Layout)
 Entry = dict[str, Any]  # of the manifest: the range that a child execution had, and its outcome
 
 
@@ -61,6 +63,8 @@ def _read_children(objects: Objects, files: Sequence[Entry]) -> Iterator[Entry]:
 def _describe_range(child: Entry) -> Entry:
     given = json.loads(child["Input"])
     source = {name: given["source"][name] for name in ("key", "etag")}
+    if layout := given["source"].get("layout"):
+        source["read_as"] = LAYOUT.validate_python(layout).describe()
     return {**source, **{name: given["range"][name] for name in ("begin", "end", "line")}}
 
 

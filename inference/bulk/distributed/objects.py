@@ -10,8 +10,8 @@ from botocore.exceptions import ClientError
 from inference.bulk.distributed.run import Source
 from inference.bulk.distributed.sources import NOT_READ
 from inference.bulk.request import BulkError
+from inference.tables.compression import decompress
 from inference.tables.encodings import open_as_utf8
-from inference.tables.inputs import decompress
 from inference.tables.layout import Layout
 from inference.tables.signatures import HEAD_BYTES, find_compression
 

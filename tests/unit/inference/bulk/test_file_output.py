@@ -1,4 +1,5 @@
 import json
+import resource
 from pathlib import Path
 
 import pyarrow.parquet
@@ -8,8 +9,10 @@ from inference.bulk.encoder import Encoder, OutputColumns
 from inference.bulk.outputs import open_output
 from inference.bulk.request import BulkError
 from inference.bulk.scorer import Piece
+from inference.tables.bad_rows import BadRows
 from inference.tables.formats import FileFormat, FileType
 from inference.tables.rows import Reject
+from inference.writing import OutputError
 
 FINGERPRINT = {"model_version": "1"}
 COLUMNS = OutputColumns((), ("a", "b"))
@@ -25,7 +28,7 @@ def write(
 ) -> int:
     """Write pieces of two rows each; return the number of chunks that were there before."""
     encoder = Encoder(COLUMNS, FileType(file_format))
-    with open_output(str(path), encoder, fingerprint, resumable=True) as output:
+    with open_output(str(path), encoder, fingerprint, BadRows("in.csv"), resumable=True) as output:
         before = output.chunks
         for piece in pieces:
             output.write(Piece(piece, 2))
@@ -114,16 +117,16 @@ def test_a_run_without_rows_does_not_block_another_one(tmp_path: Path) -> None:
 def test_two_runs_cannot_write_the_same_output(tmp_path: Path) -> None:
     path = str(tmp_path / "out.jsonl")
     with (
-        open_output(path, ENCODER, FINGERPRINT, resumable=True),
+        open_output(path, ENCODER, FINGERPRINT, BadRows("in.csv"), resumable=True),
         pytest.raises(BulkError, match="another run is writing"),
-        open_output(path, ENCODER, FINGERPRINT, resumable=True),
+        open_output(path, ENCODER, FINGERPRINT, BadRows("in.csv"), resumable=True),
     ):
         pass
 
 
 def test_rejects_are_in_a_table_next_to_the_output(tmp_path: Path) -> None:
     path = tmp_path / "out.csv"
-    with open_output(str(path), ENCODER, FINGERPRINT, resumable=True) as output:
+    with open_output(str(path), ENCODER, FINGERPRINT, BadRows("in.csv"), resumable=True) as output:
         output.reject(Reject(7, "the text is blank"))
         output.finish()
     assert (
@@ -134,10 +137,10 @@ def test_rejects_are_in_a_table_next_to_the_output(tmp_path: Path) -> None:
 def test_every_start_records_the_rejects_anew(tmp_path: Path) -> None:
     # GIVEN a run that was killed after a reject
     path = str(tmp_path / "out.csv")
-    with open_output(path, ENCODER, FINGERPRINT, resumable=True) as output:
+    with open_output(path, ENCODER, FINGERPRINT, BadRows("in.csv"), resumable=True) as output:
         output.reject(Reject(7, "the text is blank"))
     # WHEN it is started again and meets the reject again THEN the table has it once
-    with open_output(path, ENCODER, FINGERPRINT, resumable=True) as output:
+    with open_output(path, ENCODER, FINGERPRINT, BadRows("in.csv"), resumable=True) as output:
         output.reject(Reject(7, "the text is blank"))
         output.finish()
     assert (
@@ -151,3 +154,42 @@ def test_a_finished_parquet_output_is_a_parquet_file(tmp_path: Path) -> None:
     write(path, file_format="parquet", finish=True)
     (row,) = pyarrow.parquet.read_table(path).to_pylist()
     assert (row["line"], row["predicted_label"], row["probability_b"]) == (2, "a", 0.25)
+
+
+@pytest.mark.parametrize(
+    "note", [b"", b"{}", b'{"run": {"model_ver', b"[1, 2]", b"\xff\x00", b"null"]
+)
+def test_a_note_that_cannot_be_read_says_what_to_delete(note: bytes, tmp_path: Path) -> None:
+    # GIVEN an unfinished run whose note is of something else, or broke off
+    path = tmp_path / "out.jsonl"
+    write(path, b"one\n")
+    (tmp_path / "out.jsonl.partial" / "note.json").write_bytes(note)
+    # WHEN it is started again THEN the error says what to do, and nothing is lost meanwhile
+    with pytest.raises(
+        BulkError, match=r"note\.json is not the note .*: delete .*\.partial to start"
+    ):
+        write(path)
+    assert (tmp_path / "out.jsonl.partial" / "data").read_bytes() == b"one\n"
+
+
+def test_a_folder_in_the_place_of_the_rejects_is_an_error_at_once(tmp_path: Path) -> None:
+    (tmp_path / "out.csv.rejects.csv").mkdir()
+    with pytest.raises(BulkError, match=r"rejects\.csv is a folder, and the rejects go there"):
+        write(tmp_path / "out.csv")
+    assert not (tmp_path / "out.csv.partial").exists()
+
+
+def test_a_full_disk_names_the_file_and_the_same_run_goes_on(tmp_path: Path) -> None:
+    # GIVEN a run that may write 100,000 bytes to a file
+    path = tmp_path / "out.jsonl"
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        # WHEN it writes more THEN the error names the file and says how to go on
+        with pytest.raises(OutputError, match=r"partial/data: File too large; .* goes on from"):
+            write(path, b"one\n", b"x" * 200_000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    # ... which is true
+    assert write(path, b"two\n", finish=True) == 1
+    assert path.read_bytes() == b"one\ntwo\n"

@@ -1,10 +1,13 @@
+import os
 from pathlib import Path
 
 import pytest
 
 from inference.bulk.request import BulkError, ScoringRequest
 from inference.bulk.score_file import score_file
+from inference.errors import TextClassifierError
 from inference.tables.columns import InputColumns
+from inference.tables.inputs import Input
 from tests.conftest import SAMPLE_MODEL
 
 MODEL_URI = SAMPLE_MODEL.as_uri()
@@ -19,7 +22,7 @@ def test_a_summary_counts_rows_and_rejects(tmp_path: Path) -> None:
     request = ScoringRequest(str(source), str(tmp_path / "out.csv"), MODEL_URI, TEXT)
     summary = score_file(request, workers=1)
     # THEN rows and rejects are the rows of the file
-    assert (summary.rows, summary.rejected) == (2, 1)
+    assert (summary.rows, summary.bad_rows.count) == (2, 1)
     assert len((tmp_path / "out.csv").read_text().splitlines()) == 3
 
 
@@ -36,6 +39,56 @@ def test_an_input_without_a_readable_row_is_an_error_without_an_output(tmp_path:
     source = tmp_path / "in.jsonl"
     source.write_text('{"title": "Fed"}\n')
     request = ScoringRequest(str(source), str(tmp_path / "out.csv"), MODEL_URI, TEXT)
-    with pytest.raises(BulkError, match="all 1 rows were rejected: is --text-column the right"):
+    with pytest.raises(
+        BulkError,
+        match=r"all 1 rows were rejected; the first is line 1: no key 'text': .*; is --text",
+    ):
         score_file(request, workers=1)
-    assert not (tmp_path / "out.csv").exists()
+    assert list(tmp_path.iterdir()) == [source]
+
+
+def test_it_is_said_how_the_input_is_read_before_it_is_scored(tmp_path: Path) -> None:
+    source = tmp_path / "in.csv"
+    source.write_text("id;text\n1;Fed\n")
+    output = tmp_path / "out.csv"
+    said: list[str] = []
+
+    def on_open(opened: Input) -> None:
+        assert not output.exists()
+        said.append(opened.layout.describe())
+
+    score_file(ScoringRequest(str(source), str(output), MODEL_URI, TEXT), 1, on_open)
+    assert said == ["csv, delimiter semicolon, quoting standard, encoding utf-8, header in line 1"]
+
+
+@pytest.mark.parametrize(
+    ("content", "model_uri", "message"),
+    [
+        (b"id,body\n1,Fed\n", MODEL_URI, "no column 'text'"),
+        (b"text\nCaf\xe9\n", MODEL_URI, "not UTF-8"),
+        (b'[{"text": "Fed"}]', MODEL_URI, "JSON array"),
+        (b"text\nFed\n", "file:///not-there", "not-there"),
+    ],
+)
+def test_a_run_that_cannot_succeed_leaves_nothing(
+    content: bytes, model_uri: str, message: str, tmp_path: Path
+) -> None:
+    # GIVEN an earlier output, and a request that cannot be fulfilled
+    source, output = tmp_path / "in.csv", tmp_path / "out.csv"
+    source.write_bytes(content)
+    output.write_text("earlier")
+    # WHEN it is made THEN nothing has changed
+    with pytest.raises(TextClassifierError, match=message):
+        score_file(ScoringRequest(str(source), str(output), model_uri, TEXT), 1)
+    assert {file.name for file in tmp_path.iterdir()} == {"in.csv", "out.csv"}
+    assert output.read_text() == "earlier"
+
+
+def test_parquet_cannot_be_written_to_a_stream(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "out.parquet")
+    (tmp_path / "in.csv").write_text("text\nFed\n")
+    request = ScoringRequest(
+        str(tmp_path / "in.csv"), str(tmp_path / "out.parquet"), MODEL_URI, TEXT
+    )
+    with pytest.raises(BulkError, match="takes no Parquet, which is written at the end: name a"):
+        score_file(request, 1)

@@ -59,6 +59,14 @@ def test_the_fields_of_a_manifest_keep_their_order(manifest: dict[str, Any]) -> 
     assert list(written) == list(manifest)
 
 
+def test_a_manifest_of_schema_2_has_examples(manifest: dict[str, Any]) -> None:
+    # GIVEN a manifest with an example
+    example = {"text": "Fed holds rates", "probabilities": {"a": 0.25, "b": 0.75}}
+    newer = manifest | {"schema_version": 2, "examples": [example]}
+    # WHEN it is parsed and written again THEN the example is there
+    assert json.loads(parse_manifest(encode(newer)).to_bytes()) == newer
+
+
 def test_a_manifest_is_the_spec_of_a_classifier(manifest: dict[str, Any]) -> None:
     spec = parse_manifest(encode(manifest))
     assert isinstance(spec, ClassifierSpec)
@@ -73,7 +81,7 @@ def test_a_manifest_of_another_version_is_refused(manifest: dict[str, Any]) -> N
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"schema_version": 2}, "schema_version"),
+        ({"schema_version": 3}, "schema_version"),
         ({"labels": ["a"]}, "labels"),
         ({"labels": ["a", "a"]}, "labels repeat"),
         ({"temperature": 0}, "temperature"),
@@ -82,6 +90,7 @@ def test_a_manifest_of_another_version_is_refused(manifest: dict[str, Any]) -> N
         ({"files": {}}, "files lack model.onnx, tokenizer.json"),
         ({"files": {"../model.onnx": {"size": 1, "sha256": "0" * 64}}}, "files"),
         ({"files": {"model.onnx": {"size": -1, "sha256": "0" * 64}}}, "files.model.onnx.size"),
+        ({"examples": [{"text": "", "probabilities": {}}]}, "examples.0.text"),
         ({"more": 1}, "more"),
     ],
 )

@@ -76,3 +76,13 @@ def test_a_position_that_the_file_lacks_is_an_error(columns: InputColumns, messa
 )
 def test_a_long_text_or_a_number_makes_a_row(fields: list[str], is_data: bool) -> None:
     assert looks_like_data(fields) == is_data
+
+
+def test_names_are_shown_in_printable_characters_and_cut() -> None:
+    # GIVEN a line that is no header, with control characters and a long value
+    present = ["\x1b[2J\x00", "x" * 1000]
+    # WHEN a column is not there THEN the message does no harm to a terminal
+    with pytest.raises(TableError) as error:
+        find_columns(InputColumns("text"), present)
+    assert str(error.value).isprintable()
+    assert len(str(error.value)) < 200

@@ -21,10 +21,12 @@ TEXT = "id,text\n1,Café “naïve” 😂\n" * 50
         (TEXT.encode("utf-32"), "utf-32"),
         (TEXT.encode("latin-1", "replace"), "utf-8"),
         (b"1,a\x00b\n2,\x00\n" * 9, "utf-8"),
+        ("id,text\n1,火星\n".encode("iso2022_jp"), "iso2022_jp"),
+        (b"\x1b[1mbold\x1b[0m $B\n", "utf-8"),
         (b"", "utf-8"),
     ],
 )
-def test_an_encoding_is_known_by_its_mark_or_its_nul_bytes(data: bytes, encoding: str) -> None:
+def test_an_encoding_is_known_by_its_marks_or_its_nul_bytes(data: bytes, encoding: str) -> None:
     assert detect_encoding(data) == encoding
 
 

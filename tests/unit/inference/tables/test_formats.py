@@ -33,5 +33,7 @@ def test_a_type_that_needs_pyarrow_is_an_error_where_it_is_not_installed(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("inference.tables.formats.find_spec", lambda _: None)
-    with pytest.raises(TableError, match="needs pyarrow; pip install --group bulk"):
+    with pytest.raises(
+        TableError, match=r"needs pyarrow; run `make setup`, or .* pip install -e . --group bulk"
+    ):
         detect_file_type(name)

@@ -1,4 +1,5 @@
 import bz2
+import errno
 import gzip
 import io
 import lzma
@@ -11,13 +12,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow
+import pyarrow.parquet
 import pytest
 
 from inference.tables.columns import InputColumns
-from inference.tables.errors import TableError
+from inference.tables.errors import TableError, UnreadableError
 from inference.tables.inputs import identify, open_input
 from inference.tables.options import ReadOptions
 from inference.tables.rows import Reject, Row
+from inference.writing import OutputError
 
 TEXT = InputColumns("text", ("id",))
 ROWS = b'id;text\n1;"Fed; again"\n2;Mars\n'
@@ -66,6 +69,19 @@ def test_a_compressed_file_that_breaks_off_is_an_error(compression: str, tmp_pat
         read(file, tmp_path)
 
 
+@pytest.mark.parametrize("compression", ["gz", "bz2", "xz", "zst"])
+def test_the_damaged_beginning_of_a_second_file_is_an_error(
+    compression: str, tmp_path: Path
+) -> None:
+    # GIVEN a file joined from two, as this program writes them, the second without its first bytes
+    compress = COMPRESS[compression]
+    file = tmp_path / "rows.csv"
+    file.write_bytes(compress(ROWS[:20]) + compress(ROWS[20:])[3:])
+    # WHEN it is read THEN its rows are not lost without a word
+    with pytest.raises(TableError, match=r"rows\.csv: the file is damaged"):
+        read(file, tmp_path)
+
+
 def test_the_table_in_a_zip_archive_is_read(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "rows.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("folder/rows.csv", ROWS)
@@ -73,7 +89,7 @@ def test_the_table_in_a_zip_archive_is_read(tmp_path: Path) -> None:
     location = str(tmp_path / "rows.zip")
     with open_input(location, TEXT, ReadOptions(), identify(location), tmp_path) as source:
         assert list(source.rows(TEXT)) == FOUND
-        assert source.note == "reads folder/rows.csv"
+        assert source.note == "of the 2 tables in the archive, only folder/rows.csv is read"
 
 
 @pytest.mark.parametrize("compression", COMPRESS)
@@ -128,15 +144,72 @@ def test_what_comes_after_the_look_ahead_is_read(
     assert [type(one) for one in found[-2:]] == [Row, Reject]
 
 
-def test_a_pipe_cannot_give_a_zip_archive_or_parquet(tmp_path: Path) -> None:
-    for head, message in ((b"PK\x03\x04", "unzip -p"), (b"PAR1", "name a file")):
-        fifo = tmp_path / message.replace(" ", "")
-        os.mkfifo(fifo)
-        thread = threading.Thread(target=fifo.write_bytes, args=(head,))
-        thread.start()
-        with pytest.raises(TableError, match=message):
-            read(fifo, tmp_path)
+def zip_rows() -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("rows.csv", ROWS)
+    return file.getvalue()
+
+
+def parquet_rows() -> bytes:
+    file = io.BytesIO()
+    pyarrow.parquet.write_table(
+        pyarrow.table({"id": ["1", "2"], "text": ["Fed; again", "Mars"]}), file
+    )
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("compression", COMPRESS)
+@pytest.mark.parametrize("from_pipe", [True, False])
+def test_parquet_is_read_from_pipes_and_compressed(
+    compression: str, *, from_pipe: bool, tmp_path: Path
+) -> None:
+    # GIVEN a format whose table of contents is at the end
+    data = COMPRESS[compression](parquet_rows())
+    location = tmp_path / "rows.parquet.gz"
+    if from_pipe:
+        os.mkfifo(location)
+    thread = threading.Thread(target=location.write_bytes, args=(data,))
+    thread.start()
+    if not from_pipe:
         thread.join()
+    # WHEN it comes through a pipe, or compressed, THEN its rows are there
+    assert [row[1:] for row in read(location, tmp_path)] == [row[1:] for row in FOUND]
+    thread.join()
+
+
+def test_a_zip_archive_is_read_from_a_pipe(tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    thread = threading.Thread(target=fifo.write_bytes, args=(zip_rows(),))
+    thread.start()
+    assert read(fifo, tmp_path) == FOUND
+    thread.join()
+
+
+def test_the_copy_of_a_pipe_needs_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # GIVEN a temporary folder that is full
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("shutil.copyfileobj", fail)
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    thread = threading.Thread(target=fifo.write_bytes, args=(zip_rows(),))
+    thread.start()
+    # WHEN a pipe must be copied there THEN the error says so
+    with pytest.raises(OutputError, match=r"copy of the input .*No space left .* set TMPDIR"):
+        read(fifo, tmp_path)
+    thread.join()
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs Linux")
+def test_an_error_of_the_operating_system_is_not_called_damage(tmp_path: Path) -> None:
+    # GIVEN a file that cannot be read where reading begins, as on a lost network drive
+    location = "/proc/self/mem"
+    # WHEN it is read THEN another try may succeed
+    with pytest.raises(UnreadableError, match=f"{location}: cannot be read: Input/output error"):
+        read(location, tmp_path)
 
 
 def test_an_error_names_the_file(tmp_path: Path) -> None:
@@ -172,6 +245,9 @@ def test_what_is_no_file_is_an_error(tmp_path: Path) -> None:
         identify(str(tmp_path / "rows.csv"))
     with pytest.raises(TableError, match="is a folder"):
         identify(str(tmp_path))
+    (tmp_path / "link").symlink_to("link")
+    with pytest.raises(TableError, match=r"cannot read .*link: Too many levels"):
+        identify(str(tmp_path / "link"))
 
 
 def test_a_file_that_changes_while_it_is_read_is_an_error(tmp_path: Path) -> None:

@@ -23,11 +23,14 @@ def test_an_error_names_the_line_of_the_header() -> None:
 @pytest.mark.parametrize(
     ("layout", "words", "is_plain"),
     [
-        (Layout("jsonl"), "jsonl", True),
-        (Layout("csv", dialect=make(())), "csv, comma, quoting standard", True),
-        (Layout("csv", dialect=make((), "~")), "csv, ~, quoting standard", True),
+        (Layout("jsonl"), "jsonl, encoding utf-8", True),
+        (Layout("parquet"), "parquet", True),
+        (Layout("csv", dialect=make(("id", "text"))),
+         "csv, delimiter comma, quoting standard, encoding utf-8, header in line 3", True),
+        (Layout("csv", dialect=make((), "~")),
+         "csv, delimiter '~', quoting standard, encoding utf-8, no header", True),
         (Layout("csv", "utf-16", "\r", dialect=make((), "")),
-         "csv, one column, quoting standard, utf-16, CR line ends", False),
+         "csv, delimiter none, quoting standard, encoding utf-16, CR line ends, no header", False),
     ],
 )  # fmt: skip
 def test_a_layout_is_described_in_a_few_words(layout: Layout, words: str, is_plain: bool) -> None:

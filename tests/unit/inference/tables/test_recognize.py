@@ -81,5 +81,7 @@ def test_line_ends_and_marks_are_found(data: bytes, newline: str, begin: int) ->
 
 def test_a_layout_is_described_in_a_few_words() -> None:
     layout = find("id;text\n1;a\n".encode("utf-16"))
-    assert layout.describe() == "csv, semicolon, quoting standard, utf-16"
+    assert layout.describe() == (
+        "csv, delimiter semicolon, quoting standard, encoding utf-16, header in line 1"
+    )
     assert not layout.is_plain

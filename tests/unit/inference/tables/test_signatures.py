@@ -50,6 +50,14 @@ def test_a_compression_is_known_by_its_first_bytes(head: bytes, compression: str
         (gzip.compress(b"a"), "compressed twice"),
         (b"a" * 257 + b"ustar\x0000", "a tar archive"),
         (b"\n<!DOCTYPE html><title>Log in</title>", "a web page: .*; was a login page"),
+        (b'<?xml version="1.0"?>\n<rows/>', "an XML file: .*; export its table as CSV"),
+        (b'<?xml version="1.0"?>\n<html/>', "a web page"),
+        (b"Obj\x01\x04", "an Avro file; save it as Parquet"),
+        (b"\x89HDF\r\n", "an HDF5 file"),
+        (b"\x93NUMPY", "a NumPy file"),
+        (b"\x80\x04\x95", "a pickle"),
+        (b"RDX3\n", "an R data file; save it as CSV: write.csv"),
+        (b"PARE", "an encrypted Parquet file"),
         (b"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer; .*git lfs pull"),
     ],
 )
@@ -88,7 +96,8 @@ def test_the_table_in_an_archive_is_opened() -> None:
 def test_of_several_tables_the_largest_is_read_and_named() -> None:
     file = make_zip(**{"small.csv": b"x", "large.tsv": b"text\na\n", "readme.txt": b"x" * 99})
     member, note = open_member(file)
-    assert (member.read(), note) == (b"text\na\n", "reads large.tsv")
+    assert member.read() == b"text\na\n"
+    assert note == "of the 2 tables in the archive, only large.tsv is read"
 
 
 @pytest.mark.parametrize(
@@ -102,3 +111,19 @@ def test_of_several_tables_the_largest_is_read_and_named() -> None:
 def test_an_archive_without_a_table_is_an_error(members: dict[str, bytes], message: str) -> None:
     with pytest.raises(TableError, match=message):
         open_member(make_zip(**members))
+
+
+def test_an_archive_that_python_cannot_unpack_is_an_error() -> None:
+    # GIVEN an archive of a method that has no number in Python
+    content = bytearray(make_zip(**{"rows.csv": b"text\na\n"}).getvalue())
+    content[content.find(b"PK\x01\x02") + 10] = 97
+    # WHEN it is opened THEN the error says to unpack it
+    with pytest.raises(TableError, match=r"cannot be read: .* not supported; unpack it first"):
+        open_member(io.BytesIO(bytes(content)))
+
+
+def test_an_empty_archive_holds_no_table() -> None:
+    content = make_zip().getvalue()
+    assert find_compression(content) == "zip"
+    with pytest.raises(TableError, match="holds no table"):
+        open_member(io.BytesIO(content))
