@@ -1,4 +1,4 @@
-"""The Lambda handler: a list of routes."""
+"""The Lambda handler: a list of routes, and the doors that lead to them."""
 
 from inference.api.loader import ClassifierLoader
 from inference.runtime.settings import read_settings
@@ -7,53 +7,88 @@ settings = read_settings()
 loader = ClassifierLoader(settings)  # loads in a thread while Python imports the rest
 
 import json
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, CORSConfig, Response
-from aws_lambda_powertools.event_handler.exceptions import NotFoundError
+from aws_lambda_powertools.event_handler import (
+    ALBResolver,
+    APIGatewayHttpResolver,
+    ApiGatewayResolver,
+    APIGatewayRestResolver,
+    CORSConfig,
+    LambdaFunctionUrlResolver,
+    Response,
+)
+from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from inference.api import problems
-from inference.api.answers import Health, answer_many, answer_one
+from inference.api import problems, snapshot
+from inference.api.answers import Health, answer
+from inference.api.doors import HTTP, Door, UnknownEventError, find_door
 from inference.api.pages import render_page
 from inference.api.paths import as_event_of, find_resource
-from inference.api.requests import RequestParser
-from inference.prediction_log.writer import PredictionLog
-from inference.runtime.telemetry import count_cold_start, logger, metrics, record_predictions
-from inference.runtime.tracing import traced
+from inference.api.predictor import Classified, Predictor
+from inference.api.requests import PredictRequest, RequestParser
+from inference.runtime.telemetry import count_cold_start, logger, metrics
 
 if TYPE_CHECKING:
-    from inference.model.classifier import Classifier, Prediction
+    from inference.api.queue import QueueWorker
 
 Route = Callable[[], Response[str]]
 
-cors = CORSConfig(allow_origin=settings.cors_origin) if settings.cors_origin else None
-app = APIGatewayHttpResolver(cors=cors)
+RESOLVERS: dict[Door, type[ApiGatewayResolver]] = {
+    Door.HTTP_API: APIGatewayHttpResolver,
+    Door.FUNCTION_URL: LambdaFunctionUrlResolver,
+    Door.REST_API: APIGatewayRestResolver,
+    Door.LOAD_BALANCER: ALBResolver,
+}
+CHECK_STAGE = "check"  # of the events of checks/deployment.py; no client can send it
+# The clients of these read errors in another form.
+PLAIN_ERRORS = {"/hf", "/ping", "/invocations"}
+
+router = Router()  # type: ignore[no-untyped-call]
 parser = RequestParser(settings)
-prediction_log = PredictionLog(settings) if settings.prediction_table else None
+predictor = Predictor(settings, loader)
 metrics.namespace = settings.metrics_namespace
 methods_of: dict[str, tuple[str, ...]] = {}  # by path
 loader.load()  # the init phase has a full CPU; if loading fails, requests try again
+if snapshot.is_snapshot_taken():
+    snapshot.register_hooks(loader, predictor.renew_clients)
 
 
 def route(path: str, *methods: str) -> Callable[[Route], Route]:
     """Register a function for a path and its methods."""
     methods_of[path] = methods
-    return app.route(path, method=list(methods))
+    return router.route(path, method=list(methods))
 
 
 @route("/predict", "POST")
 def predict() -> Response[str]:
     """Classify one text or a list of texts."""
-    request = parser.parse(app.current_event)
-    classifier = loader.get_model().classifier
-    predictions = classify(classifier, request.texts)
-    if request.is_list:
-        return respond(answer_many(predictions, classifier.version).model_dump_json())
-    return respond(answer_one(predictions[0], classifier.version).model_dump_json())
+    return respond(answer(classify(parser.parse(router.current_event))).model_dump_json())
+
+
+@route("/hf", "POST")
+def predict_for_hugging_face() -> Response[str]:
+    """Classify texts for a client of Hugging Face."""
+    from inference.api import hugging_face  # the first prediction should not wait for it
+
+    content = parser.decode(router.current_event)
+    request = hugging_face.parse(content, parser, settings.max_texts)
+    return respond(hugging_face.answer(classify(request)))
+
+
+@route("/invocations", "POST")
+def predict_for_sagemaker() -> Response[str]:
+    """Classify texts for a client of SageMaker."""
+    from inference.api import invocations
+
+    event = router.current_event
+    request = invocations.parse(event, parser, settings.max_texts)
+    media_type = invocations.find_format(event)
+    return respond(invocations.write(answer(classify(request)), media_type), media_type)
 
 
 @route("/health", "GET", "HEAD")
@@ -61,6 +96,12 @@ def health() -> Response[str]:
     """Tell whether this environment can answer."""
     version = loader.get_model().classifier.version
     return respond(Health(status="ok", model_version=version).model_dump_json())
+
+
+@route("/ping", "GET", "HEAD")
+def ping() -> Response[str]:
+    """Tell SageMaker whether this environment can answer."""
+    return health()
 
 
 @route("/model", "GET", "HEAD")
@@ -74,10 +115,9 @@ def model_card() -> Response[str]:
 @route("/openapi.json", "GET", "HEAD")
 def openapi() -> Response[str]:
     """Show the OpenAPI document."""
-    # Imported here, because the first prediction should not wait for it.
     from inference.api.openapi import describe_api
 
-    return respond(json.dumps(describe_api(parser, app.context["prefix"])))
+    return respond(json.dumps(describe_api(parser, router.context["prefix"])))
 
 
 @route("/", "GET", "HEAD")
@@ -92,56 +132,91 @@ def docs() -> Response[str]:
     return render_page("docs.html")
 
 
-@app.not_found
-def unmatched(_: NotFoundError) -> Response[str]:
+def unmatched(_: Exception) -> Response[str]:
     """Answer OPTIONS, and refuse unknown paths and methods."""
-    methods = methods_of.get(app.current_event.path)
+    methods = methods_of.get(router.current_event.path)
     if methods is None:
-        error = problems.ProblemError(HTTPStatus.NOT_FOUND, "There is no such resource.")
-        return problems.to_response(error, app.lambda_context.aws_request_id)
+        return refuse(problems.ProblemError(HTTPStatus.NOT_FOUND, "There is no such resource."))
     headers = {"Allow": ", ".join([*methods, "OPTIONS"])}
-    if app.current_event.http_method == "OPTIONS":
+    if router.current_event.http_method == "OPTIONS":
         return Response(HTTPStatus.NO_CONTENT, headers={**headers})
     detail = f"This resource answers {headers['Allow']}."
-    error = problems.ProblemError(HTTPStatus.METHOD_NOT_ALLOWED, detail, headers=headers)
-    return problems.to_response(error, app.lambda_context.aws_request_id)
+    return refuse(problems.ProblemError(HTTPStatus.METHOD_NOT_ALLOWED, detail, headers=headers))
 
 
-@app.exception_handler(Exception)
 def refuse(error: Exception) -> Response[str]:
     """Answer with an error response."""
-    return problems.to_response(error, app.lambda_context.aws_request_id)
+    is_plain = router.current_event.path in PLAIN_ERRORS
+    to_response = problems.to_plain_response if is_plain else problems.to_response
+    return to_response(error, router.lambda_context.aws_request_id)
 
 
-def classify(classifier: "Classifier", texts: Sequence[str]) -> "list[Prediction]":
-    """Classify texts, and record the predictions in logs, metrics and the prediction table."""
-    started = time.perf_counter()
-    with traced("predict"):
-        predictions = classifier.predict(texts)
-    milliseconds = 1000 * (time.perf_counter() - started)
-    version = classifier.version
-    record_predictions(predictions, version, milliseconds, texts if settings.log_text else None)
-    if prediction_log:
-        request_id = app.lambda_context.aws_request_id
-        prediction_log.write(request_id, texts, predictions, version)
-    return predictions
+def classify(request: PredictRequest) -> Classified:
+    """Classify the texts of a request."""
+    request_id, is_check = router.lambda_context.aws_request_id, router.context["is_check"]
+    return predictor.classify(request, request_id, is_recorded=not is_check)
 
 
-def respond(body: str) -> Response[str]:
-    """Answer with a JSON document."""
-    return Response(HTTPStatus.OK, "application/json", body)
+def respond(body: str, media_type: str = "application/json") -> Response[str]:
+    """Answer with a document."""
+    return Response(HTTPStatus.OK, media_type, body)
+
+
+@cache
+def make_app(door: Door) -> ApiGatewayResolver:
+    """Make the router for the events of a door; the routes are the same for all."""
+    cors = CORSConfig(allow_origin=settings.cors_origin) if settings.cors_origin else None
+    app = RESOLVERS[door](cors=cors)
+    app.include_router(router)
+    app.not_found(unmatched)
+    app.exception_handler(Exception)(refuse)
+    return app
+
+
+make_app(Door.HTTP_API)  # now, in the init phase; the apps of other doors are made when needed
+
+
+def answer_http(event: dict[str, Any], context: LambdaContext, door: Door) -> dict[str, Any]:
+    """Answer an HTTP request in the form of its door."""
+    app = make_app(door)
+    router.api_resolver = app
+    resource = find_resource(event, methods_of)
+    app.context["prefix"] = resource.prefix
+    app.context["is_check"] = (event.get("requestContext") or {}).get("stage") == CHECK_STAGE
+    response = app.resolve(as_event_of(resource, event), context)
+    if door is Door.LOAD_BALANCER:
+        status = HTTPStatus(response["statusCode"])
+        response["statusDescription"] = f"{status.value} {status.phrase}"
+    return response
+
+
+@cache
+def make_worker() -> "QueueWorker":
+    """Make what answers the messages of a queue."""
+    from inference.api import queue
+
+    return queue.QueueWorker(parser, predictor, queue.find_results(settings), settings.max_texts)
 
 
 @logger.inject_lambda_context(log_event=False)  # even if an environment variable says otherwise
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Answer an event of an API Gateway HTTP API (payload format 2.0).
+    """Answer an event in the form of the door that it came through.
 
-    Any other event comes from a warmer or a test, and is answered with the state of the model.
+    Raises:
+        ServiceFaultError: A direct invocation could not be answered.
+        UnknownEventError: The event came from a service that has no door here.
     """
     count_cold_start()
-    if "http" not in (event.get("requestContext") or {}):
+    door = find_door(event)
+    if door in HTTP:
+        return answer_http(event, context, door)
+    if door is Door.QUEUE:
+        return make_worker().answer_batch(event["Records"])
+    if door is Door.WARMER:
         loader.load()
         return {"status": "ok" if loader.is_loaded else "unavailable"}
-    resource = find_resource(event, methods_of)
-    app.context["prefix"] = resource.prefix
-    return app.resolve(as_event_of(resource, event), context)
+    if door is Door.UNKNOWN:
+        raise UnknownEventError
+    from inference.api.direct import answer_event
+
+    return answer_event(event, parser, predictor, context.aws_request_id)

@@ -39,7 +39,7 @@ def decode_json(data: bytes) -> Any:
     for signature, encoding in COMPRESSED.items():
         if data.startswith(signature):
             raise _compressed(encoding)
-    text = _decode_utf8(data)
+    text = decode_utf8(data)
     if not text.strip():
         raise _bad('The body is empty. Send a JSON object, such as {"inputs": "a text"}.')
     try:
@@ -56,7 +56,12 @@ def decode_json(data: bytes) -> Any:
         raise _bad("The body is not readable: it has a number of thousands of digits.") from None
 
 
-def _decode_utf8(data: bytes) -> str:
+def decode_utf8(data: bytes) -> str:
+    """Decode UTF-8, with or without a byte order mark.
+
+    Raises:
+        ProblemError: It is something else; the detail says where.
+    """
     encoding = json.detect_encoding(data)  # by the zero bytes among the first four: RFC 4627
     if encoding.startswith(("utf-16", "utf-32")):
         raise _bad(f"The body seems to be in {encoding[:6].upper()}. Send it in UTF-8.")

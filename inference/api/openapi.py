@@ -1,5 +1,6 @@
 """Describe the API as an OpenAPI 3.1 document: every request, response and status."""
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -7,11 +8,12 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from inference.api.answers import Health, ManyAnswers, OneAnswer
-from inference.api.examples import REQUESTS, answer_examples, problem_example
+from inference.api.examples import DETAILS, REQUESTS, answer_examples, problem_example
 from inference.api.problems import Problem
-from inference.api.requests import FIELDS, LIST_FIELD, RequestParser
+from inference.api.requests import FIELDS, LIST_FIELD, Options, RequestParser
 
 SCHEMAS = "#/components/schemas/"
+ERROR = "PlainError"
 PROBLEMS = {
     400: "The body is not JSON in UTF-8; `detail` says what is wrong.",
     413: "The body is too large.",
@@ -44,8 +46,15 @@ def describe_api(parser: RequestParser, prefix: str = "") -> dict[str, Any]:
                 "get": _read("Tell whether the service can answer", "health", _reference("Health"))
             },
             "/model": {"get": _read("Show the model card", "model", {"type": "object"})},
+            "/hf": {"post": _predict_for_hugging_face(parser)},
+            "/invocations": {"post": _predict_for_sagemaker()},
+            "/ping": {"get": _ping()},
         },
-        "components": {"schemas": _answer_schemas() | {"Request": _request_schema(parser)}},
+        "components": {
+            "schemas": _answer_schemas()
+            | {"Request": _request_schema(parser), "Instances": _instances_schema(parser)}
+            | {ERROR: _object({"error": {"type": "string"}}, ["error"])}
+        },
     }
 
 
@@ -66,6 +75,116 @@ def _predict() -> dict[str, Any]:
     }
 
 
+def _predict_for_hugging_face(parser: RequestParser) -> dict[str, Any]:
+    text = parser.text.json_schema()
+    top_k = Options.model_json_schema()["properties"]["top_k"]
+    parameters = {"top_k": top_k, "function_to_apply": {"enum": ["softmax", None]}}
+    parameters["truncation"] = {"type": ["boolean", "null"]}
+    schema = _object(
+        {
+            LIST_FIELD: {"anyOf": [text, parser.texts.json_schema()]},
+            "parameters": {**_object(parameters), "type": ["object", "null"]},
+            "options": {"description": "Ignored."},
+        },
+        [LIST_FIELD],
+    )
+    score = {"type": "number", "minimum": 0, "maximum": 1}
+    ranking = _object({"label": {"type": "string"}, "score": score}, ["label", "score"])
+    rankings = {"type": "array", "items": {"type": "array", "items": ranking}}
+    body = {"schema": {**schema, "additionalProperties": False}}
+    body["example"] = {LIST_FIELD: REQUESTS["one"], "parameters": {"top_k": 2}}
+    answered = _json("The labels of each text with their scores, the best one first.", rankings)
+    example = [[{"label": "Science", "score": 0.9814}, {"label": "Health", "score": 0.0074}]]
+    answered["content"]["application/json"]["example"] = example
+    return {
+        "summary": "Classify texts for a client of Hugging Face",
+        "operationId": "hf",
+        "requestBody": {"required": True, "content": {"application/json": body}},
+        "responses": {"200": answered, **_plain_errors(*PROBLEMS)},
+    }
+
+
+def _predict_for_sagemaker() -> dict[str, Any]:
+    request = {"anyOf": [_reference("Request"), _reference("Instances")]}
+    answers = {"oneOf": [_reference("OneAnswer"), _reference("ManyAnswers")]}
+    answered = _json("As that of `/predict`, in the format that `Accept` names.", answers)
+    answered["content"]["application/json"]["examples"] = _examples(answer_examples())
+    answered["content"]["text/csv"] = {"schema": {"type": "string"}, "example": "Science,0.98\n"}
+    answered["content"]["application/jsonlines"] = {"schema": {"type": "string"}}
+    content = {"application/json": {"schema": request, "example": {"instances": REQUESTS["many"]}}}
+    # No schema can say which strings are valid CSV.
+    others = "Or `text/csv`, with a text in each row and no header, or `application/jsonlines`."
+    return {
+        "summary": "Classify texts for a client of SageMaker",
+        "operationId": "invocations",
+        "requestBody": {"required": True, "description": others, "content": content},
+        "responses": {"200": answered, **_plain_errors(*PROBLEMS)},
+    }
+
+
+def _ping() -> dict[str, Any]:
+    healthy = _json("The service can answer.", _reference("Health"))
+    return {
+        "summary": "Tell SageMaker whether the service can answer",
+        "operationId": "ping",
+        "responses": {"200": healthy, **_plain_errors(429, 500, 503)},
+    }
+
+
+def _instances_schema(parser: RequestParser) -> dict[str, Any]:
+    """Describe the requests of SageMaker's built-in algorithms."""
+    text = parser.text.json_schema()
+    texts = [_closed({name: text}, name) for name in FIELDS]
+    instances = {**parser.texts.json_schema(), "items": {"anyOf": [text, *texts]}}
+    return {"oneOf": _list_schemas("instances", instances, [])}
+
+
+def _list_schemas(
+    name: str, texts: dict[str, Any], others: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Describe a field with a list of texts; by item, each of them may be wrong.
+
+    Args:
+        name: Of the field.
+        texts: What the list is without that option.
+        others: What the field may be besides a list.
+    """
+    options = _option_schemas()
+    on_error = options.pop("on_error")
+    any_items = {key: value for key, value in texts.items() if key != "items"}
+    by_request = {name: {"anyOf": [*others, texts]}, "on_error": {**on_error, "enum": ["request"]}}
+    by_item = {name: {"anyOf": [*others, any_items]}, "on_error": {**on_error, "enum": ["item"]}}
+    return [
+        _closed(by_request | options, name),
+        _closed(by_item | options, name, "on_error"),
+    ]
+
+
+def _option_schemas() -> dict[str, Any]:
+    properties: dict[str, Any] = Options.model_json_schema()["properties"]
+    return properties
+
+
+def _closed(properties: dict[str, Any], *required: str) -> dict[str, Any]:
+    """Describe an object that has no other fields."""
+    return {**_object(properties, required), "additionalProperties": False}
+
+
+def _object(properties: dict[str, Any], required: Sequence[str] = ()) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": list(required)}
+
+
+def _plain_errors(*statuses: int) -> dict[str, Any]:
+    """Describe errors as the clients of Hugging Face and SageMaker know them."""
+    responses = _problems(*statuses)
+    for status in map(str, statuses):
+        if "application/problem+json" in responses[status]["content"]:
+            example = {"error": DETAILS[int(status)]}
+            content = {"schema": _reference(ERROR), "example": example}
+            responses[status]["content"] = {"application/json": content}
+    return responses
+
+
 def _read(summary: str, operation: str, schema: dict[str, Any]) -> dict[str, Any]:
     responses = {"200": _json(summary + ".", schema), **_problems(429, 500, 503)}
     return {"summary": summary, "operationId": operation, "responses": responses}
@@ -82,18 +201,12 @@ def _answer_schemas() -> dict[str, Any]:
 
 def _request_schema(parser: RequestParser) -> dict[str, Any]:
     text = parser.text.json_schema()
-    text_or_list = {"anyOf": [text, parser.texts.json_schema()]}
+    one_text = [
+        _closed({name: text, **_option_schemas()}, name) for name in FIELDS if name != LIST_FIELD
+    ]
     return {
         "description": "One text in any of these fields, or a list of texts in `inputs`.",
-        "oneOf": [
-            {
-                "type": "object",
-                "properties": {name: text_or_list if name == LIST_FIELD else text},
-                "required": [name],
-                "additionalProperties": False,
-            }
-            for name in FIELDS
-        ],
+        "oneOf": [*_list_schemas(LIST_FIELD, parser.texts.json_schema(), [text]), *one_text],
     }
 
 

@@ -3,11 +3,12 @@
 Nothing else decides what a client reads when something fails.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
 from aws_lambda_powertools.event_handler import Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from inference.api.loader import ModelUnavailableError
 from inference.runtime.telemetry import logger
@@ -20,16 +21,12 @@ RETRY_SECONDS = 5  # how long clients are asked to wait while the model is unava
 class FieldError(BaseModel):
     """What is wrong with one field of a request."""
 
-    model_config = ConfigDict(extra="forbid")
-
     field: str = Field(examples=["inputs.3"])
     message: str = Field(examples=["String should have at least 1 character"])
 
 
 class Problem(BaseModel):
     """An error (RFC 9457)."""
-
-    model_config = ConfigDict(extra="forbid")
 
     type: str = "about:blank"
     title: str = Field(examples=["Unprocessable Entity"])
@@ -61,18 +58,31 @@ def repeat(name: str) -> str:
 
 def to_response(error: Exception, request_id: str) -> Response[str]:
     """Answer a request that raised an exception."""
-    problem = _to_problem(error, request_id)
-    content = Problem(
+    problem = to_problem(error, request_id)
+    body = describe(problem).model_dump_json(exclude_none=True)
+    return Response(problem.status, "application/problem+json", body, {**problem.headers})
+
+
+def to_plain_response(error: Exception, request_id: str) -> Response[str]:
+    """Answer a client of Hugging Face or SageMaker, which reads one string, ``error``."""
+    problem = to_problem(error, request_id)
+    wrong = [f"{one.field}: {one.message}" for one in problem.errors[:MAX_ERRORS]]
+    body = json.dumps({"error": " ".join([problem.detail, *wrong])})
+    return Response(problem.status, "application/json", body, {**problem.headers})
+
+
+def describe(problem: ProblemError) -> Problem:
+    """Return the body of an error response."""
+    return Problem(
         title=problem.status.phrase,
         status=problem.status,
         detail=problem.detail,
         errors=problem.errors[:MAX_ERRORS] or None,
     )
-    body = content.model_dump_json(exclude_none=True)
-    return Response(problem.status, "application/problem+json", body, {**problem.headers})
 
 
-def _to_problem(error: Exception, request_id: str) -> ProblemError:
+def to_problem(error: Exception, request_id: str) -> ProblemError:
+    """Return what a client may read about an exception; the log gets the rest."""
     if isinstance(error, ProblemError):
         return error
     if isinstance(error, ModelUnavailableError):

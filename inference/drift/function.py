@@ -7,6 +7,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from inference.aws import make_client, read_live_model
 from inference.drift.measure import MIN_TEXTS, Measurement, measure_drift
 from inference.runtime.settings import SettingsError, read_settings
 from inference.runtime.telemetry import emit, logger, metrics
@@ -19,12 +20,21 @@ metrics.namespace = settings.metrics_namespace
 
 @logger.inject_lambda_context(log_event=False)  # whatever POWERTOOLS_LOGGER_LOG_EVENT says
 def handler(event: dict[str, Any], context: LambdaContext) -> None:  # noqa: ARG001 - from Lambda
-    """Measure the model that the settings name; the event of the schedule is ignored."""
-    measured = measure_drift(settings.model_uri, settings.prediction_table, settings.drift_hours)
+    """Measure the model that serves; the event of the schedule is ignored."""
+    model_uri = find_model()
+    measured = measure_drift(model_uri, settings.prediction_table, settings.drift_hours)
     if measured.features:
         record_drift(measured)
     else:
         record_skipped_drift(measured)
+
+
+def find_model() -> str:
+    """Return the model of the version behind ``live``, or else the one that the settings name."""
+    if not settings.live_function:
+        return settings.model_uri
+    lambda_ = make_client("lambda", connect=2, read=10, attempts=4)
+    return read_live_model(lambda_, settings.live_function)
 
 
 def record_drift(measured: Measurement) -> None:

@@ -16,7 +16,7 @@ from http.client import responses
 
 import h11
 
-from inference.local.payload import HttpResponse
+from inference.runtime.payload import HttpResponse
 
 READ_SECONDS = 10.0  # for the next bytes of a request that has begun
 IDLE_SECONDS = 60.0  # for the next request

@@ -20,12 +20,12 @@ import urllib.request
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Protocol
 
 from inference.errors import TextClassifierError
+from inference.runtime.context import Context
 
 HOST = "127.0.0.1"
 START_SECONDS = 30
@@ -35,6 +35,15 @@ MACHINES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": 
 
 class EmulatorError(TextClassifierError):
     """An execution environment failed to start or to answer."""
+
+
+class FunctionError(EmulatorError):
+    """The handler raised an exception."""
+
+    def __init__(self, answer: Mapping[str, Any]) -> None:
+        """Take over what Lambda answers in place of the handler."""
+        super().__init__(f"the function failed: {answer['errorType']}")
+        self.answer = answer
 
 
 class ExecutionEnvironment(Protocol):
@@ -67,7 +76,8 @@ class Emulator:
         """Call the handler with an event and return its answer.
 
         Raises:
-            EmulatorError: the handler raised an exception or did not answer in time.
+            FunctionError: the handler raised an exception.
+            EmulatorError: it did not answer in time.
         """
         url = f"http://{self._address}/2015-03-31/functions/function/invocations"
         request = urllib.request.Request(url, json.dumps(event).encode())
@@ -82,7 +92,7 @@ class Emulator:
                     self._start()
             raise EmulatorError(f"no answer from the function: {error}") from error
         if isinstance(answer, dict) and "errorType" in answer:
-            raise EmulatorError(f"the function failed: {answer['errorType']}")
+            raise FunctionError(answer)
         return answer
 
     def close(self) -> None:
@@ -146,18 +156,8 @@ class InProcess:
         try:
             return self._handler(dict(event), Context(str(uuid.uuid4())))
         except Exception as error:
-            raise EmulatorError(f"the function failed: {type(error).__name__}") from error
-
-
-@dataclass(frozen=True)
-class Context:
-    """The context object that Lambda passes to a handler."""
-
-    aws_request_id: str
-    function_name: str = "classifier"
-    function_version: str = "$LATEST"
-    memory_limit_in_mb: int = 2048
-    invoked_function_arn: str = "arn:aws:lambda:us-east-1:000000000000:function:classifier"
+            answer = {"errorType": type(error).__name__, "errorMessage": str(error)}
+            raise FunctionError(answer) from error
 
 
 class Pool:

@@ -1,8 +1,14 @@
-"""An HTTP server in front of the handler, in the place of API Gateway's HTTP API."""
+"""An HTTP server in front of the handler, in the place of API Gateway's HTTP API.
+
+It takes direct invocations too, at the path that the Lambda API has for them, so that clients of
+AWS reach the function as well: ``aws lambda invoke --endpoint-url http://127.0.0.1:8080 …``
+(https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html).
+"""
 
 import errno
 import json
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
@@ -13,13 +19,14 @@ import h11
 
 from inference.errors import TextClassifierError
 from inference.local.connection import Connection, HttpError, HttpRequest
-from inference.local.emulator import HOST, EmulatorError, Pool
-from inference.local.payload import HttpResponse, from_answer, to_event
+from inference.local.emulator import HOST, EmulatorError, FunctionError, Pool
+from inference.runtime.payload import HttpResponse, from_answer, to_event
 
 TIMEOUT_SECONDS = 30.0  # API Gateway waits no longer
 POLL_SECONDS = 0.05  # how soon a server notices that it shall stop
 EVENT_LIMIT = 6 * 1024 * 1024  # bytes; Lambda accepts no larger event
 
+INVOKE = re.compile(r"/2015-03-31/functions/[^/?]+/invocations(\?.*)?")
 UNSENDABLE = HttpError(
     HTTPStatus.INTERNAL_SERVER_ERROR, "The answer of the function is not a response."
 )
@@ -103,6 +110,8 @@ def _respond(request: HttpRequest, pool: Pool) -> HttpResponse:
     Raises:
         HttpError: The function cannot get this request, or fails.
     """
+    if request.method == "POST" and INVOKE.fullmatch(request.target):
+        return _invoke(request.body, pool)
     try:
         event = to_event(request.method, request.target, request.headers, request.body)
     except ValueError as error:
@@ -113,9 +122,34 @@ def _respond(request: HttpRequest, pool: Pool) -> HttpResponse:
     try:
         return from_answer(pool.invoke(event, TIMEOUT_SECONDS))
     except EmulatorError as error:
-        logger.error("%s", error)
-        detail = "The function failed or did not answer in time; its log says more."
-        raise HttpError(HTTPStatus.SERVICE_UNAVAILABLE, detail) from error
+        raise _unavailable(error) from error
+
+
+def _invoke(body: bytes, pool: Pool) -> HttpResponse:
+    """Pass on the event of a direct invocation, and answer as Lambda does.
+
+    Raises:
+        HttpError: The body is no event, or the function did not answer.
+    """
+    try:
+        event = json.loads(body or b"{}")
+    except ValueError as error:
+        raise HttpError(HTTPStatus.BAD_REQUEST, "The event is not JSON.") from error
+    headers = [("Content-Type", "application/json"), ("X-Amz-Executed-Version", "$LATEST")]
+    try:
+        answer = pool.invoke(event, TIMEOUT_SECONDS)
+    except FunctionError as error:
+        headers.append(("X-Amz-Function-Error", "Unhandled"))
+        answer = error.answer
+    except EmulatorError as error:
+        raise _unavailable(error) from error
+    return HttpResponse(HTTPStatus.OK, headers, json.dumps(answer).encode())
+
+
+def _unavailable(error: EmulatorError) -> HttpError:
+    logger.error("%s", error)
+    detail = "The function failed or did not answer in time; its log says more."
+    return HttpError(HTTPStatus.SERVICE_UNAVAILABLE, detail)
 
 
 def _problem(error: HttpError) -> HttpResponse:

@@ -81,7 +81,7 @@ def model_store(bundle: Path, address: str | None = None) -> Iterator[str]:
     with local_s3(_listening_address(address)) as endpoint, environment(endpoint):
         port = urlsplit(endpoint).port
         store, _, version = publish_locally(bundle).rpartition("/")
-        yield f"ModelStore={store} ModelVersion={version} S3EndpointUrl=http://{address}:{port}"
+        yield f"Access=public ModelStore={store} ModelVersion={version} S3EndpointUrl=http://{address}:{port}"
 
 
 @contextmanager

@@ -8,6 +8,7 @@ counted as lost. Neither failures nor delays cost more than that time, and never
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,7 @@ class PredictionLog:
     """Writes to the table that the settings name."""
 
     def __init__(self, settings: Settings) -> None:
-        """Create the client, which connects on the first write."""
+        """Create the client, and connect while the function loads its model."""
         import boto3  # takes 0.1 s, which a function without a log need not wait for
         from botocore.config import Config
 
@@ -43,6 +44,19 @@ class PredictionLog:
         # botocore's timeouts are per connection or byte, not per call. With a single thread, no
         # more than one abandoned call can still be running.
         self._writer = ThreadPoolExecutor(1)
+        self._writer.submit(self._connect)
+
+    def _connect(self) -> None:
+        """Open the connection that the first write uses, which would pay for it within its time.
+
+        A plain GET, to which DynamoDB answers that it is healthy, needs no permission.
+        """
+        from botocore.awsrequest import AWSRequest
+
+        client: Any = self._client
+        request = AWSRequest(method="GET", url=client.meta.endpoint_url).prepare()
+        with suppress(Exception):  # the writes themselves report what is wrong
+            client._endpoint.http_session.send(request)
 
     def write(
         self,

@@ -40,7 +40,11 @@ class Settings(BaseModel):
     prediction_table: Annotated[str, Field(pattern=r"^([A-Za-z0-9._-]{3,255})?$")] = ""  # no log
     prediction_ttl_days: Annotated[int, Field(gt=0)] = 30
     prediction_timeout_ms: Annotated[int, Field(gt=0)] = 200  # how long an answer waits for the log
+    # Where the answers to the messages of a queue go: an SQS queue, or s3://BUCKET/PREFIX.
+    results_queue_url: Annotated[str, Field(pattern=r"^(https?://\S+)?$")] = ""
+    results_uri: Annotated[str, Field(pattern=r"^(s3://\S+)?$")] = ""
     drift_hours: Annotated[int, Field(gt=0)] = 24  # how far back the drift function looks
+    live_function: str = ""  # whose model the drift function measures; empty: that of model_uri
     log_text: bool = False  # whether the logs and the prediction table may contain the texts
 
 

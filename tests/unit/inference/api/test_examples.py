@@ -13,7 +13,8 @@ from inference.model.classifier import Classifier
 
 def example_answers() -> list[Answer]:
     one = OneAnswer.model_validate(answer_examples()["one"])
-    return [one, *ManyAnswers.model_validate(answer_examples()["many"]).predictions]
+    many = ManyAnswers.model_validate(answer_examples()["many"])
+    return [one, *(answer for answer in many.predictions if isinstance(answer, Answer))]
 
 
 @pytest.mark.parametrize("answer", example_answers())

@@ -7,12 +7,6 @@ from inference.api.loader import ClassifierLoader, ModelUnavailableError
 from inference.local.checkout import SAMPLE_MODEL
 from inference.model.bundle import read_verified
 from inference.runtime.settings import Settings
-from inference.runtime.telemetry import metrics
-
-
-@pytest.fixture(autouse=True)
-def _namespace(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(metrics, "namespace", "Tests")
 
 
 def test_a_classifier_is_loaded_once() -> None:

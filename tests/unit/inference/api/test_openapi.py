@@ -58,3 +58,26 @@ def test_every_answer_of_predict_has_an_example_of_its_status(document: dict[str
     requests = operation["requestBody"]["content"]["application/json"]["examples"]
     answers = operation["responses"]["200"]["content"]["application/json"]["examples"]
     assert list(requests) == list(answers)
+
+
+def test_the_options_of_a_request_are_described(document: dict[str, Any]) -> None:
+    for schema in document["components"]["schemas"]["Request"]["oneOf"]:
+        assert {"on_error", "truncate", "top_k"} < set(schema["properties"])
+        assert schema["additionalProperties"] is False
+
+
+def test_answers_may_get_more_fields(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    for name in ("OneAnswer", "ManyAnswers", "Answer", "ItemError", "Health", "Problem"):
+        assert "additionalProperties" not in schemas[name]
+
+
+@pytest.mark.parametrize("path", ["/hf", "/invocations"])
+def test_the_doors_of_other_clients_have_their_kind_of_errors(
+    document: dict[str, Any], path: str
+) -> None:
+    responses = document["paths"][path]["post"]["responses"]
+    for status in ("400", "413", "415", "422", "500", "503"):
+        content = responses[status]["content"]["application/json"]
+        assert content["schema"] == {"$ref": "#/components/schemas/PlainError"}
+        assert list(content["example"]) == ["error"]

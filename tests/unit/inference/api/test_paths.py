@@ -66,3 +66,33 @@ def test_the_router_gets_the_path_without_prefix_and_stage() -> None:
         "requestContext": {"stage": "$default", "http": {}},
         "headers": {},
     }
+
+
+@pytest.mark.parametrize(
+    ("path", "seen", "resource", "page"),
+    [
+        # The stage of a REST API is only in the path that clients see ...
+        ("/predict", "/prod/predict", Resource("/predict", "/prod"), "predict"),
+        # ... and the base path of a custom domain in both.
+        ("/news/predict", "/news/predict", Resource("/predict", "/news"), "predict"),
+        ("/health/", "/prod/health/", Resource("/health", "/prod"), "health/"),
+        # The console of API Gateway sends no stage.
+        ("/health", "/health", Resource("/health", ""), "health"),
+    ],
+)
+def test_a_rest_api_tells_the_prefix_in_its_context(
+    path: str, seen: str, resource: Resource, page: str
+) -> None:
+    sent = {"path": path, "resource": "/{proxy+}", "pathParameters": {"proxy": page}}
+    assert find_resource(sent | {"requestContext": {"path": seen}}, RESOURCES) == resource
+
+
+def test_the_root_of_a_rest_api_is_found_behind_its_stage() -> None:
+    sent = {"path": "/", "resource": "/", "requestContext": {"path": "/prod/"}}
+    assert find_resource(sent, RESOURCES) == Resource("/", "/prod")
+
+
+def test_a_load_balancer_has_a_path_and_nothing_else() -> None:
+    sent = {"path": "/health", "requestContext": {"elb": {}}}
+    assert find_resource(sent, RESOURCES) == Resource("/health", "")
+    assert as_event_of(Resource("/health", ""), sent)["path"] == "/health"

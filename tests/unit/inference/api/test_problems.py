@@ -4,7 +4,13 @@ from http import HTTPStatus
 import pytest
 
 from inference.api.loader import ModelUnavailableError
-from inference.api.problems import FieldError, ProblemError, repeat, to_response
+from inference.api.problems import (
+    FieldError,
+    ProblemError,
+    repeat,
+    to_plain_response,
+    to_response,
+)
 
 INVALID = HTTPStatus.UNPROCESSABLE_ENTITY
 
@@ -53,3 +59,20 @@ def test_any_other_exception_is_logged_but_not_shown(caplog: pytest.LogCaptureFi
 def test_a_name_of_the_client_is_repeated_in_a_form_that_can_be_sent() -> None:
     assert repeat("x" * 150) == "x" * 100
     assert repeat("half a pair: \ud800") == "half a pair: ?"
+
+
+def test_other_clients_read_the_error_as_one_string() -> None:
+    # GIVEN a problem with a wrong field WHEN a client of Hugging Face or SageMaker gets it
+    errors = [FieldError(field="inputs.3", message="Too long")]
+    response = to_plain_response(ProblemError(INVALID, "The request is not valid.", errors), "id")
+    # THEN one string says everything
+    assert response.status_code == 422
+    assert response.headers["Content-Type"] == "application/json"
+    assert json.loads(response.body or "") == {
+        "error": "The request is not valid. inputs.3: Too long"
+    }
+
+
+def test_other_clients_are_not_shown_an_exception_either() -> None:
+    response = to_plain_response(RuntimeError("the secret"), "the-id")
+    assert (response.status_code, response.body) == (500, '{"error": "Request the-id failed."}')

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 
-from inference.api.problems import ProblemError
-from inference.api.requests import PredictRequest, RequestParser
+from inference.api.problems import FieldError, ProblemError
+from inference.api.requests import PredictRequest, RequestParser, Text
 from inference.runtime.settings import Settings
 
 SETTINGS = Settings(model_uri="file:///models", max_texts=3, max_characters=20, max_body_bytes=200)
@@ -25,11 +25,13 @@ def parse(
 
 @pytest.mark.parametrize("field", ["inputs", "text", "headline", "query", "review"])
 def test_one_text_comes_in_any_of_five_fields(field: str) -> None:
-    assert parse({field: "Fed holds rates"}) == PredictRequest(["Fed holds rates"], is_list=False)
+    assert parse({field: "Fed holds rates"}) == PredictRequest(
+        [Text("Fed holds rates")], is_list=False
+    )
 
 
 def test_a_list_of_texts_comes_as_inputs() -> None:
-    assert parse({"inputs": ["one"]}) == PredictRequest(["one"], is_list=True)
+    assert parse({"inputs": ["one"]}) == PredictRequest([Text("one")], is_list=True)
 
 
 def test_a_body_may_be_base64() -> None:
@@ -93,3 +95,73 @@ def test_an_error_repeats_only_the_beginning_of_an_unknown_name() -> None:
     with pytest.raises(ProblemError) as raised:
         parse({"x" * 150: "a"})
     assert raised.value.errors[0].field == "x" * 100
+
+
+def test_a_wrong_text_of_a_list_may_be_answered_in_its_own_place() -> None:
+    # GIVEN a list with two wrong texts WHEN its errors are wanted by item
+    request = parse({"inputs": ["a", "", 7], "on_error": "item"})
+    # THEN the right one is classified, and the others have an error in their place
+    assert request.texts == ["a"]
+    assert request.items[0] == Text("a")
+    assert [type(item) for item in request.items[1:]] == [FieldError, FieldError]
+    assert [item.field for item in request.items[1:] if isinstance(item, FieldError)] == [
+        "inputs.1",
+        "inputs.2",
+    ]
+
+
+def test_a_list_of_the_wrong_length_is_refused_as_a_whole() -> None:
+    for inputs in ([], ["a"] * 4):
+        with pytest.raises(ProblemError) as raised:
+            parse({"inputs": inputs, "on_error": "item"})
+        assert [error.field for error in raised.value.errors] == ["inputs"]
+
+
+def test_a_single_wrong_text_is_refused_whatever_the_option_says() -> None:
+    with pytest.raises(ProblemError):
+        parse({"text": "", "on_error": "item"})
+
+
+def test_the_beginning_of_a_long_text_is_read_if_that_is_wanted() -> None:
+    request = parse({"inputs": ["a" * 25, "b"], "truncate": True})
+    assert request.items == [Text("a" * 20, is_cut=True), Text("b")]
+
+
+def test_a_text_that_begins_with_white_space_alone_is_blank() -> None:
+    with pytest.raises(ProblemError) as raised:
+        parse({"text": " " * 20 + "a", "truncate": True})
+    assert "white space" in raised.value.errors[0].message
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("on_error", "ignore"),
+        ("on_error", True),
+        ("truncate", "yes"),
+        ("truncate", 1),
+        ("top_k", 0),
+        ("top_k", "2"),
+        ("top_k", 1.5),
+        ("top_k", True),
+    ],
+)
+def test_a_wrong_option_is_named(option: str, value: Any) -> None:
+    with pytest.raises(ProblemError) as raised:
+        parse({"text": "a", option: value})
+    assert [error.field for error in raised.value.errors] == [option]
+
+
+def test_a_whole_number_may_be_written_with_a_point() -> None:
+    assert parse('{"text": "a", "top_k": 2.0}').top_k == 2
+
+
+def test_options_alone_are_no_request() -> None:
+    with pytest.raises(ProblemError) as raised:
+        parse({"top_k": 2})
+    assert [error.field for error in raised.value.errors] == ["inputs"]
+
+
+def test_a_direct_request_has_no_limit_of_texts() -> None:
+    content = {"inputs": ["a"] * 1000}
+    assert len(RequestParser(SETTINGS).read(content).texts) == 1000

@@ -6,6 +6,7 @@ import pytest
 
 from inference.drift.measure import MIN_TEXTS, Measurement
 from inference.drift.stability import Feature
+from tests.account import FUNCTION, stubbed
 from tests.cloudwatch import emitted
 
 VERSION = "0123456789abcdef"
@@ -62,3 +63,22 @@ def test_a_window_that_is_too_small_has_no_metric(
     assert (record.message, record.__dict__["texts"]) == ("drift not measured", 12)
     assert record.__dict__["needed"] == MIN_TEXTS
     assert emitted(capsys) == []
+
+
+def test_the_model_that_serves_is_measured(
+    function: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN a stack that deployed one model, and an alias at a version with another one
+    old = "s3://models/news/00112233445566aa"
+    settings = function.settings.model_copy(update={"live_function": FUNCTION})
+    monkeypatch.setattr(function, "settings", settings)
+    with stubbed() as account:
+        monkeypatch.setattr(function, "make_client", lambda *_, **__: account.lambda_)
+        account.serve("7")
+        account.has_model("7", old)
+        # WHEN the function looks for its model THEN it is the other one
+        assert function.find_model() == old
+
+
+def test_without_a_stack_the_model_of_the_settings_is_measured(function: ModuleType) -> None:
+    assert function.find_model() == f"s3://models/news/{VERSION}"

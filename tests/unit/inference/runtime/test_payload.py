@@ -2,7 +2,7 @@ import base64
 
 import pytest
 
-from inference.local.payload import from_answer, to_event
+from inference.runtime.payload import from_answer, to_event
 
 
 def test_a_request_becomes_an_event_of_payload_format_2() -> None:

@@ -1,0 +1,41 @@
+"""Read the headers and the body of an event, whichever door it came through."""
+
+from base64 import b64decode
+from http import HTTPStatus
+
+from aws_lambda_powertools.utilities.data_classes.common import BaseProxyEvent
+
+from inference.api.problems import ProblemError
+
+
+def get_header(event: BaseProxyEvent, name: str) -> str | None:
+    """Return the value of a header; several lines of it make one, as in RFC 9110, section 5.3.
+
+    A load balancer that is set to send lists of values has no other headers.
+    """
+    value: str | None = event.headers.get(name)
+    if value is not None:
+        return value
+    lists = event.get("multiValueHeaders") or {}
+    values = [one for key, several in lists.items() if key.lower() == name for one in several]
+    return ", ".join(values) if values else None
+
+
+def read_body(event: BaseProxyEvent, limit: int) -> bytes:
+    """Return the body of an event.
+
+    Raises:
+        ProblemError: It has more bytes than the limit, or is not the base64 that it should be.
+    """
+    body = event.body or ""
+    try:
+        data = b64decode(body, validate=True) if event.is_base64_encoded else body.encode()
+    except UnicodeEncodeError:  # half a surrogate pair in the event
+        raise ProblemError(HTTPStatus.BAD_REQUEST, "The body is not UTF-8.") from None
+    except ValueError:
+        detail = "The body is marked as base64 and is something else."
+        raise ProblemError(HTTPStatus.BAD_REQUEST, detail) from None
+    if len(data) > limit:
+        detail = f"The body has {len(data)} bytes; at most {limit} are read."
+        raise ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
+    return data

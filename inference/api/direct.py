@@ -1,0 +1,53 @@
+"""Answer direct invocations: the event is the body of a request, the answer that of a response.
+
+``aws lambda invoke``, the SDKs and state machines call the function this way. They have no HTTP
+status: a request that is wrong is answered with the problem, whose ``status`` says so. A fault of
+the service is an error of the invocation, so that Lambda and Step Functions try it again.
+"""
+
+import json
+from http import HTTPStatus
+from typing import Any
+
+from inference.api.answers import answer
+from inference.api.predictor import Predictor
+from inference.api.problems import ProblemError, describe, to_problem
+from inference.api.requests import RequestParser
+
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+MAX_ANSWER_BYTES = 6 * 1024 * 1024
+
+
+class ServiceFaultError(Exception):
+    """The service could not answer; the log says why."""
+
+
+def answer_event(
+    event: Any, parser: RequestParser, predictor: Predictor, request_id: str
+) -> dict[str, Any]:
+    """Answer an event that has the form of the API's requests, with any number of texts.
+
+    Raises:
+        ServiceFaultError: The service failed; to try again may help.
+    """
+    try:
+        return _answer(event, parser, predictor, request_id)
+    except Exception as error:
+        problem = to_problem(error, request_id)
+    if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        raise ServiceFaultError(problem.detail)
+    return describe(problem).model_dump(mode="json", exclude_none=True)
+
+
+def _answer(
+    event: Any, parser: RequestParser, predictor: Predictor, request_id: str
+) -> dict[str, Any]:
+    content = answer(predictor.classify(parser.read(event), request_id)).model_dump(mode="json")
+    size = len(json.dumps(content, ensure_ascii=False).encode())
+    if size > MAX_ANSWER_BYTES:
+        detail = (
+            f"The answer has {size} bytes, and Lambda sends {MAX_ANSWER_BYTES} at most. "
+            "Send fewer texts, or set top_k."
+        )
+        raise ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
+    return content

@@ -1,0 +1,72 @@
+"""``POST /hf``: requests and answers as the clients of Hugging Face know them.
+
+The task's requests and answers are specified at
+https://huggingface.co/docs/inference-providers/tasks/text-classification
+"""
+
+import json
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from inference.api.predictor import Classified
+from inference.api.problems import FieldError, repeat
+from inference.api.requests import LIST_FIELD, PredictRequest, RequestParser, TopK, invalid
+
+PARAMETERS = "parameters"
+# The "options" of the hub, such as wait_for_model and use_cache, change no answer.
+FIELDS = (LIST_FIELD, PARAMETERS, "options")
+
+
+class Parameters(BaseModel):
+    """The parameters of text classification; others are ignored, as the hub does."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    top_k: TopK = None
+    # A model that gives each text one label has no other function.
+    function_to_apply: Literal["softmax"] | None = None
+    truncation: bool | None = Field(None, strict=True)  # of the pipelines of transformers
+
+
+def parse(content: Any, parser: RequestParser, max_texts: int) -> PredictRequest:
+    """Validate the decoded body of a request.
+
+    Raises:
+        ProblemError: It is not valid.
+    """
+    if not isinstance(content, dict):
+        raise invalid([FieldError(field="", message="Input should be an object")])
+    try:
+        given = content.get(PARAMETERS)
+        parameters = Parameters.model_validate({} if given is None else given)
+    except ValidationError as error:
+        errors = error.errors(include_url=False, include_input=False)
+        raise invalid(
+            [
+                FieldError(field=".".join(map(str, (PARAMETERS, *one["loc"]))), message=one["msg"])
+                for one in errors
+            ]
+        ) from None
+    if LIST_FIELD not in content:
+        raise invalid([FieldError(field=LIST_FIELD, message="Field required")])
+    if unknown := [name for name in content if name not in FIELDS]:
+        raise invalid([FieldError(field=repeat(name), message="Unknown field") for name in unknown])
+    options = {"truncate": bool(parameters.truncation), "top_k": parameters.top_k}
+    return parser.read({LIST_FIELD: content[LIST_FIELD], **options}, max_texts)
+
+
+def answer(classified: Classified) -> str:
+    """Answer with a list for each text: its labels with their scores, the best one first."""
+    return json.dumps(
+        [
+            _rank(prediction.probabilities, classified.request.top_k)
+            for prediction in classified.predictions
+            if not isinstance(prediction, FieldError)  # there are none: a wrong text is refused
+        ]
+    )
+
+
+def _rank(probabilities: dict[str, float], top_k: int | None) -> list[dict[str, Any]]:
+    ranked = sorted(probabilities.items(), key=lambda pair: pair[1], reverse=True)
+    return [{"label": label, "score": score} for label, score in ranked[:top_k]]

@@ -1,0 +1,101 @@
+"""Classify the texts of a request, and record the predictions."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from inference.api.loader import ClassifierLoader
+from inference.api.problems import FieldError
+from inference.api.requests import PredictRequest, Text
+from inference.prediction_log.writer import PredictionLog
+from inference.runtime.settings import Settings
+from inference.runtime.telemetry import record_predictions
+from inference.runtime.tracing import traced
+
+if TYPE_CHECKING:  # the loader imports numpy and onnxruntime in the meantime
+    from inference.model.classifier import Classifier, Prediction
+
+PART = 128  # texts that are classified, logged and counted together
+
+
+@dataclass(frozen=True)
+class Classified:
+    """A request, and a prediction or an error for each of its texts, in their order."""
+
+    request: PredictRequest
+    predictions: "list[Prediction | FieldError]"
+    version: str  # of the model
+
+
+class Predictor:
+    """Classifies requests with the model of the settings."""
+
+    def __init__(self, settings: Settings, loader: ClassifierLoader) -> None:
+        """Connect to the prediction table, if there is one."""
+        self._settings, self._loader = settings, loader
+        self.renew_clients()
+
+    def renew_clients(self) -> None:
+        """Connect to the prediction table anew: connections do not survive a snapshot."""
+        has_table = bool(self._settings.prediction_table)
+        self._log = PredictionLog(self._settings) if has_table else None
+
+    def classify(
+        self, request: PredictRequest, request_id: str, *, is_recorded: bool = True
+    ) -> Classified:
+        """Classify the texts of a request, and record the predictions unless it is only a check.
+
+        Raises:
+            ModelUnavailableError: The model cannot be loaded now.
+        """
+        classifier = self._loader.get_model().classifier
+        texts, log_id = request.texts, request_id if is_recorded else None
+        predictions = iter(list(self._predict(classifier, texts, log_id)))
+        return Classified(
+            request,
+            [
+                _mark(next(predictions), item) if isinstance(item, Text) else item
+                for item in request.items
+            ],
+            classifier.version,
+        )
+
+    def _predict(
+        self, classifier: "Classifier", texts: list[str], log_id: str | None
+    ) -> "Iterator[Prediction]":
+        """Classify texts in parts.
+
+        So neither a log line nor a write to the prediction table grows with the number of texts,
+        which a direct invocation does not limit.
+        """
+        for start in range(0, len(texts), PART):
+            part = texts[start : start + PART]
+            started = time.perf_counter()
+            with traced("predict"):
+                predictions = classifier.predict(part)
+            milliseconds = 1000 * (time.perf_counter() - started)
+            if log_id is not None:
+                part_id = f"{log_id}.{start // PART}" if start else log_id
+                self._record(part, predictions, classifier.version, milliseconds, part_id)
+            yield from predictions
+
+    def _record(
+        self,
+        texts: list[str],
+        predictions: "list[Prediction]",
+        version: str,
+        milliseconds: float,
+        log_id: str,
+    ) -> None:
+        log_text = self._settings.log_text
+        record_predictions(predictions, version, milliseconds, texts if log_text else None)
+        if self._log:
+            self._log.write(log_id, texts, predictions, version)
+
+
+def _mark(prediction: "Prediction", text: Text) -> "Prediction":
+    """Call the prediction of a text that was cut before the model read it a truncated one."""
+    if not text.is_cut or prediction.truncated:
+        return prediction
+    return replace(prediction, truncated=True)
