@@ -16,11 +16,13 @@ PAIRS = $(if $(MODEL_URI),ModelStore=$(patsubst %/,%,$(dir $(MODEL_URI))) \
 OVERRIDES = $(if $(strip $(PAIRS)),--parameter-overrides $(PAIRS))
 ROLE = $(if $(EXECUTION_ROLE),--role-arn $(EXECUTION_ROLE))
 SAM := SAM_CLI_TELEMETRY=0 $(BIN)/sam
+# Under another name, because make --dry-run runs every line with $(MAKE).
+AGAIN := $(MAKE)
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
 
 .DEFAULT_GOAL := help
 .PHONY: announce help setup demo serve sam-local unit test docs bench load lint scan format lock build \
-  deploy live smoke candidate compare promote rollback destroy clean
+  image deploy live smoke candidate compare promote rollback destroy clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 11
@@ -84,12 +86,33 @@ lock: ## renew constraints.txt and docker/requirements.txt from pyproject.toml
 	  --python-platform x86_64-manylinux_2_28 --annotation-style line \
 	  --custom-compile-command "make lock" --output-file docker/requirements.txt
 
-build: $(VENV)/local ## build the function's image (PARAMETERS="Architecture=arm64")
+build: $(VENV)/local ## build the function's image with sam (PARAMETERS="Architecture=arm64")
 	$(SAM) build $(OVERRIDES)
 
-deploy: build ## build and deploy to ENV=dev or prod (MODEL_URI=s3://..., PARAMETERS="Access=api-key")
-	@$(BIN)/textclf candidate end $(STACK) # CodeDeploy needs an alias with a single version
-	$(SAM) deploy --config-env $(ENV) --stack-name $(STACK) $(ROLE) $(OVERRIDES)
+image: $(VENV)/local ## build the image for ENV=dev or prod, push it to ECR and print its URI
+	@$(BIN)/textclf image $(STACK) $(PAIRS)
+
+ifneq ($(strip $(REGIONS)),)
+# Each region gets the model in a bucket of its own, and a stack. PARAMETERS_eu-west-1="..." adds
+# parameters for one of them, such as its CertificateArn.
+deploy: $(VENV)/local
+	@set -e; $(foreach region,$(REGIONS),echo "$(region):"; \
+	  uri=$$($(BIN)/textclf replicate $(MODEL_URI) $(region)); \
+	  AWS_REGION=$(region) AWS_DEFAULT_REGION=$(region) $(AGAIN) --no-print-directory deploy REGIONS= \
+	    MODEL_URI=$$uri PARAMETERS="$(strip $(PARAMETERS) $(PARAMETERS_$(region)))";)
+else
+# A shell keeps image and parameters from step to step. `textclf parameters` adds what the stack has
+# now: the model that serves, the processor. An IMAGE that was tested before is not built again.
+deploy: $(VENV)/local ## build and deploy to ENV=dev or prod (MODEL_URI=s3://..., PARAMETERS="Access=api-key", IMAGE=..., REGIONS="...")
+	@set -e; \
+	  $(BIN)/textclf check $(STACK) $(PAIRS); \
+	  image=$$($(BIN)/textclf image $(STACK) $(PAIRS) $(if $(IMAGE),--image $(IMAGE))); \
+	  $(BIN)/textclf candidate end $(STACK); \
+	  parameters=$$($(BIN)/textclf parameters $(STACK) $(PAIRS) Image=$$image); \
+	  $(SAM) deploy --template-file template.yaml --config-env $(ENV) --stack-name $(STACK) $(ROLE) \
+	    --image-repository $${image%@*} --parameter-overrides $$parameters $(if $(TAGS),--tags $(TAGS)); \
+	  $(BIN)/textclf prune $(STACK) --with-snapshots
+endif
 
 live: $(VENV)/local ## print the version that serves in ENV=dev or prod
 	@$(BIN)/textclf live $(STACK)

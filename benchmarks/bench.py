@@ -48,10 +48,10 @@ from benchmarks import cold_start
 from benchmarks.full_size import build, read_headlines
 from benchmarks.timing import Call, Duration, median, take_turns
 from inference.local.checkout import ROOT, SAMPLE_MODEL
-from inference.local.emulator import Context
-from inference.local.payload import to_event
 from inference.model.bundle import TOKENIZER, read_verified
 from inference.model.classifier import Classifier
+from inference.runtime.context import Context
+from inference.runtime.payload import to_event
 
 RESULT = ROOT / "build" / "bench.json"
 TOKENS = 16  # of the single headline

@@ -1,12 +1,12 @@
 """Measure how often drift is reported although nothing has changed, by simulation.
 
-    python -m benchmarks.false_alarms newsCorpora.csv data/other-years
+    python -m benchmarks.false_alarms newsCorpora.csv
 
-The arguments are the file that the shipped model was trained on and the folder of the new rows that
-were joined to it. A random half of the held-out stories is the reference. Two kinds of window are
-compared with it: in the first table, its texts are drawn one by one from the reference's half, so
-that they are independent; in the second, it consists of whole stories of the other half, which is
-the worst that traffic can do.
+The argument is the file that the shipped model was trained on; the folder of new rows that were
+joined to it follows, if there was one. A random half of the held-out stories is the reference. Two
+kinds of window are compared with it: in the first table, its texts are drawn one by one from the
+reference's half, so that they are independent; in the second, it consists of whole stories of the
+other half, which is the worst that traffic can do.
 
 The seed is fixed, so every run gives the same tables. Each rate comes from only 200 windows of 10
 random halves: a true rate of 2 % may well appear as 0.5 % or 4 %.

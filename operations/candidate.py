@@ -2,12 +2,13 @@
 
 A candidate is a version of the function with another model. To publish it, ``start_candidate``
 changes the function's configuration for a moment and then restores what CloudFormation deployed.
-It may be called again, with another share or after it was killed: it takes the deployed model from
-the stack, not from the function.
+It may be called again, with another share or after it was killed: it takes what CloudFormation
+deployed from the stack, not from the function.
 """
 
 from typing import TYPE_CHECKING
 
+from inference.aws import read_model_of
 from inference.model.store import fetch_manifest
 from operations.alias import LiveAlias
 from operations.stack import Stack, StackError
@@ -28,7 +29,7 @@ def start_candidate(lambda_: "LambdaClient", stack: Stack, model_uri: str, perce
     Args:
         lambda_: The client.
         stack: The stack, which no deployment may be changing.
-        model_uri: The candidate's model, in the same store as the deployed one.
+        model_uri: The candidate's model, in the same store as the one that serves.
         percent: The share of the requests, from 1 to 99.
 
     Returns:
@@ -39,32 +40,30 @@ def start_candidate(lambda_: "LambdaClient", stack: Stack, model_uri: str, perce
         StoreError: A manifest cannot be read.
     """
     stack.require_settled()
-    require_compatible(stack.model_uri, model_uri)
     alias = LiveAlias.read(lambda_, stack.function)
+    require_compatible(alias.read_model(lambda_), model_uri)
     version = _publish(lambda_, stack, model_uri)
     alias.send_share_to(lambda_, version, percent)
     return version
 
 
-def require_compatible(deployed: str, model_uri: str) -> None:
+def require_compatible(serving: str, model_uri: str) -> None:
     """Refuse a model that the function cannot read, or whose labels clients do not know.
 
     Raises:
-        StackError: It is the deployed model, in another store, or has other labels.
+        StackError: It is the model that serves, in another store, or has other labels.
         StoreError: A manifest cannot be read.
     """
-    if model_uri == deployed:
-        raise StackError(f"{model_uri} is the deployed model: choose another one")
-    store = deployed.rpartition("/")[0]
+    if model_uri == serving:
+        raise StackError(f"{model_uri} already serves: choose another model")
+    store = serving.rpartition("/")[0]
     if model_uri.rpartition("/")[0] != store:
         raise StackError(f"the function may only read models in {store}: publish the model there")
-    candidate_labels, labels = (
-        fetch_manifest(uri).manifest.labels for uri in (model_uri, deployed)
-    )
+    candidate_labels, labels = (fetch_manifest(uri).manifest.labels for uri in (model_uri, serving))
     if candidate_labels != labels:
         raise StackError(
             f"the labels of {model_uri} are {', '.join(candidate_labels)}; "
-            f"the deployed model's are {', '.join(labels)}"
+            f"those of the model that serves are {', '.join(labels)}"
         )
 
 
@@ -75,10 +74,7 @@ def find_candidate(lambda_: "LambdaClient", stack: Stack) -> str:
         StackError: The stack has no candidate.
     """
     version = require_candidate(LiveAlias.read(lambda_, stack.function), stack.name)
-    configuration = lambda_.get_function_configuration(
-        FunctionName=stack.function, Qualifier=version
-    )
-    return configuration["Environment"]["Variables"]["MODEL_URI"]
+    return read_model_of(lambda_, stack.function, version)
 
 
 def require_candidate(alias: LiveAlias, stack: str) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from inference.aws import find_model_in
 from inference.prediction_log.sample import sample
 from inference.prediction_log.table import LoggedPrediction
 from operations.alias import LiveAlias
@@ -64,8 +65,7 @@ def compare_answers(
     )
     hours = min(hours, count_whole_hours(candidate["LastModified"], now))
     bundles = [
-        configuration["Environment"]["Variables"]["MODEL_URI"].rpartition("/")[2]
-        for configuration in (deployed, candidate)
+        find_model_in(configuration).rpartition("/")[2] for configuration in (deployed, candidate)
     ]
     return report(
         *(

@@ -1,14 +1,28 @@
-"""Let an earlier version serve again."""
+"""Let an earlier version serve again, and let the stack know of it.
 
-from typing import TYPE_CHECKING
+Moving the alias takes effect at once, but only the alias changes: the stack still has the
+parameters of the version that was withdrawn, and CodeDeploy refuses the next deployment, because
+the alias is not where CloudFormation put it. ``finish_rollback`` therefore deploys the model and
+the image of the version that serves, with the stack's own template.
+"""
 
+import re
+from typing import TYPE_CHECKING, Any
+
+from operations.activation import activate
 from operations.alias import LiveAlias
 from operations.candidate import DESCRIPTION, remove_share
+from operations.deployment import find_stray_version
 from operations.stack import Stack, StackError
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_lambda import LambdaClient
+
+# Begins the Revision of a stack that deployed an earlier version anew; the number follows. It is in
+# the description of the new version, so that the next rollback goes back from there.
+ROLLBACK = "rb"
+CAPABILITIES: Any = ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]
 
 
 def roll_back(
@@ -19,7 +33,8 @@ def roll_back(
 ) -> str:
     """Undo the last change to a stack, or serve a chosen version.
 
-    The last change is a deployment in progress, else a candidate, else the deployed version.
+    The last change is a deployment in progress, else a candidate, else the deployed version. An
+    earlier version is called until it answers before it gets requests.
 
     Args:
         cloudformation: The client; it cancels a deployment.
@@ -31,7 +46,7 @@ def roll_back(
         A sentence that says what changed.
 
     Raises:
-        StackError: There is no previous version.
+        StackError: There is no previous version, or the earlier version does not answer.
     """
     if stack.status == "UPDATE_IN_PROGRESS":
         cloudformation.cancel_update_stack(StackName=stack.name)
@@ -40,20 +55,88 @@ def roll_back(
     if alias.candidate and not version:
         return remove_share(lambda_, alias, stack.name)
     target = version or _find_previous(lambda_, alias)
+    activate(lambda_, stack.function, target)
     alias.send_all_to(lambda_, target)
     return f"{stack.name}: version {target} serves instead of {alias.version}"
 
 
+def finish_rollback(
+    cloudformation: "CloudFormationClient", lambda_: "LambdaClient", stack: Stack
+) -> str:
+    """Deploy what the version behind the alias has, if the stack deployed another version.
+
+    CloudFormation moves the alias itself (``ShiftTraffic=false``), so no withdrawn version answers
+    a request meanwhile.
+
+    Returns:
+        A sentence that says what the stack now deploys; empty if there was nothing to do.
+
+    Raises:
+        StackError: The stack cannot be updated, or the image of the version cannot be deployed.
+    """
+    if stack.status == "UPDATE_IN_PROGRESS":  # being cancelled, which restores the stack as well
+        return ""
+    version = find_stray_version(lambda_, stack)
+    if not version:
+        return ""
+    stack.require_settled()
+    changes = _changes_for(lambda_, stack, version)
+    parameters: Any = [
+        {"ParameterKey": name, "ParameterValue": changes[name]}
+        if name in changes
+        else {"ParameterKey": name, "UsePreviousValue": True}
+        for name in stack.parameters
+    ]
+    cloudformation.update_stack(
+        StackName=stack.name,
+        UsePreviousTemplate=True,
+        Capabilities=CAPABILITIES,
+        Parameters=parameters,
+    )
+    cloudformation.get_waiter("stack_update_complete").wait(StackName=stack.name)
+    return f"{stack.name}: the stack deployed the model of version {version} anew"
+
+
+def _changes_for(lambda_: "LambdaClient", stack: Stack, version: str) -> dict[str, str]:
+    """Return the parameters with which the stack deploys what a version has."""
+    alias = LiveAlias.read(lambda_, stack.function)
+    store, _, model = alias.read_model(lambda_).rpartition("/")
+    changes = {"ModelStore": store, "ModelVersion": model, "ShiftTraffic": "false"}
+    image = alias.read_image(lambda_)
+    if stack.parameters.get("Image"):
+        changes["Image"] = image
+    else:
+        latest = lambda_.get_function(FunctionName=stack.function)
+        if image != latest["Code"].get("ResolvedImageUri", ""):
+            raise StackError(
+                f"{stack.name} was deployed without Image, so its template names the image of the "
+                "version that was withdrawn: the next `make deploy` brings the stack up to date"
+            )
+    revision = f"{ROLLBACK}{version}"
+    if stack.parameters.get("Revision") == revision:
+        revision += "x"  # without a change, CloudFormation would do nothing
+    return changes | {"Revision": revision}
+
+
 def _find_previous(lambda_: "LambdaClient", alias: LiveAlias) -> str:
-    """Find the newest version that was deployed, not just a candidate, before the current one."""
+    """Find the newest version that was deployed, not just a candidate, before the current one.
+
+    If the current one is an earlier version deployed anew, those since then were withdrawn.
+    """
     pages = lambda_.get_paginator("list_versions_by_function").paginate(FunctionName=alias.function)
-    versions = [version for page in pages for version in page["Versions"]]
-    older = [
-        int(version["Version"])
-        for version in versions
+    descriptions = {
+        int(version["Version"]): version.get("Description", "")
+        for page in pages
+        for version in page["Versions"]
         if version["Version"].isdecimal()  # not $LATEST
-        and int(version["Version"]) < int(alias.version)
-        and not version.get("Description", "").startswith(f"{DESCRIPTION} ")
+    }
+    current = int(alias.version)
+    while renewed := re.search(rf"\b{ROLLBACK}(\d+)x?$", descriptions.get(current, "")):
+        current = int(renewed[1])
+    older = [
+        version
+        for version, description in descriptions.items()
+        if version < current and not description.startswith(f"{DESCRIPTION} ")
     ]
     if not older:
         raise StackError(f"{alias.function} has no version older than {alias.version}")

@@ -4,20 +4,33 @@ import json
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Collection, Mapping
+from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationError
 
 from inference.errors import TextClassifierError
 
 TEXT = "Life in Mars might be a real possibility"
-ATTEMPTS = 5  # DNS and the first execution environment of a new API take a moment
-PAUSE_SECONDS = 3.0
+# DNS and the first execution environment of a new API take a moment, and a function that was idle
+# for weeks takes minutes until it is active again (see activation.py).
+PAUSES = (5.0, 10.0, 20.0, 40.0, 80.0)  # seconds between two attempts
 TIMEOUT_SECONDS = 35  # API Gateway itself gives up after 30
+REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+
+Sign = Callable[[str, str, bytes | None, Mapping[str, str]], Mapping[str, str]]
 
 
 class SmokeError(TextClassifierError):
     """The API does not answer as it should; the message says how it answers."""
+
+
+class AccessError(SmokeError):
+    """The API refuses the caller, which says nothing about whether it works."""
+
+    exit_code = 4
 
 
 class Answer(BaseModel):
@@ -29,24 +42,66 @@ class Answer(BaseModel):
     model_version: str
 
 
-def check_api(url: str, headers: dict[str, str], pause: float = PAUSE_SECONDS) -> Answer:
+def check_api(
+    url: str,
+    headers: Mapping[str, str],
+    *,
+    sign: Sign | None = None,
+    expected: Collection[str] = (),
+    pauses: Collection[float] = PAUSES,
+) -> Answer:
     """Classify a text and check that the model named by ``/health`` answered.
 
     Args:
         url: The URL of the API.
         headers: Sent with each request.
-        pause: Seconds between two attempts.
+        sign: Returns the headers with which AWS recognizes the caller, from the method, the URL,
+            the body and the other headers.
+        expected: The versions of the models that may answer; any if empty.
+        pauses: Seconds between two attempts.
 
     Raises:
+        AccessError: The API refuses the caller.
         SmokeError: The last attempt failed, or its answer is wrong.
     """
     url = url.rstrip("/")
-    health, answer = _ask_until_answered(url, headers, pause)
+    health, answer = _ask_until_answered(url, headers, sign, pauses)
     if answer.predicted_label not in answer.probabilities:
         raise SmokeError(f"{url}/predict answered no label")
     if answer.model_version != health.get("model_version"):
         raise SmokeError(f"{url} answers with two versions of the model: a canary is in progress")
+    if expected and answer.model_version not in expected:
+        raise SmokeError(
+            f"{url} answers with model {answer.model_version}, "
+            f"but the version behind the alias has {' or '.join(sorted(expected))}"
+        )
     return answer
+
+
+def sign_with(session: Any) -> Sign:
+    """Return a function that signs requests with the credentials of a boto3 session (SigV4).
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-access-control-iam.html
+    """
+    from botocore.auth import SigV4Auth
+    from botocore.awsrequest import AWSRequest
+
+    credentials = session.get_credentials()
+    if credentials is None:
+        raise AccessError("there are no AWS credentials to sign the requests with")
+
+    def sign(
+        method: str, url: str, data: bytes | None, headers: Mapping[str, str]
+    ) -> Mapping[str, str]:
+        request = AWSRequest(method=method, url=url, data=data, headers=dict(headers))
+        host = urlsplit(url).hostname or ""
+        service = "lambda" if ".lambda-url." in host else "execute-api"
+        SigV4Auth(credentials.get_frozen_credentials(), service, session.region_name).add_auth(
+            request
+        )
+        return dict(request.headers.items())
+
+    return sign
 
 
 def parse_header(line: str) -> dict[str, str]:
@@ -64,15 +119,17 @@ def parse_header(line: str) -> dict[str, str]:
 
 
 def _ask_until_answered(
-    url: str, headers: dict[str, str], pause: float
+    url: str, headers: Mapping[str, str], sign: Sign | None, pauses: Collection[float]
 ) -> tuple[dict[str, Any], Answer]:
-    for attempt in range(1, ATTEMPTS + 1):
+    for pause in (*pauses, None):
         try:
-            health = _ask(f"{url}/health", headers)
-            answer = _ask(f"{url}/predict", headers, {"inputs": TEXT})
+            health = _ask(f"{url}/health", headers, sign)
+            answer = _ask(f"{url}/predict", headers, sign, {"inputs": TEXT})
             break
+        except AccessError:  # which no other attempt would change
+            raise
         except SmokeError:
-            if attempt == ATTEMPTS:
+            if pause is None:
                 raise
         time.sleep(pause)
     try:
@@ -81,16 +138,24 @@ def _ask_until_answered(
         raise SmokeError(f"{url}/predict answered no label") from error
 
 
-def _ask(url: str, headers: dict[str, str], body: Any = None) -> dict[str, Any]:
+def _ask(
+    url: str, headers: Mapping[str, str], sign: Sign | None, body: Any = None
+) -> dict[str, Any]:
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(  # noqa: S310 - the URL is the operator's own
-        url, data, {"Content-Type": "application/json", **headers}
-    )
+    sent = {"Content-Type": "application/json", **headers}
+    if sign:
+        sent = dict(sign("POST" if data else "GET", url, data, sent))
+    request = urllib.request.Request(url, data, sent)  # noqa: S310 - the operator's own URL
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:  # noqa: S310
             answer = json.load(response)
     except urllib.error.HTTPError as error:
-        raise SmokeError(f"{url} answered {error.code}: {error.read(1000).decode()}") from error
+        message = f"{url} answered {error.code}: {error.read(1000).decode(errors='replace')}"
+        if error.code in REFUSED:
+            raise AccessError(
+                f"{message}: give --header, or use credentials that may call the API"
+            ) from error
+        raise SmokeError(message) from error
     except (OSError, ValueError) as error:
         raise SmokeError(f"{url}: {error}") from error
     if not isinstance(answer, dict):

@@ -68,7 +68,7 @@ class Stack:
 
     @property
     def model_uri(self) -> str:
-        """The model that was deployed last."""
+        """The model that was deployed last, which after a rollback is not the one that serves."""
         return f"{self.parameters['ModelStore']}/{self.parameters['ModelVersion']}"
 
     def require_output(self, name: str, problem: str) -> str:

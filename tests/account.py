@@ -1,12 +1,15 @@
 """Stubs of CloudFormation and Lambda, which answer the expected calls and refuse any other."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from io import BytesIO
+from types import MappingProxyType
 from typing import Any
 
 import boto3
+from botocore.response import StreamingBody
 from botocore.stub import Stubber
 from mypy_boto3_cloudformation import CloudFormationClient
 from mypy_boto3_lambda import LambdaClient
@@ -16,6 +19,7 @@ from operations.stack import Stack
 FUNCTION = "stack-Classifier-1"
 STORE = "s3://models/news"
 DEPLOYED = f"{STORE}/0123456789abcdef"
+MODEL = {"ModelStore": STORE, "ModelVersion": "0123456789abcdef"}
 
 
 @dataclass(frozen=True)
@@ -27,15 +31,20 @@ class Account:
     stack: Stubber
     function: Stubber
 
-    def describe(self, status: str = "UPDATE_COMPLETE", **outputs: str) -> None:
+    def describe(
+        self,
+        status: str = "UPDATE_COMPLETE",
+        parameters: Mapping[str, str] = MappingProxyType({}),
+        **outputs: str,
+    ) -> None:
         """Expect a call that describes the stack; ``Function=""`` leaves that output out."""
         answer: Any = {
             "StackName": "stack",
             "CreationTime": "2026-01-01T00:00:00Z",
             "StackStatus": status,
             "Parameters": [
-                {"ParameterKey": "ModelStore", "ParameterValue": STORE},
-                {"ParameterKey": "ModelVersion", "ParameterValue": "0123456789abcdef"},
+                {"ParameterKey": name, "ParameterValue": value}
+                for name, value in {**MODEL, **parameters}.items()
             ],
             "Outputs": [
                 {"OutputKey": name, "OutputValue": value}
@@ -62,6 +71,26 @@ class Account:
             "RoutingConfig": _routing(weights),
         }
         self.function.add_response("get_alias", answer, {"FunctionName": FUNCTION, "Name": "live"})
+
+    def has_model(self, version: str, uri: str = DEPLOYED) -> None:
+        """Expect a call that reads the configuration of a version, with this model."""
+        answer: Any = {
+            "FunctionName": FUNCTION,
+            "Version": version,
+            "Environment": {"Variables": {"MODEL_URI": uri}},
+        }
+        expected = {"FunctionName": FUNCTION, "Qualifier": version}
+        self.function.add_response("get_function_configuration", answer, expected)
+
+    def answer_warmer(self, version: str, body: bytes = b'{"status": "ok"}') -> None:
+        """Expect a call of a version before it gets requests, which it answers."""
+        expected = {
+            "FunctionName": FUNCTION,
+            "Qualifier": version,
+            "Payload": b'{"warmer": true}',
+        }
+        answer = {"StatusCode": 200, "Payload": StreamingBody(BytesIO(body), len(body))}
+        self.function.add_response("invoke", answer, expected)
 
     def expect_alias(self, version: str | None, **weights: float) -> None:
         """Expect a call that moves the alias, provided that it is still where it was."""

@@ -21,11 +21,14 @@ PSEUDO_PARAMETERS = {
     "AWS::Partition": "aws",
     "AWS::Region": "us-east-1",
     "AWS::StackName": "stack",
+    "AWS::URLSuffix": "amazonaws.com",
 }
 NO_VALUE = object()  # AWS::NoValue
+ATTRIBUTES = {"FunctionUrl.FunctionUrl": "https://url.lambda-url.us-east-1.on.aws/"}  # taken apart
 
 # Values of parameters.
 MODEL = {"ModelStore": "s3://models/news", "ModelVersion": "0123456789abcdef"}
+REQUIRED = MODEL | {"Access": "public"}
 RETRAINING = {
     "RetrainingBucket": "jobs",
     "RetrainingRole": "arn:aws:iam::123456789012:role/training",
@@ -65,13 +68,14 @@ def transformed(**values: str) -> dict[str, Any]:
         template["Resources"][function]["Properties"]["ImageUri"] = (
             "123456789012.dkr.ecr.us-east-1.amazonaws.com/classifier:0123456789ab"
         )
-    template["Resources"]["ApiKeyFunction"]["Properties"]["CodeUri"] = "s3://artifacts/key"
+    for function in ("ApiKeyFunction", "VersionCheckFunction", "LiveCheckFunction"):
+        template["Resources"][function]["Properties"]["CodeUri"] = "s3://artifacts/key"
     for name in ("BulkStateMachine", "RetrainingStateMachine"):
         machine = template["Resources"][name]["Properties"]
         machine["DefinitionUri"] = {"Bucket": "artifacts", "Key": name}
     session = boto3.Session(region_name="us-east-1")
     translator = Translator({}, Parser(), boto_session=session)
-    expanded: dict[str, Any] = translator.translate(template, MODEL | values)
+    expanded: dict[str, Any] = translator.translate(template, REQUIRED | values)
     return expanded
 
 
@@ -82,7 +86,7 @@ def deployed(**values: str) -> dict[str, Any]:
     A reference to a resource becomes its name, an attribute of a resource ``NAME.ATTRIBUTE``.
     """
     template = transformed(**values)
-    return _Resolver(template, MODEL | values).resolve_template()
+    return _Resolver(template, REQUIRED | values).resolve_template()
 
 
 def resources(kind: str, **values: str) -> dict[str, Any]:
@@ -156,7 +160,8 @@ class _Resolver:
             return self._substitute(*([argument, {}] if isinstance(argument, str) else argument))
         argument = self._resolve(argument)
         if function == "GetAtt":
-            return argument if isinstance(argument, str) else ".".join(argument)
+            name = argument if isinstance(argument, str) else ".".join(argument)
+            return ATTRIBUTES.get(name, name)
         if function == "Equals":
             return str(argument[0]) == str(argument[1])
         if function == "Not":

@@ -37,7 +37,7 @@ INTRINSICS: dict[str, Callable[..., Any]] = {
     "States.ArrayLength": len,
 }
 PATH = re.compile(r"\$\$?(\.\w+|\[\d+\])*")
-FILTER = re.compile(r"(\$.*)\[\?\(@\.(\w+) == '(\w+)'\)\]\.(\w+)")
+FILTER = re.compile(r"(\$.*)\[\?\(@\.(\w+) (==|>) (?:'(\w+)'|(\d+))\)\]\.(\w+)")
 
 
 class StateError(Exception):
@@ -80,8 +80,11 @@ def evaluate(expression: str, data: Any, context: Fields) -> Any:
             raise UnsupportedError(expression)
         return result
     if filtered := FILTER.fullmatch(expression):
-        path, key, wanted, name = filtered.groups()
-        return [one[name] for one in evaluate(path, data, context) if one.get(key) == wanted]
+        path, key, comparison, text, number, name = filtered.groups()
+        wanted = text if number is None else int(number)
+        compare = {"==": operator.eq, ">": operator.gt}[comparison]
+        rows = evaluate(path, data, context)
+        return [one[name] for one in rows if key in one and compare(one[key], wanted)]
     if not PATH.fullmatch(expression):
         raise UnsupportedError(expression)
     value: Any = context if expression.startswith("$$") else data

@@ -4,6 +4,7 @@ A subcommand is imported when it is called, so `textclf --help` and the commands
 wait for torch.
 """
 
+import errno
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ from cyclopts import App, CycloptsError, Group, Parameter
 
 from inference.errors import TextClassifierError
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 USAGE, INTERRUPTED = 2, 130  # exit codes, as a shell gives them
 OURS = ("inference", "operations", "textclf", "training")
 AWS_ERRORS = ("botocore.", "boto3.", "s3transfer.")  # known by name: importing them takes 0.1 s
@@ -51,6 +53,8 @@ app.command(
     group=STORE,
 )
 
+app.command("textclf.regions:replicate", help="Copy a bundle to another region.", group=STORE)
+
 sagemaker = App(name="sagemaker", help="Train and retrain on SageMaker.", group=MAKE)
 sagemaker.command("textclf.sagemaker:train", help="Start a training job and follow it.")
 sagemaker.command("textclf.sagemaker:follow", help="Follow a job that was started before.")
@@ -66,7 +70,11 @@ app.command("textclf.operate:live", help="Print the version that serves.", group
 app.command("textclf.operate:smoke", help="Check that an API answers.", group=OPERATE)
 app.command("textclf.operate:compare", help="Compare the candidate's answers.", group=OPERATE)
 app.command("textclf.operate:rollback", help="Serve an earlier version again.", group=OPERATE)
+app.command("textclf.versions:prune", help="Delete old versions of a function.", group=OPERATE)
 app.command("textclf.operate:cost", help="Estimate what predictions cost.", group=OPERATE)
+app.command("textclf.deploy:check", help="Check that a deployment can succeed.", group=OPERATE)
+app.command("textclf.deploy:image", help="Build and push the functions' image.", group=OPERATE)
+app.command("textclf.deploy:parameters", help="Print the parameters for sam.", group=OPERATE)
 
 candidate = App(
     name="candidate", help="Let a second model answer a share of the requests.", group=OPERATE
@@ -98,7 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         return _fail(f"{error.name} is not installed: run `make setup`", 1)
     except OSError as error:  # a missing file, a full disk, a port that is taken
-        return _fail(str(error), 1)
+        return _fail(_describe_os_error(error), 1)
     except Exception as error:
         if not f"{type(error).__module__}.".startswith(AWS_ERRORS):
             raise
@@ -125,6 +133,14 @@ def _broken_rule(rule: Mapping[str, Any]) -> str:
     message = rule["msg"].removeprefix("Value error, ")
     option = ".".join(str(part) for part in rule["loc"]).replace("_", "-")
     return f"--{option}: {message}" if option else message
+
+
+def _describe_os_error(error: OSError) -> str:
+    """Say what the operating system refused; what a full disk stops, the same command continues."""
+    if error.errno not in FULL:
+        return str(error)
+    what = f"cannot write {error.filename}" if error.filename else "a file cannot be written"
+    return f"{what}: {error.strerror}; correct that, then give the same command again"
 
 
 def _fail(message: str, code: int) -> int:

@@ -11,10 +11,12 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_lambda import LambdaClient
 
+    from operations.smoke import Answer
+
 Positive = Parameter(validator=validators.Number(gt=0))
 
 
-def live(stack: str, /) -> None:
+def live(stack: str, /, *, model: bool = False, image: bool = False) -> None:
     """Print the number of the version that serves; an empty line before the first deployment.
 
     ```
@@ -23,12 +25,23 @@ def live(stack: str, /) -> None:
 
     Args:
         stack: The name of the stack.
+        model: Print the URI of its model instead.
+        image: Print the digest of its image instead.
     """
     from operations.alias import LiveAlias
 
     cloudformation, lambda_ = connect()
     deployed = Stack.find_deployed(cloudformation, stack)
-    print(LiveAlias.read(lambda_, deployed.function).version if deployed else "")
+    if not deployed:
+        print()
+        return
+    alias = LiveAlias.read(lambda_, deployed.function)
+    if model:
+        print(alias.read_model(lambda_))
+    elif image:
+        print(alias.read_image(lambda_).rpartition("@")[2])
+    else:
+        print(alias.version)
 
 
 def smoke(
@@ -36,7 +49,10 @@ def smoke(
 ) -> None:
     """Classify a text with a deployed API and check the answer.
 
-    The API is asked up to five times, because a new one takes a moment to answer.
+    The API is asked for up to three minutes, because a new one takes a moment to answer, and one
+    that was idle for weeks longer. Requests to a stack with `Access=iam` are signed. A stack must
+    answer with the model of the version that serves. The exit code is 4 if the API refuses the
+    caller, which does not mean that it is broken.
 
     ```
     textclf smoke text-classifier-dev
@@ -51,8 +67,10 @@ def smoke(
     from operations.smoke import check_api, parse_header
 
     headers = parse_header(header)
-    url = target if target.startswith(("https://", "http://")) else _api_url(target)
-    answer = check_api(url, headers)
+    if target.startswith(("https://", "http://")):
+        answer = check_api(target, headers)
+    else:
+        answer = _check_stack(target, headers)
     print(f"{answer.predicted_label} ({answer.confidence:.0%}), {answer.model_version}")
 
 
@@ -89,12 +107,15 @@ def rollback(
     stack: str,
     version: Annotated[int | None, Parameter(validator=validators.Number(gte=1))] = None,
     /,
+    *,
+    finish: bool = False,
 ) -> None:
     """Serve an earlier version again.
 
     Without a version, undoes the last change: cancels a deployment in progress, or else ends the
-    candidate, or else serves the previous version. The next deployment goes forward again: give it
-    the old `MODEL_URI` to keep the old model.
+    candidate, or else serves the previous version, which takes effect at once. Then the stack
+    deploys the model and the image of that version anew, which takes some minutes, so that the next
+    deployment starts from there. With `--finish`, does only that.
 
     ```
     textclf rollback text-classifier-prod
@@ -104,12 +125,17 @@ def rollback(
     Args:
         stack: The name of the stack.
         version: The number of the version to serve.
+        finish: Finish a rollback that was interrupted.
     """
-    from operations.rollback import roll_back
+    from operations.rollback import finish_rollback, roll_back
 
     cloudformation, lambda_ = connect()
     found = Stack.find(cloudformation, stack)
-    print(roll_back(cloudformation, lambda_, found, str(version) if version else None))
+    if not finish:
+        number = str(version) if version else None
+        print(roll_back(cloudformation, lambda_, found, number), flush=True)
+    if sentence := finish_rollback(cloudformation, lambda_, found):
+        print(sentence)
 
 
 def cost(
@@ -169,10 +195,24 @@ def connect() -> tuple["CloudFormationClient", "LambdaClient"]:
     return boto3.client("cloudformation"), boto3.client("lambda")
 
 
-def _api_url(name: str) -> str:
-    cloudformation, _ = connect()
+def _check_stack(name: str, headers: dict[str, str]) -> "Answer":
+    """Check the API of a stack, and that it answers with the model behind its alias."""
+    import boto3
+
+    from operations.alias import LiveAlias
+    from operations.smoke import check_api, sign_with
+
+    cloudformation, lambda_ = connect()
     stack = Stack.find(cloudformation, name)
-    return stack.require_output("Url", "has no API: its first deployment has not succeeded yet")
+    url = stack.require_output("Url", "has no API: its first deployment has not succeeded yet")
+    models = LiveAlias.read(lambda_, stack.function).read_models(lambda_)
+    signs = stack.parameters.get("Access") == "iam" and not headers
+    return check_api(
+        url,
+        headers,
+        sign=sign_with(boto3.Session()) if signs else None,
+        expected={uri.rpartition("/")[2] for uri in models},
+    )
 
 
 def _print_table(header: list[str], rows: list[list[str]]) -> None:

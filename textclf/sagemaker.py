@@ -13,6 +13,7 @@ from training.fit.settings import Settings
 from training.sagemaker import follow as jobs
 from training.sagemaker import retraining
 from training.sagemaker.job import JobError, JobOptions, TrainingJob, name_job
+from training.sagemaker.quota import require_quota
 
 if TYPE_CHECKING:
     from operations.stack import Stack
@@ -42,6 +43,7 @@ def train(
     settings: Annotated[JobSettings, Parameter(name="*")],
     role: str,
     store: str = "",
+    allow_worse: bool = False,
     options: Annotated[JobOptions, Parameter(name="*", consume_multiple=True)] = NO_OPTIONS,
 ) -> None:
     r"""Train on SageMaker: start a job, follow it, and print the model URI to deploy.
@@ -64,6 +66,7 @@ def train(
         role: ARN of the role of the job. It needs to read the data, and to write to the output
             folder and the model store.
         store: Model store, `s3://BUCKET/PREFIX`; the folder `models` under the output by default.
+        allow_worse: Publish a model that is worse than a linear one, or than one answer, too.
         options: The machine that trains.
     """
     output = _parse_option("--output", settings.output)
@@ -75,7 +78,9 @@ def train(
         store=_parse_option("--store", store) if store else output / "models",
         settings=settings,
         options=options,
+        allow_worse=allow_worse,
     )
+    require_quota(_client("service-quotas"), options)
     jobs.start(_client("sagemaker"), _client("s3"), job)
     print(f"started {job.name}")
     follow(job.name)
@@ -135,6 +140,7 @@ def prepare(
         settings=settings.model_copy(update={"new_rows": str(new_rows)}),
         options=options,
     )
+    require_quota(_client("service-quotas"), options)
     retraining.prepare(_client("s3"), job)
     print(f"ready; upload new labelled rows to {new_rows}/")
 

@@ -25,6 +25,9 @@ def train(*, settings: Annotated[Settings, Parameter(name="*")]) -> None:
         --output build/tickets
     ```
 
+    `--base-model` takes any encoder. A DistilBERT or a BERT can be exported later; any other can
+    teach one that can (`--teachers`).
+
     Ctrl-C saves a checkpoint; the same command with `--resume` continues from it to the same
     result. A model or a checkpoint in the output folder is replaced only with `--overwrite`, and
     only when the new model is complete.

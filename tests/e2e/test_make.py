@@ -69,33 +69,107 @@ def planned(target: str, *variables: str) -> list[str]:
     return [line for line in lines if "/sam " in line or "/textclf " in line]
 
 
-def test_a_deployment_passes_every_parameter_to_build_and_deploy() -> None:
+def recipe(*variables: str) -> str:
+    """Return what `make deploy` would run, on one line."""
+    command = ["make", "--dry-run", "deploy", *variables]
+    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return " ".join(process.stdout.replace("\\\n", " ").split())
+
+
+def test_a_deployment_passes_every_parameter_to_each_of_its_steps() -> None:
     # GIVEN a model and parameters
     variables = [
         "MODEL_URI=s3://models/news/0123456789abcdef",
         "PARAMETERS=Access=iam Architecture=arm64",
     ]
     # WHEN they are deployed
-    build, _, deploy = planned("deploy", "ENV=prod", *variables)
-    # THEN both steps get all of them, in one option because sam heeds only the last one
-    overrides = "--parameter-overrides ModelStore=s3://models/news ModelVersion=0123456789abcdef"
-    overrides += " Access=iam Architecture=arm64"
-    assert build.endswith(f"sam build {overrides}")
-    assert "--config-env prod --stack-name text-classifier-prod " in deploy
-    assert deploy.endswith(overrides)
-    assert "--role-arn" not in deploy
+    steps = recipe("ENV=prod", *variables)
+    # THEN all steps that depend on them get all of them
+    pairs = "ModelStore=s3://models/news ModelVersion=0123456789abcdef"
+    pairs += " Access=iam Architecture=arm64"
+    for step in ("check", "image", "parameters"):
+        assert f"/textclf {step} text-classifier-prod {pairs}" in steps
+    assert "--config-env prod --stack-name text-classifier-prod " in steps
+    # AND sam gets them in one option, because it heeds only the last one
+    assert steps.count("--parameter-overrides") == 1
+    assert "--role-arn" not in steps
 
 
 def test_a_deployment_passes_on_the_role_for_cloudformation() -> None:
-    *_, deploy = planned("deploy", "EXECUTION_ROLE=arn:aws:iam::123456789012:role/executes")
-    assert "--stack-name text-classifier-dev --role-arn arn:aws:iam::123456789012:role/" in deploy
+    steps = recipe("EXECUTION_ROLE=arn:aws:iam::123456789012:role/executes")
+    assert "--stack-name text-classifier-dev --role-arn arn:aws:iam::123456789012:role/" in steps
 
 
 def test_a_deployment_ends_the_candidate_after_building_the_image() -> None:
-    build, end, deploy = planned("deploy", "ENV=prod")
-    assert "/sam build" in build
-    assert "textclf candidate end text-classifier-prod" in end
-    assert "/sam deploy" in deploy
+    steps = recipe("ENV=prod")
+    order = [steps.index(f"textclf {step}") for step in ("check", "image", "candidate end")]
+    assert [*order, steps.index("/sam deploy")] == sorted([*order, steps.index("/sam deploy")])
+
+
+def test_an_image_that_was_tested_before_is_not_built_again() -> None:
+    digest = f"sha256:{'a' * 64}"
+    assert f"textclf image text-classifier-prod --image {digest})" in recipe(
+        "ENV=prod", f"IMAGE={digest}"
+    )
+
+
+@pytest.fixture
+def stand_ins(tmp_path: Path) -> Path:
+    """A checkout whose textclf and sam write down their arguments."""
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    folder = tmp_path / ".venv" / "bin"
+    folder.mkdir(parents=True)
+    for name in ("pip", "local"):
+        (tmp_path / ".venv" / name).touch()
+    for name in ("pyproject.toml", "constraints.txt"):
+        (tmp_path / name).touch()
+    (folder / "textclf").write_text(
+        '#!/bin/sh\necho "textclf $*" >> calls\n'
+        'case "$1" in\n'
+        "  image) echo host/text-classifier@sha256:abc ;;\n"
+        '  parameters) shift 2; echo "ShiftTraffic=false $*" ;;\n'
+        '  $FAILS) echo "error: no" >&2; exit 1 ;;\n'
+        "esac\n"
+    )
+    (folder / "sam").write_text('#!/bin/sh\necho "sam $*" >> calls\n')
+    for file in folder.iterdir():
+        file.chmod(0o755)
+    for name in ("pip", "local"):  # newer than what they are made from
+        os.utime(tmp_path / ".venv" / name)
+    return tmp_path
+
+
+def deploy(folder: Path, **environment: str) -> tuple[int, list[str]]:
+    """Run `make deploy` in a folder; return its exit code and the commands it ran."""
+    done = subprocess.run(
+        ["make", "deploy", "ENV=prod", "PARAMETERS=Access=iam", "--old-file=Makefile"],
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], "FAILS": "none"} | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, (folder / "calls").read_text().splitlines()
+
+
+def test_what_serves_now_reaches_sam(stand_ins: Path) -> None:
+    # GIVEN a stack after a rollback, for which `textclf parameters` adds ShiftTraffic=false
+    # WHEN it is deployed
+    code, calls = deploy(stand_ins)
+    # THEN sam gets it, with the image that was pushed
+    assert code == 0
+    (call,) = (call for call in calls if call.startswith("sam "))
+    assert call == (
+        "sam deploy --template-file template.yaml --config-env prod "
+        "--stack-name text-classifier-prod --image-repository host/text-classifier "
+        "--parameter-overrides ShiftTraffic=false Access=iam Image=host/text-classifier@sha256:abc"
+    )
+
+
+def test_nothing_is_built_or_deployed_after_a_failed_check(stand_ins: Path) -> None:
+    code, calls = deploy(stand_ins, FAILS="check")
+    assert code != 0
+    assert calls == ["textclf check text-classifier-prod Access=iam"]
 
 
 @pytest.mark.parametrize(
@@ -127,3 +201,31 @@ def test_nothing_is_deleted_without_asking() -> None:
     (command,) = planned("destroy")
     assert "--no-prompts" not in command
     assert "It keeps the model store" in (ROOT / "Makefile").read_text()
+
+
+def test_each_region_gets_a_copy_of_the_model_and_a_stack() -> None:
+    # GIVEN two regions, one of which needs a certificate of its own
+    command = ["make", "--dry-run", "deploy", "ENV=prod", "REGIONS=us-east-1 eu-west-1"]
+    command += ["MODEL_URI=s3://models/news/0123456789abcdef", "PARAMETERS=Access=iam"]
+    command += ["PARAMETERS_eu-west-1=CertificateArn=arn:aws:acm:eu-west-1:1:certificate/1"]
+    # WHEN they are deployed, without starting anything
+    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    script = process.stdout.rpartition("set -e; ")[2]
+    # THEN each gets the model in its own bucket, and a deployment with its own parameters
+    first, second = script.split('echo "eu-west-1:"')
+    uri = "s3://models/news/0123456789abcdef"
+    for text, region in ((first, "us-east-1"), (second, "eu-west-1")):
+        assert f"textclf replicate {uri} {region})" in text
+        assert f"AWS_REGION={region} AWS_DEFAULT_REGION={region} " in text
+        assert "deploy REGIONS= MODEL_URI=$uri" in " ".join(text.split())
+    assert 'PARAMETERS="Access=iam"' in first
+    assert 'PARAMETERS="Access=iam CertificateArn=arn:aws:acm:eu-west-1' in second
+
+
+def test_a_deployment_tags_what_it_creates_and_prunes_snapshots() -> None:
+    commands = " ".join(planned("deploy", "ENV=prod", "TAGS=project=news team=search"))
+    command = ["make", "--dry-run", "deploy", "TAGS=project=news team=search"]
+    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "--tags project=news team=search;" in process.stdout
+    assert "textclf prune text-classifier-prod --with-snapshots" in commands
+    assert "--tags" not in " ".join(planned("deploy"))

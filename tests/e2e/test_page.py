@@ -405,8 +405,8 @@ def test_the_docs_page_shows_every_operation_and_schema(page: Page, server: str)
 def test_the_python_examples_of_the_docs_page_run(page: Page, server: str) -> None:
     # GIVEN the docs page WHEN its programs are run as they are
     page.goto(f"{server}/docs/")
-    expect(page.locator(".python")).to_have_count(2)
-    one, many = [
+    expect(page.locator(".python")).to_have_count(4)
+    one, many, ranked, instances = [
         json.loads(subprocess.check_output([sys.executable, "-c", program], text=True))
         for program in page.locator(".python").all_inner_texts()
     ]
@@ -414,6 +414,9 @@ def test_the_python_examples_of_the_docs_page_run(page: Page, server: str) -> No
     assert one["predicted_label"] == "Science"
     labels = [prediction["predicted_label"] for prediction in many["predictions"]]
     assert labels == ["Business", "Health", "Entertainment"]
+    # AND those for other clients answer in their forms
+    assert [one["label"] for one in ranked[0]] == ["Science", "Health"]
+    assert instances["predictions"] == many["predictions"]
     expect(page.locator("#POST-predict dd").first).to_contain_text('"predicted_label": "Science"')
 
 

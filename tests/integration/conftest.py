@@ -11,9 +11,9 @@ import boto3
 import pytest
 from mypy_boto3_s3 import S3Client
 
-from inference.local.emulator import Context
-from inference.local.payload import to_event
 from inference.model.publish import publish
+from inference.runtime.context import Context
+from inference.runtime.payload import to_event
 from tests.cloudformation import deployed
 from tests.conftest import TinyModel
 

@@ -5,6 +5,8 @@ import gzip
 import io
 import json
 import os
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -132,7 +134,17 @@ def test_bad_rows_are_set_aside_and_the_rest_is_scored(
         "3,\"expected 2 columns separated by comma, found 1\",'2'",
         "4,the text is blank,",
     ]
-    assert "2 rejected: see" in capsys.readouterr().err
+    # ... and the command says how the file was read and what became of its rows
+    lines = capsys.readouterr().err.splitlines()
+    location = tmp_path / "in.csv"
+    assert lines[:5] == [
+        f"{location}: read as csv, delimiter comma, quoting standard, encoding utf-8, "
+        "header in line 1",
+        f"{location}: 4 rows = 2 scored + 2 rejected",
+        "  line 3: expected 2 columns separated by comma, found 1: '2'",
+        "  line 4: the text is blank",
+        f"  all of them are in {output}.rejects.csv",
+    ]
 
 
 def test_a_column_that_no_row_has_is_an_error(
@@ -233,9 +245,11 @@ def test_ctrl_c_says_how_to_resume(model: list[str], tmp_path: Path) -> None:
         # WHEN the user presses Ctrl-C
         process.send_signal(signal.SIGINT)
         _, error = process.communicate(timeout=60)
-    # THEN the message says what to do, and there is no other
+    # THEN the message says what to do, and there is no other after how the input is read
     assert process.returncode == 130
-    assert error == b"error: interrupted: repeat the command to resume it\n"
+    read_as, *messages = error.decode().splitlines()
+    assert read_as.startswith(f"{location}: read as csv")
+    assert messages == ["error: interrupted: repeat the command to resume it"]
 
 
 @needs_proc
@@ -289,7 +303,92 @@ def test_a_run_ends_quietly_when_the_reader_of_its_pipe_does(
         assert process.stdout.readline().startswith(b'{"line": 2')
         process.stdout.close()
         assert process.wait(60) == 1
-        assert process.stderr.read() == b""
+        (line,) = process.stderr.read().decode().splitlines()
+        assert line.startswith(f"{location}: read as csv")
+
+
+def run_in_bash(command: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+    environment = {**os.environ, **variables, "TEXTCLF": shlex.join(COMMAND)}
+    return subprocess.run(
+        ["bash", "-c", command],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "<(cat $IN)",
+        "<(gzip -c $IN)",
+        "<(xz -c $IN)",
+        "<(zip -q - $IN)",
+        "<(cat $PARQUET)",
+        "/dev/stdin < $IN",
+        "- < $IN",
+    ],
+)
+def test_pipes_and_redirections_work_as_in_any_program(
+    source: str, model: list[str], tmp_path: Path
+) -> None:
+    # GIVEN a file
+    location = write(tmp_path / "in.csv", TITLES[:20])
+    write(tmp_path / "in.parquet", TITLES[:20])
+    program = source.strip("<( ").split()[0]
+    if source.startswith("<(") and not shutil.which(program):
+        pytest.skip(f"needs {program}")
+    # WHEN it comes through a pipe, and the output goes through one
+    done = run_in_bash(
+        f"$TEXTCLF {source} --output >(cat > $OUT) --text-column title --workers 1 $MODEL; "
+        "code=$?; sleep 0.5; exit $code",
+        IN=location,
+        PARQUET=str(tmp_path / "in.parquet"),
+        OUT=str(tmp_path / "out.jsonl"),
+        MODEL=shlex.join(model),
+    )
+    # THEN every row is there
+    assert done.returncode == 0, done.stderr
+    assert len(read(tmp_path / "out.jsonl")) == 20
+    assert "20 rows = 20 scored + 0 rejected" in done.stderr
+
+
+def test_what_the_shell_appends_to_is_not_replaced(model: list[str], tmp_path: Path) -> None:
+    # GIVEN a file with a line
+    (tmp_path / "all.jsonl").write_text('{"line": 0}\n')
+    # WHEN the shell appends the output to it, by the name of its descriptor
+    done = run_in_bash(
+        "$TEXTCLF $IN --output /dev/stdout --text-column title --workers 1 $MODEL >> $OUT",
+        IN=write(tmp_path / "in.csv", TITLES[:3]),
+        OUT=str(tmp_path / "all.jsonl"),
+        MODEL=shlex.join(model),
+    )
+    # THEN that line is still there
+    assert done.returncode == 0, done.stderr
+    assert [row["line"] for row in read(tmp_path / "all.jsonl")] == ["0", "2", "3", "4"]
+
+
+def test_a_full_disk_names_the_file_and_the_same_command_goes_on(
+    model: list[str], tmp_path: Path
+) -> None:
+    # GIVEN the output of a run, and a disk with room for half of it
+    location = write(tmp_path / "in.csv", LONG)
+    options = [location, "--text-column", "title", "--workers", "1", *model]
+    assert bulk(*options, "--output", str(tmp_path / "whole.csv")) == 0
+    half = (tmp_path / "whole.csv").stat().st_size // 2048
+    options += ["--output", str(tmp_path / "out.csv")]
+    # WHEN the run is made there
+    done = run_in_bash(f"ulimit -f {half}; $TEXTCLF $OPTIONS", OPTIONS=shlex.join(options))
+    # THEN the error names the file, and the same command goes on when there is room
+    assert done.returncode == 1
+    assert "out.csv.partial/data: File too large; " in done.stderr
+    assert "give the same command again, which goes on from there" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert count_chunks(tmp_path / "out.csv.partial") in (1, 2)
+    assert bulk(*options) == 0
+    assert (tmp_path / "out.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
 
 
 def test_a_file_in_s3_is_scored_into_s3(

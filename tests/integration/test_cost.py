@@ -16,8 +16,8 @@ from training.data.read import read
 CODE = """
 import json, sys
 from inference.api.handler import handler
-from inference.local.emulator import Context
-from inference.local.payload import to_event
+from inference.runtime.context import Context
+from inference.runtime.payload import to_event
 body = json.dumps({"inputs": json.load(sys.stdin)}).encode()
 event = to_event("POST", "/predict", [("content-type", "application/json")], body)
 handler(event, Context("0" * 36))

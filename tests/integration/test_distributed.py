@@ -262,15 +262,17 @@ def run_command(
     """Run `textclf bulk --stack`, with an execution that has these statuses one after another."""
     stepfunctions = boto3.client("stepfunctions")
     cloudformation = boto3.client("cloudformation")
+    lambda_ = boto3.client("lambda")
     clients: dict[str, Any] = {
         "cloudformation": cloudformation,
+        "lambda": lambda_,
         "s3": service.s3,
         "stepfunctions": stepfunctions,
     }
     execution = "arn:aws:states:us-east-1:123456789012:execution:stack-bulk:run"
     started: Any = {"executionArn": execution, "startDate": "2026-01-01T00:00:00Z"}
-    outputs = {"BulkStateMachine": MACHINE, "BulkBucket": service.bucket}
-    store, _, version = service.model_uri.rpartition("/")
+    outputs = {"BulkStateMachine": MACHINE, "BulkBucket": service.bucket, "Function": "function"}
+    store, _, _ = service.model_uri.rpartition("/")
     stack: Any = {
         "StackName": "stack",
         "CreationTime": started["startDate"],
@@ -278,10 +280,18 @@ def run_command(
         "Outputs": [{"OutputKey": k, "OutputValue": v} for k, v in outputs.items()],
         "Parameters": [
             {"ParameterKey": "ModelStore", "ParameterValue": store},
-            {"ParameterKey": "ModelVersion", "ParameterValue": version},
+            # The model that was deployed last, and rolled back since.
+            {"ParameterKey": "ModelVersion", "ParameterValue": "00112233445566aa"},
         ],
     }
-    with Stubber(stepfunctions) as states, Stubber(cloudformation) as stacks:
+    with (
+        Stubber(stepfunctions) as states,
+        Stubber(cloudformation) as stacks,
+        Stubber(lambda_) as functions,
+    ):
+        functions.add_response("get_alias", {"FunctionVersion": "7"})
+        variables = {"Variables": {"MODEL_URI": service.model_uri}}
+        functions.add_response("get_function_configuration", {"Environment": variables})
         stacks.add_response("describe_stacks", {"Stacks": [stack]}, {"StackName": "stack"})
         states.add_response("start_execution", started)
         for status in statuses:
@@ -306,7 +316,13 @@ def test_the_command_sums_up_the_manifest_of_its_run(
     # THEN it says what the run did
     assert code == 0
     manifest = f"s3://{service.bucket}/{run.manifest_key}"
-    assert f"50 rows in 3 parts; 1 rejected; see {manifest}\n" in capsys.readouterr().err
+    balance = "51 rows = 50 scored + 1 rejected, in 3 parts"
+    assert f"{balance}; see {manifest}\n" in capsys.readouterr().err
+    # ... and the manifest says how the file was read
+    parts = json.loads(service.get(run.manifest_key))["parts"]
+    assert {part["read_as"] for part in parts} == {
+        "csv, delimiter comma, quoting standard, encoding utf-8, header in line 1"
+    }
 
 
 def test_the_command_can_use_another_model_than_the_deployed_one(
@@ -340,6 +356,31 @@ def test_ctrl_c_or_kill_stops_following_but_not_the_run(
 
 
 # Faults
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "Lambda.CodeArtifactUserPendingException",
+        "Lambda.ResourceConflictException",
+        "Lambda.ResourceNotReadyException",
+    ],
+)
+def test_a_function_that_was_idle_for_weeks_has_minutes_to_become_active(
+    error: str, service: Service
+) -> None:
+    # GIVEN a function that refuses its first five calls, as long as Lambda makes it active again
+    service.put("in/a.csv", to_csv(TITLES[:50]))
+    refusals = iter([error] * 5)
+
+    def fault(_: Mapping[str, Any]) -> None:
+        if refusal := next(refusals, None):
+            raise StateError(refusal)
+
+    service.fault = fault
+    # WHEN a file is scored THEN all of it is, after pauses that double
+    assert service.score()["totals"]["rows"] == 50
+    assert [seconds for _, seconds in service.machine.waits] == [5, 10, 20, 40, 80]
 
 
 @pytest.mark.parametrize(

@@ -13,12 +13,15 @@ from pathlib import Path
 
 import pytest
 
+from inference.model.bundle import read_verified
+from inference.model.classifier import Classifier
 from tests.conftest import HEADLINES, ROOT, TinyModel
 from textclf.app import main
 from training.evaluate.evaluation import evaluate
-from training.evaluate.results import Evaluation
+from training.evaluate.results import Elsewhere, Evaluation
 from training.export.bundle import export
 from training.fit.trained_model import open_trained_model
+from training.tasks import NEWS
 
 
 @pytest.fixture
@@ -90,6 +93,73 @@ def test_a_further_file_that_cannot_be_read_is_an_error(
 ) -> None:
     assert main(["evaluate", str(model), "--also", "nowhere.csv"]) == 1
     assert "no such file: nowhere.csv" in capsys.readouterr().err
+
+
+def test_texts_of_others_are_measured_and_calibrated_on_up_to_the_manifest(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # GIVEN headlines of others with two of the four labels, and other columns
+    words = {"Business": "stocks market bank profit", "Science": "phone app space robot"}
+    others = tmp_path / "others.csv"
+    with others.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("headline", "category"))
+        writer.writerows(
+            (f"{word} number {n}", label)
+            for label, listed in words.items()
+            for word in listed.split()
+            for n in range(30)
+        )
+        writer.writerow(("A match", "Sport"))
+    before = Evaluation.read(model)
+    # WHEN the model is evaluated on a file of its own, calibrated on theirs, and exported
+    files = ["--also", str(HEADLINES), "--calibrate-on", str(others), "--skip-bad-rows"]
+    columns = ["--text-column", "headline", "--label-column", "category"]
+    assert main(["evaluate", str(model), *files, *columns]) == 0
+    out, error = capsys.readouterr()
+    assert main(["export", str(model), "--allow-worse"]) == 0
+    # THEN it says how each file was read and what became of its rows
+    assert f"{others}: read as csv, delimiter comma" in error
+    assert re.search(r"others\.csv: 241 rows = 240 used \(\d+ to .* to test that\) \+ 1 rej", error)
+    assert f"{HEADLINES}: read as tsv, delimiter tab" in error
+    # AND the temperature is another one, and what it costs and gains is in the report
+    after = Evaluation.read(model)
+    assert after.temperature != before.temperature
+    assert [choice.temperature for choice in after.calibration][1:] == [
+        before.temperature,
+        after.temperature,
+    ]
+    assert "## Calibration" in out
+    theirs = after.also["others.csv"]
+    assert theirs.labels == ["Business", "Science"]
+    assert theirs.texts + theirs.calibration_rows == 240
+    # AND accuracy by story is known for both models
+    assert after.fp32.group_accuracy is not None
+    assert after.baseline.group_accuracy is not None
+    # AND the manifest has the figures of the bundle on both files, without path or text
+    manifest = read_verified(model / "bundle").manifest
+    published = [Elsewhere.model_validate(one) for one in manifest.metrics["elsewhere"]]
+    assert [(one.name, one.texts) for one in published] == [
+        ("others.csv", 240),
+        ("headlines.csv", 508),
+    ]
+    texts = [line.split("\t")[1] for line in HEADLINES.read_text().splitlines()]
+    expected = Classifier.load(read_verified(model / "bundle")).predict(texts)
+    labels = [NEWS.codes[line.split("\t")[4]] for line in HEADLINES.read_text().splitlines()]
+    right = sum(p.label == label for p, label in zip(expected, labels, strict=True))
+    assert published[1].accuracy == pytest.approx(right / 508)
+    assert str(tmp_path) not in (model / "bundle" / "manifest.json").read_text()
+    assert "| others.csv | 240 |" in (model / "gate.md").read_text()
+
+
+def test_another_evaluation_forgets_the_files_of_an_earlier_one(model: Path) -> None:
+    # GIVEN a model that was evaluated on a further file WHEN it is evaluated without
+    assert main(["evaluate", str(model), "--also", str(HEADLINES)]) == 0
+    assert (model / "elsewhere.json.gz").exists()
+    assert main(["evaluate", str(model)]) == 0
+    # THEN no later export measures the bundle on it
+    assert not (model / "elsewhere.json.gz").exists()
+    assert Evaluation.read(model).also == {}
 
 
 def test_a_full_disk_leaves_the_earlier_evaluation_and_names_the_file(model: Path) -> None:

@@ -15,6 +15,7 @@ from inference.model.bundle import MANIFEST, read_verified
 from inference.model.classifier import Classifier
 from tests.conftest import ROOT, TinyModel
 from textclf.app import main
+from training.export.examples import TEXTS
 
 REFUSED = 3
 
@@ -42,6 +43,7 @@ def test_a_manifest_says_how_the_model_was_made_and_how_good_it_is(tiny_model: T
     assert "embeddings 4 bits" in manifest.quantization["weights"]
     assert sum(manifest.reference["labels"].values()) == pytest.approx(1)
     assert sum(manifest.reference["confidence"]) == pytest.approx(1)
+    assert [example.text for example in manifest.examples] == [*TEXTS]
 
 
 def test_a_manifest_names_no_folder_of_the_machine_that_made_it(tiny_model: TinyModel) -> None:

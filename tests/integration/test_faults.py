@@ -23,8 +23,8 @@ import pytest
 from mypy_boto3_s3 import S3Client
 
 from inference.local.emulator import Emulator, emulator_binary
-from inference.local.payload import to_event
 from inference.model.bundle import read_verified, version_of
+from inference.runtime.payload import to_event
 from tests.conftest import SAMPLE_MODEL, TinyModel
 from tests.integration.conftest import Call
 from tests.integration.faults import (
@@ -293,7 +293,7 @@ def make_logits_nan(graph: onnx.GraphProto) -> None:
         ),
         row(
             "manifest of another schema",
-            lambda folder: edit_manifest(folder, schema_version=2),
+            lambda folder: edit_manifest(folder, schema_version=3),
             r"manifest\.json: schema_version",
         ),
     ],

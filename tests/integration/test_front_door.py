@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from inference.local import connection as http
-from inference.local.emulator import EmulatorError, Pool
+from inference.local.emulator import EmulatorError, FunctionError, Pool
 from inference.local.front_door import EVENT_LIMIT, FrontDoorError, front_door
 
 
@@ -22,6 +22,10 @@ class Echo:
 
     def invoke(self, event: Mapping[str, Any], timeout: float) -> Any:
         del timeout
+        if event.get("fail"):
+            raise FunctionError({"errorType": "KeyError", "errorMessage": "'a'"})
+        if "rawPath" not in event:
+            return {"event": event}
         if event["rawPath"] == "/error":
             raise EmulatorError("the function failed: KeyError")
         if event["rawPath"] == "/nonsense":
@@ -70,6 +74,29 @@ def test_the_function_gets_requests_of_any_method(connection: HTTPConnection, me
     assert event["requestContext"]["http"]["method"] == method
     assert event["queryStringParameters"] == {"milk": "no"}
     assert event["body"] == "two cups"
+
+
+INVOKE = "/2015-03-31/functions/classifier/invocations"
+
+
+def test_a_direct_invocation_passes_its_event_on_as_it_is(connection: HTTPConnection) -> None:
+    response = response_to(connection, "POST", f"{INVOKE}?Qualifier=live", body=b'{"a": 1}')
+    assert (response.status, json.loads(response.read())) == (200, {"event": {"a": 1}})
+    assert "X-Amz-Function-Error" not in response.headers
+
+
+def test_a_direct_invocation_that_fails_says_so_as_lambda_does(
+    connection: HTTPConnection,
+) -> None:
+    response = response_to(connection, "POST", INVOKE, body=b'{"fail": true}')
+    assert (response.status, response.headers["X-Amz-Function-Error"]) == (200, "Unhandled")
+    assert json.loads(response.read())["errorType"] == "KeyError"
+
+
+def test_a_direct_invocation_needs_json(connection: HTTPConnection) -> None:
+    response = response_to(connection, "POST", INVOKE, body=b"{")
+    assert response.status == 400
+    assert json.loads(response.read())["detail"] == "The event is not JSON."
 
 
 def test_a_connection_is_kept_for_the_next_request(connection: HTTPConnection) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from inference.local.emulator import Context
-from inference.local.payload import to_event
 from inference.model.bundle import read_verified
+from inference.runtime.context import Context
+from inference.runtime.payload import to_event
 from tests.conftest import TinyModel
 from tests.integration.conftest import Call
 
@@ -184,10 +184,8 @@ def test_other_sites_may_not_call_the_api_unless_a_setting_allows_it(
     assert opened("OPTIONS", "/predict")[0] == 204
 
 
-@pytest.mark.parametrize("event", [{}, {"source": "aws.events"}, {"requestContext": None}])
-def test_an_event_that_is_not_a_request_gets_the_state_of_the_model(
-    call: Call, event: dict[str, Any]
-) -> None:
+@pytest.mark.parametrize("event", [{}, {"source": "aws.events"}, {"warmer": True}])
+def test_a_warmer_gets_the_state_of_the_model(call: Call, event: dict[str, Any]) -> None:
     handler = sys.modules["inference.api.handler"].handler
     assert handler(event, Context("id")) == {"status": "ok"}
 

@@ -28,6 +28,8 @@ RESOURCES = {
     "sfn:ListExecutions": "aws-sdk:sfn:listExecutions",
     "cloudformation:DescribeStacks": "aws-sdk:cloudformation:describeStacks",
     "cloudformation:UpdateStack": "aws-sdk:cloudformation:updateStack",
+    "lambda:GetAlias": "aws-sdk:lambda:getAlias",
+    "lambda:GetFunctionConfiguration": "aws-sdk:lambda:getFunctionConfiguration",
     "s3:ListObjectsV2": "aws-sdk:s3:listObjectsV2",
     "s3:GetObject": "aws-sdk:s3:getObject",
     "sagemaker:CreateTrainingJob": "sagemaker:createTrainingJob.sync",
@@ -71,14 +73,19 @@ class Account:
     verdict: dict[str, Any] = field(
         default_factory=lambda: {"deploy": True, "version": NEW, "summary": "one point better"}
     )
-    version: str = OLD
+    version: str = OLD  # of the model that serves
+    alias: str = "7"  # the version of the function that serves ...
+    deployed: str = "7"  # ... and the one that the stack deployed
+    weights: dict[str, float] = field(default_factory=dict)  # the candidate's share
     # The status of the stack at each look; the last one stays.
     statuses: list[str] = field(default_factory=lambda: ["CREATE_COMPLETE"])
     after_update: tuple[str, ...] = ("UPDATE_IN_PROGRESS", "UPDATE_COMPLETE")
     new_files: int = 3
+    folders: int = 0  # objects of zero bytes
     earlier_executions: tuple[str, ...] = ()
     faults: dict[str, list[StateError]] = field(default_factory=dict)
     on_trained: Callable[["Account"], None] = lambda _: None
+    on_waited: Callable[["Account"], None] = lambda _: None  # when the stack is described again
     calls: list[tuple[str, Any]] = field(default_factory=list)
     machine: StateMachine = field(init=False)
 
@@ -117,8 +124,10 @@ class Account:
         answers: dict[str, Callable[[Any], Any]] = {
             "ListExecutions": self._list_executions,
             "DescribeStacks": self._describe_stacks,
+            "GetAlias": self._get_alias,
+            "GetFunctionConfiguration": self._get_configuration,
             "UpdateStack": self._update_stack,
-            "ListObjectsV2": lambda given: {"KeyCount": min(self.new_files, given["MaxKeys"])},
+            "ListObjectsV2": self._list_objects,
             "GetObject": self._get_object,
             "CreateTrainingJob": self._train,
             "Publish": lambda _: {"MessageId": "1"},
@@ -130,14 +139,32 @@ class Account:
         return {"Executions": [{"ExecutionArn": arn, "Status": "RUNNING"} for arn in arns]}
 
     def _describe_stacks(self, _given: Any) -> Any:
+        if len(self.inputs("DescribeStacks")) > 1:
+            self.on_waited(self)
         status = self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
         if status == "UPDATE_COMPLETE" and self.inputs("UpdateStack"):
-            self.version = NEW
-        values = [
-            {"ParameterKey": "ModelStore", "ParameterValue": MODEL["ModelStore"]},
-            {"ParameterKey": "ModelVersion", "ParameterValue": self.version},
+            self.version, self.alias, self.deployed = NEW, "8", "8"
+        outputs = [
+            {"OutputKey": "Function", "OutputValue": "function"},
+            {"OutputKey": "Version", "OutputValue": self.deployed},
         ]
-        return {"Stacks": [{"StackId": STACK_ID, "StackStatus": status, "Parameters": values}]}
+        return {"Stacks": [{"StackId": STACK_ID, "StackStatus": status, "Outputs": outputs}]}
+
+    def _get_alias(self, _given: Any) -> Any:
+        routing = {"RoutingConfig": {"AdditionalVersionWeights": self.weights}}
+        return {"Name": "live", "FunctionVersion": self.alias} | (routing if self.weights else {})
+
+    def _get_configuration(self, given: Any) -> Any:
+        assert given["Qualifier"] == self.alias
+        uri = f"{MODEL['ModelStore']}/{self.version}"
+        return {"Environment": {"Variables": {"MODEL_URI": uri}}}
+
+    def _list_objects(self, given: Any) -> Any:
+        sizes = [0] * self.folders + [100] * self.new_files
+        contents = [
+            {"Key": f"{given['Prefix']}{number}", "Size": size} for number, size in enumerate(sizes)
+        ][: given["MaxKeys"]]
+        return {"KeyCount": len(contents)} | ({"Contents": contents} if contents else {})
 
     def _update_stack(self, _given: Any) -> Any:
         self.statuses = list(self.after_update)
@@ -184,7 +211,10 @@ def test_a_better_model_is_trained_deployed_and_announced() -> None:
     (update,) = account.inputs("UpdateStack")
     assert update["UsePreviousTemplate"] is True
     changed = [one for one in update["Parameters"] if not one.get("UsePreviousValue")]
-    assert changed == [{"ParameterKey": "ModelVersion", "ParameterValue": NEW}]
+    assert changed == [
+        {"ParameterKey": "ModelVersion", "ParameterValue": NEW},
+        {"ParameterKey": "ShiftTraffic", "ParameterValue": "true"},
+    ]
     # THEN the topic is notified
     assert account.notification() == (
         "Retraining: a new model is live",
@@ -226,6 +256,53 @@ def test_without_new_rows_nothing_is_trained() -> None:
     account.run()
     assert account.inputs("CreateTrainingJob") == []
     assert "no files in s3://jobs/stack/new/" in account.notification()[1]
+
+
+@pytest.mark.parametrize(("folders", "files", "trained"), [(2, 0, False), (2, 1, True)])
+def test_a_marker_of_a_folder_is_no_file(folders: int, files: int, trained: bool) -> None:
+    # GIVEN a folder that was made in the console, with and without a file
+    account = Account(folders=folders, new_files=files)
+    # WHEN the machine runs THEN only a file makes it train
+    account.run()
+    assert bool(account.inputs("CreateTrainingJob")) is trained
+
+
+def test_after_a_rollback_the_new_model_is_compared_with_the_one_that_serves() -> None:
+    # GIVEN a stack whose rollback was finished: another model serves than its ModelVersion says
+    account = Account(version="00112233445566aa")
+    # WHEN the machine runs
+    account.run()
+    # THEN the job is told to compare with the model that serves
+    (job,) = account.inputs("CreateTrainingJob")
+    assert json.loads(job["HyperParameters"]["previous"]) == "s3://models/news/00112233445566aa"
+    assert account.notification()[0] == "Retraining: a new model is live"
+
+
+def test_an_unfinished_rollback_is_reported_before_anything_is_trained() -> None:
+    # GIVEN an alias that is not where the stack put it, which CodeDeploy would refuse
+    account = Account(alias="6")
+    with pytest.raises(StateError, match="RetrainingFailed"):
+        account.run()
+    assert account.inputs("CreateTrainingJob") == []
+    assert "textclf rollback --finish" in account.notification()[1]
+
+
+def test_a_candidate_is_reported_before_anything_is_trained() -> None:
+    # GIVEN an alias with two versions, which CodeDeploy would refuse
+    account = Account(weights={"9": 0.1})
+    with pytest.raises(StateError, match="RetrainingFailed"):
+        account.run()
+    assert account.inputs("CreateTrainingJob") == []
+    assert account.notification()[0] == "Retraining: a candidate is being tried"
+
+
+def test_the_weights_of_a_canary_are_no_candidate() -> None:
+    # GIVEN a deployment whose canary has a share of the requests until it ends
+    account = Account(statuses=["UPDATE_IN_PROGRESS", "UPDATE_COMPLETE"], weights={"8": 0.1})
+    account.on_waited = lambda account: account.weights.clear()
+    # WHEN the machine runs THEN it waits for the end, and trains
+    account.run()
+    assert account.notification()[0] == "Retraining: a new model is live"
 
 
 def test_the_machine_waits_for_the_canary() -> None:
@@ -302,6 +379,8 @@ THROTTLED = {
     "ListExecutions": "Sfn.SfnException",
     "DescribeStacks": "CloudFormation.CloudFormationException",
     "UpdateStack": "CloudFormation.CloudFormationException",
+    "GetAlias": "Lambda.LambdaException",
+    "GetFunctionConfiguration": "Lambda.LambdaException",
     "ListObjectsV2": "S3.S3Exception",
     "GetObject": "S3.S3Exception",
     "CreateTrainingJob": "SageMaker.AmazonSageMakerException",
@@ -407,6 +486,9 @@ def test_every_state_is_reached() -> None:
     runs = [
         Account(),
         Account(new_files=0),
+        Account(new_files=0, folders=1),
+        Account(weights={"9": 0.1}),
+        Account(alias="6"),
         Account(earlier_executions=(EXECUTION,)),
         Account(verdict={"deploy": False, "version": NEW, "summary": ""}),
         Account(statuses=["ROLLBACK_COMPLETE"]),

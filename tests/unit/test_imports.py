@@ -14,6 +14,7 @@ from tests.conftest import ROOT
 # What the modules of each package may import in addition to their own package.
 PACKAGES = {
     "authorizer": set[str](),
+    "checks": set[str](),
     "inference": set[str](),
     "operations": {"inference"},
     "training": {"inference"},
@@ -24,7 +25,7 @@ OURS = {*PACKAGES, "benchmarks", "tests"}
 # the topmost layer do not import each other.
 LAYERS = {
     "inference": (
-        {"aws", "errors", "s3_uri"},
+        {"aws", "errors", "s3_uri", "writing"},
         {"model", "prediction_log", "runtime", "tables"},
         {"api", "bulk", "drift", "local"},
     ),

@@ -11,7 +11,10 @@ UNIT = Path("tests/unit")
 # Modules that a unit test could reach only through stand-ins for what they talk to: a network, a
 # process, a trained model. The tests named here use the real thing.
 TESTED_WITH_REAL_SERVICES = {
+    "checks/deployment.py": "integration/test_checks.py",
     "inference/api/handler.py": "integration/test_handler.py",
+    "inference/api/snapshot.py": "integration/test_snapshot.py",
+    "inference/api/server.py": "integration/test_sagemaker_container.py",
     "inference/drift/measure.py": "integration/test_drift.py",
     "inference/local/connection.py": "integration/test_front_door.py",
     "inference/local/front_door.py": "integration/test_front_door.py",
@@ -23,9 +26,12 @@ TESTED_WITH_REAL_SERVICES = {
     "inference/model/store.py": "integration/test_store.py",
     "inference/prediction_log/writer.py": "integration/test_prediction_log.py",
     "inference/prediction_log/sample.py": "integration/test_drift.py",
+    "inference/tables/s3_object.py": "integration/test_data_s3.py",
     "inference/runtime/tracing.py": "integration/test_tracing.py",
+    "operations/regions.py": "integration/test_regions.py",
     "textclf/drift.py": "integration/test_drift.py",
     "textclf/local.py": "e2e/test_local.py",
+    "textclf/regions.py": "integration/test_regions.py",
     "textclf/publish.py": "integration/test_publish.py",
     "training/evaluate/evaluation.py": "integration/test_evaluate.py",
     "training/evaluate/fp32.py": "integration/test_evaluate.py",
@@ -39,6 +45,7 @@ WITHOUT_MODULE = {
     "test_layout.py",
     "test_state_machine.py",
     "test_template.py",
+    "test_template_watch.py",
     "test_workflows.py",
 }
 
@@ -50,7 +57,7 @@ def has_logic(file: Path) -> bool:
 
 MODULES = [
     file.relative_to(ROOT)
-    for package in ("authorizer", "inference", "operations", "textclf", "training")
+    for package in ("authorizer", "checks", "inference", "operations", "textclf", "training")
     for file in sorted((ROOT / package).rglob("*.py"))
     if has_logic(file)
 ]

@@ -16,7 +16,7 @@ from tests.cloudformation import (
     EVERYTHING,
     JWT,
     KMS,
-    MODEL,
+    REQUIRED,
     RETRAINING,
     TEMPLATE,
     VPC,
@@ -28,7 +28,7 @@ from tests.cloudformation import (
 )
 from tests.conftest import ROOT
 
-ROUTES = {"POST /predict", "GET /", "GET /{page+}"}
+ROUTES = {"POST /predict", "POST /{page+}", "GET /", "GET /{page+}"}
 
 
 def classifier(**values: str) -> dict[str, Any]:
@@ -96,7 +96,10 @@ def test_only_access_by_key_has_a_key() -> None:
 
 @pytest.mark.parametrize("values", [{}, API_KEY])
 def test_only_this_api_may_invoke_the_functions(values: dict[str, str]) -> None:
-    permissions = resources("Lambda::Permission", **values).values()
+    found = resources("Lambda::Permission", CheckMinutes="0", **values)
+    weekly = found.pop("KeepActiveMayInvoke")
+    assert weekly["SourceArn"] == "KeepActive.Arn"
+    permissions = found.values()
     assert len(permissions) == 1 + bool(values)
     for permission in permissions:
         assert permission["Principal"] == "apigateway.amazonaws.com"
@@ -133,7 +136,7 @@ def test_the_function_times_out_before_the_api_and_the_api_before_its_limit() ->
 
 
 def test_changing_a_parameter_of_the_function_publishes_a_version() -> None:
-    """CloudFormation replaces a version if, and only if, its description changes."""
+    """CloudFormation replaces a version if its description changes, or its name in the template."""
     version = next(
         one for one in transformed()["Resources"].values() if one["Type"] == "AWS::Lambda::Version"
     )
@@ -142,10 +145,49 @@ def test_changing_a_parameter_of_the_function_publishes_a_version() -> None:
     used = set(re.findall(r'(?:"Ref": "|\$\{)(\w+)', function)) & set(parameters())
     assert {"ModelStore", "ModelVersion"} <= used
     missing = {name for name in used if f'"{name}"' not in description}
-    # The first is not part of a version; for the others, the description says if there are any.
-    assert missing == {"ReservedConcurrency", "SubnetIds", "SecurityGroupIds", "KmsKeyArn"}
-    assert '"HasVpc"' in description
-    assert '"HasKms"' in description
+    # The first is not part of a version. The others are too long for a description, which says if
+    # there are any; Revision, a digest of them all, stands for their values.
+    too_long = {"SubnetIds", "SecurityGroupIds", "KmsKeyArn", "Image", "QueueResults"}
+    assert missing - too_long <= {"ReservedConcurrency"}
+    assert {'"Revision"', '"HasVpc"', '"HasKms"'} <= set(re.findall(r'"\w+"', description))
+
+
+def published_version(**values: str) -> tuple[str, str]:
+    """Return the name of the version in the template, and its description."""
+    ((name, version),) = resources("Lambda::Version", **values).items()
+    return name, version["Description"]
+
+
+def test_another_revision_publishes_a_version() -> None:
+    """Even if nothing else in the description changes, as with another subnet."""
+    first, second = (published_version(**VPC, Revision=one) for one in ("0123456789", "abcdefabcd"))
+    assert first[0] == "ClassifierVersion0123456789"
+    assert first[0] != second[0]
+    assert first[1] != second[1]
+
+
+def test_a_template_without_a_revision_publishes_a_version_as_sam_does() -> None:
+    assert re.fullmatch(r"ClassifierVersion[0-9a-f]{10}", published_version()[0])
+
+
+def test_while_the_alias_is_elsewhere_cloudformation_moves_it_without_codedeploy() -> None:
+    # GIVEN a stack that is deployed after a rollback
+    template = transformed(ShiftTraffic="false")["Resources"]
+    # THEN the alias has no update policy, so CodeDeploy's check of its version cannot fail
+    assert "UpdatePolicy" not in template["ClassifierAliaslive"]
+    assert not resources("CodeDeploy::DeploymentGroup", ShiftTraffic="false")
+    # AND the next deployment has its canary, and publishes no version of its own for that
+    again = transformed(ShiftTraffic="true")["Resources"]
+    assert "CodeDeployLambdaAliasUpdate" in again["ClassifierAliaslive"]["UpdatePolicy"]
+    versions = [[name for name in one if "Version" in name] for one in (template, again)]
+    assert versions[0] == versions[1]
+
+
+def test_the_stack_says_which_version_it_deployed() -> None:
+    template = transformed(Revision="0123456789")
+    assert template["Outputs"]["Version"]["Value"] == {
+        "Fn::GetAtt": ["ClassifierVersion0123456789", "Version"]
+    }
 
 
 def test_lambda_accepts_even_the_longest_version_description() -> None:
@@ -160,6 +202,7 @@ def test_lambda_accepts_even_the_longest_version_description() -> None:
         "PredictionLog": "off",
         "Architecture": "x86_64",
         "KmsKeyArn": KMS,
+        "Revision": "0123456789",
         **VPC,
     }
     (version,) = resources("Lambda::Version", **values).values()
@@ -182,6 +225,48 @@ def test_alarms_roll_back_a_deployment() -> None:
     alarms = {alarm["Name"] for alarm in properties["AlarmConfiguration"]["Alarms"]}
     assert alarms == {"NewVersionErrors", "ServerErrors", "ModelLoadFailures"}
     assert alarms <= set(resources("CloudWatch::Alarm"))
+    # One bad minute takes no canary back, and two of them happen well before its end.
+    for name in alarms:
+        alarm = resources("CloudWatch::Alarm")[name]
+        assert (alarm["DatapointsToAlarm"], alarm["EvaluationPeriods"]) == (2, 3)
+        assert 3 * alarm["Period"] < 5 * 60
+
+
+def test_the_version_that_serves_is_called_every_week() -> None:
+    rule = resources("Events::Rule")["KeepActive"]
+    assert rule["ScheduleExpression"] == "rate(7 days)"
+    (target,) = rule["Targets"]
+    assert target["Arn"] == "ClassifierAliaslive"
+    assert json.loads(target["Input"]) == {"warmer": True}
+    permission = resources("Lambda::Permission")["KeepActiveMayInvoke"]
+    assert permission["FunctionName"] == "ClassifierAliaslive"
+    assert permission["Principal"] == "events.amazonaws.com"
+
+
+def test_a_few_slow_requests_set_off_the_alarm_at_low_traffic() -> None:
+    """With "ignore", an alarm on p99 stays as it is below 1,000 requests in a period."""
+    alarm = resources("CloudWatch::Alarm")["Latency"]
+    assert alarm["ExtendedStatistic"] == "p99"
+    assert alarm["EvaluateLowSampleCountPercentile"] == "evaluate"
+
+
+def test_every_function_of_an_image_takes_the_one_that_is_deployed() -> None:
+    for function in yaml_parse(TEMPLATE.read_text())["Resources"].values():
+        if function.get("Properties", {}).get("PackageType") == "Image":
+            assert function["Properties"]["ImageUri"] == {"Ref": "Image"}
+
+
+@pytest.mark.parametrize(
+    ("image", "valid"),
+    [
+        ("", True),
+        (f"123456789012.dkr.ecr.eu-west-1.amazonaws.com/text-classifier@sha256:{'a' * 64}", True),
+        ("123456789012.dkr.ecr.eu-west-1.amazonaws.com/text-classifier:latest", False),
+        (f"docker.io/text-classifier@sha256:{'a' * 64}", False),
+    ],
+)
+def test_an_image_is_named_by_its_digest(image: str, *, valid: bool) -> None:
+    assert bool(re.match(parameters()["Image"]["AllowedPattern"], image)) is valid
 
 
 # Options
@@ -210,6 +295,8 @@ def test_the_function_knows_its_model_and_little_else() -> None:
         "PREDICTION_TABLE": "",
         "PREDICTION_TTL_DAYS": "30",
         "LOG_TEXT": "false",
+        "RESULTS_QUEUE_URL": "",
+        "RESULTS_URI": "",
     }
 
 
@@ -236,13 +323,15 @@ def test_the_index_of_the_prediction_log_holds_no_texts() -> None:
 def test_drift_is_measured_if_there_are_a_log_and_a_schedule() -> None:
     for values in ({}, {"PredictionLog": "on"}, {"DriftSchedule": "daily"}):
         assert not [name for name in deployed(**values)["Resources"] if "Drift" in name]
-    (rule,) = resources("Events::Rule", **DRIFT).values()
+    rules = resources("Events::Rule", CheckMinutes="0", **DRIFT)
+    (rule,) = (rule for name, rule in rules.items() if name != "KeepActive")
     assert rule["ScheduleExpression"] == "rate(1 day)"
     assert rule["Targets"][0]["Arn"] == "DriftFunction.Arn"
     function = resources("Lambda::Function", **DRIFT)["DriftFunction"]
     assert function["ImageConfig"] == {"Command": ["inference.drift.function.handler"]}
     assert function["Environment"]["Variables"] == {
         "MODEL_URI": "s3://models/news/0123456789abcdef",
+        "LIVE_FUNCTION": "Classifier",
         "METRICS_NAMESPACE": "TextClassifier/stack",
         "PREDICTION_TABLE": "PredictionTable",
         "DRIFT_HOURS": "24",
@@ -372,9 +461,17 @@ def test_in_a_vpc_only_the_service_manages_network_interfaces() -> None:
 
 def test_the_drift_function_reads_only_its_manifest_and_the_index() -> None:
     allowed = statements("DriftRole", **DRIFT)
-    assert set(allowed) == {"ReadTheReference", "ReadThePredictions", "WriteTheLog", "SendTraces"}
+    assert set(allowed) == {
+        "FindTheModel",
+        "ReadTheReference",
+        "ReadThePredictions",
+        "WriteTheLog",
+        "SendTraces",
+    }
+    assert allowed["FindTheModel"]["Resource"] == {"Classifier.Arn", "Classifier.Arn:*"}
     assert allowed["ReadTheReference"]["Action"] == {"s3:GetObject"}
-    manifest = "arn:aws:s3:::models/news/0123456789abcdef/manifest.json"
+    # Of any version, because after a rollback the stack names another one than that which serves.
+    manifest = "arn:aws:s3:::models/news/*/manifest.json"
     assert allowed["ReadTheReference"]["Resource"] == {manifest}
     assert allowed["ReadThePredictions"]["Action"] == {"dynamodb:Query"}
     assert allowed["ReadThePredictions"]["Resource"] == {f"PredictionTable.Arn/index/{INDEX}"}
@@ -385,6 +482,156 @@ def test_the_authorizer_reads_only_the_key() -> None:
     assert set(allowed) == {"ReadTheKey", "WriteTheLog", "SendTraces"}
     assert allowed["ReadTheKey"]["Action"] == {"secretsmanager:GetSecretValue"}
     assert allowed["ReadTheKey"]["Resource"] == {"ApiKey"}
+
+
+# Other doors
+
+IAM_URL = {"Door": "function-url", "Access": "iam"}
+OPEN_URL = {"Door": "function-url", "Access": "public"}
+CLOUDFRONT = {"Door": "cloudfront", "Access": "public"}
+QUEUE = {"Queue": "on"}
+
+
+def url_permissions(values: dict[str, str]) -> dict[tuple[str, str], dict[str, Any]]:
+    """Return the permissions of a function URL, by principal and action."""
+    permissions = resources("Lambda::Permission", **values).values()
+    return {
+        (one["Principal"], one["Action"]): one
+        for one in permissions
+        if "FunctionUrlAuthType" in one or "InvokedViaFunctionUrl" in one
+    }
+
+
+def test_by_default_the_http_api_is_the_only_door() -> None:
+    assert resources("Lambda::Url") == {}
+    assert resources("CloudFront::Distribution") == {}
+    assert resources("SQS::Queue") == {}
+    assert "DisableExecuteApiEndpoint" not in resources("ApiGatewayV2::Api")["Api"]
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"), [(IAM_URL, "AWS_IAM"), (OPEN_URL, "NONE"), (CLOUDFRONT, "AWS_IAM")]
+)
+def test_another_door_closes_the_http_api(values: dict[str, str], kind: str) -> None:
+    assert resources("ApiGatewayV2::Api", **values)["Api"]["DisableExecuteApiEndpoint"] is True
+    url = resources("Lambda::Url", **values)["FunctionUrl"]
+    assert (url["TargetFunctionArn"], url["Qualifier"]) == ("Classifier", "live")
+    assert url["AuthType"] == kind
+
+
+def test_only_an_open_url_lets_everyone_in() -> None:
+    actions = {"lambda:InvokeFunctionUrl", "lambda:InvokeFunction"}
+    assert set(url_permissions(OPEN_URL)) == {("*", action) for action in actions}
+    assert url_permissions(IAM_URL) == {}
+    permissions = url_permissions(CLOUDFRONT)
+    assert set(permissions) == {("cloudfront.amazonaws.com", action) for action in actions}
+    for permission in permissions.values():
+        assert permission["FunctionName"] == "ClassifierAliaslive"
+        assert permission["SourceArn"].endswith(":distribution/Distribution")
+
+
+def test_cloudfront_signs_its_requests_and_limits_addresses() -> None:
+    access = resources("CloudFront::OriginAccessControl", **CLOUDFRONT)["OriginAccess"]
+    assert access["OriginAccessControlConfig"]["OriginAccessControlOriginType"] == "lambda"
+    assert access["OriginAccessControlConfig"]["SigningBehavior"] == "always"
+    distribution = resources("CloudFront::Distribution", **CLOUDFRONT)["Distribution"]
+    config = distribution["DistributionConfig"]
+    (origin,) = config["Origins"]
+    assert origin["DomainName"] == "url.lambda-url.us-east-1.on.aws"
+    assert origin["OriginAccessControlId"] == "OriginAccess.Id"
+    assert config["WebACLId"] == "WebAcl.Arn"
+    acl = resources("WAFv2::WebACL", **CLOUDFRONT, RequestsPerAddress="50")["WebAcl"]
+    (rule,) = acl["Rules"]
+    assert rule["Statement"]["RateBasedStatement"]["AggregateKeyType"] == "IP"
+    assert rule["Statement"]["RateBasedStatement"]["Limit"] == "50"
+    assert rule["Action"] == {"Block": {}}
+
+
+def test_a_web_acl_of_one_s_own_takes_the_place_of_the_stack_s() -> None:
+    arn = "arn:aws:wafv2:us-east-1:123456789012:global/webacl/own/1"
+    values = {**CLOUDFRONT, "WebAclArn": arn}
+    assert resources("WAFv2::WebACL", **values) == {}
+    distribution = resources("CloudFront::Distribution", **values)["Distribution"]
+    assert distribution["DistributionConfig"]["WebACLId"] == arn
+
+
+@pytest.mark.parametrize("values", [IAM_URL, CLOUDFRONT])
+def test_alarms_and_dashboard_follow_the_door(values: dict[str, str]) -> None:
+    alarms = resources("CloudWatch::Alarm", **values)
+    assert alarms["ServerErrors"]["MetricName"] == "Url5xxCount"
+    assert alarms["Latency"]["MetricName"] == "UrlRequestLatency"
+    for alarm in (alarms["ServerErrors"], alarms["Latency"]):
+        assert alarm["Namespace"] == "AWS/Lambda"
+        assert alarm["Dimensions"] == [{"Name": "FunctionName", "Value": "Classifier"}]
+    body = resources("CloudWatch::Dashboard", **values)["Dashboard"]["DashboardBody"]
+    assert "AWS/ApiGateway" not in body
+    assert "UrlRequestCount" in json.dumps(json.loads(body))
+
+
+def test_the_address_is_that_of_the_door() -> None:
+    assert deployed()["Outputs"]["Url"]["Value"] == "Api.ApiEndpoint"
+    url = "https://url.lambda-url.us-east-1.on.aws"
+    assert deployed(**IAM_URL)["Outputs"]["Url"]["Value"] == url
+    assert deployed(**CLOUDFRONT)["Outputs"]["Url"]["Value"] == "https://Distribution.DomainName"
+
+
+def test_a_distribution_has_the_domain_and_no_http_api_does() -> None:
+    certificate = "arn:aws:acm:us-east-1:123456789012:certificate/1"
+    values = {**CLOUDFRONT, "Domain": "api.example.com", "CertificateArn": certificate}
+    distribution = resources("CloudFront::Distribution", **values)["Distribution"]
+    assert distribution["DistributionConfig"]["Aliases"] == ["api.example.com"]
+    viewer = distribution["DistributionConfig"]["ViewerCertificate"]
+    assert viewer["AcmCertificateArn"] == certificate
+    assert resources("ApiGatewayV2::DomainName", **values) == {}
+
+
+def test_messages_reach_the_alias_and_fail_one_by_one() -> None:
+    mapping = resources("Lambda::EventSourceMapping", **QUEUE)["QueueMapping"]
+    assert mapping["FunctionName"] == "ClassifierAliaslive"
+    assert mapping["EventSourceArn"] == "RequestQueue.Arn"
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    queue = resources("SQS::Queue", **QUEUE)["RequestQueue"]
+    assert queue["RedrivePolicy"]["deadLetterTargetArn"] == "DeadLetterQueue.Arn"
+    # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+    assert queue["VisibilityTimeout"] >= 6 * classifier()["Timeout"]
+    assert queue["RedrivePolicy"]["maxReceiveCount"] >= 5
+
+
+def test_answers_to_messages_go_to_a_queue_or_a_bucket() -> None:
+    def granted(**values: str) -> dict[str, Any]:
+        policy = resources("IAM::RolePolicy", **values)["QueuePolicy"]
+        return {one["Sid"]: one["Resource"] for one in policy["PolicyDocument"]["Statement"]}
+
+    variables = classifier(**QUEUE)["Environment"]["Variables"]
+    assert variables["RESULTS_QUEUE_URL"] == "ResultsQueue"
+    assert variables["RESULTS_URI"] == ""
+    assert granted(**QUEUE) == {
+        "ReceiveMessages": "RequestQueue.Arn",
+        "SendAnswers": "ResultsQueue.Arn",
+    }
+    values = {**QUEUE, "QueueResults": "s3://files/answers"}
+    variables = classifier(**values)["Environment"]["Variables"]
+    assert variables["RESULTS_QUEUE_URL"] == ""
+    assert variables["RESULTS_URI"] == "s3://files/answers"
+    assert granted(**values)["WriteAnswers"] == "arn:aws:s3:::files/answers/*"
+    assert "ResultsQueue" not in resources("SQS::Queue", **values)
+
+
+def test_every_queue_is_encrypted() -> None:
+    for queue in resources("SQS::Queue", **QUEUE).values():
+        assert queue["SqsManagedSseEnabled"] is True
+    for queue in resources("SQS::Queue", **QUEUE, KmsKeyArn=KMS).values():
+        assert queue["KmsMasterKeyId"] == KMS
+
+
+@pytest.mark.parametrize(
+    ("rule", "door"),
+    [("FunctionUrlNeedsAccess", "function-url"), ("CloudFrontNeedsPublicAccess", "cloudfront")],
+)
+def test_a_door_that_cannot_check_access_refuses_it(rule: str, door: str) -> None:
+    content = transformed()["Rules"][rule]
+    assert door in json.dumps(content["RuleCondition"])
+    assert "Access" in json.dumps([one["Assert"] for one in content["Assertions"]])
 
 
 # Scoring files
@@ -426,7 +673,11 @@ def test_the_state_machine_starts_and_follows_only_itself() -> None:
     name = resources("StepFunctions::StateMachine", **FILES)["BulkStateMachine"]["StateMachineName"]
     place = "arn:aws:states:us-east-1:123456789012"
     assert allowed["StartItsOwnChildren"]["Resource"] == {f"{place}:stateMachine:{name}"}
-    assert allowed["FollowItsOwnChildren"]["Resource"] == {f"{place}:execution:{name}/*"}
+    # AWS documents the first for a distributed map; its children's names follow a slash.
+    assert allowed["FollowItsOwnChildren"]["Resource"] == {
+        f"{place}:execution:{name}:*",
+        f"{place}:execution:{name}/*",
+    }
     assert allowed["InvokeTheFunction"]["Resource"] == {"BulkFunction.Arn"}
 
 
@@ -457,9 +708,10 @@ def test_retraining_needs_its_roles() -> None:
 
 
 def test_a_retraining_starts_by_hand_on_schedule_or_by_alarm() -> None:
-    assert resources("Events::Rule", **RETRAINING) == {}
+    assert set(resources("Events::Rule", CheckMinutes="0", **RETRAINING)) == {"KeepActive"}
     when = {"RetrainingSchedule": "rate(7 days)", "RetrainingAlarm": "drift"}
-    rules = resources("Events::Rule", **RETRAINING, **when)
+    rules = resources("Events::Rule", CheckMinutes="0", **RETRAINING, **when)
+    del rules["KeepActive"]
     assert rules["RetrainingBySchedule"]["ScheduleExpression"] == "rate(7 days)"
     pattern = rules["RetrainingByAlarm"]["EventPattern"]
     assert pattern["detail"] == {"alarmName": ["drift"], "state": {"value": ["ALARM"]}}
@@ -510,8 +762,8 @@ def test_every_alarm_notifies_the_topic() -> None:
     }
     for name, alarm in alarms.items():
         assert alarm["AlarmActions"] == ["AlarmTopic"]
-        # No requests are no fault. Drift holds until it is measured again.
-        missing = "ignore" if name == "Drift" else "notBreaching"
+        # No requests are no fault. Drift holds until it is measured again. Checks never pause.
+        missing = {"Drift": "ignore", "CheckFailures": "missing"}.get(name, "notBreaching")
         assert alarm["TreatMissingData"] == missing
 
 
@@ -545,10 +797,10 @@ def test_the_dashboard_shows_traffic_and_costs(architecture: str, gb_second: flo
 def test_alarms_and_dashboard_watch_metrics_that_the_function_writes() -> None:
     alarms = resources("CloudWatch::Alarm", **DRIFT).values()
     own = [one for one in alarms if one["Namespace"].startswith("TextClassifier/")]
-    assert [(one["MetricName"], one["Dimensions"]) for one in own] == [
-        (name, [{"Name": "service", "Value": "classifier"}])
-        for name in ("ModelLoadFailures", "DriftedFeatures")
-    ]
+    names = ["DriftedFeatures", "ModelLoadFailures", "PredictionLogFailures"]
+    assert sorted(one["MetricName"] for one in own) == names
+    for one in own:
+        assert one["Dimensions"] == [{"Name": "service", "Value": "classifier"}]
     body = resources("CloudWatch::Dashboard", **DRIFT)["Dashboard"]["DashboardBody"]
     assert 'feature,service} MetricName=\\"PopulationStability' in body
     shown = re.findall(r'\["TextClassifier/stack", "(\w+)", "service", "classifier"', body)
@@ -575,8 +827,14 @@ def test_every_parameter_is_described_and_limited() -> None:
         assert limits or parameter["Type"] == "CommaDelimitedList", name
 
 
-def test_only_the_model_is_required() -> None:
-    assert [name for name, one in parameters().items() if "Default" not in one] == [*MODEL]
+def test_only_the_model_and_the_access_are_required() -> None:
+    assert [name for name, one in parameters().items() if "Default" not in one] == [*REQUIRED]
+
+
+def test_no_api_is_open_to_everyone_by_default() -> None:
+    access = parameters()["Access"]
+    assert "Default" not in access
+    assert access["AllowedValues"] == ["public", "iam", "jwt", "api-key"]
 
 
 @pytest.mark.parametrize(

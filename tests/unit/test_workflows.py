@@ -1,12 +1,15 @@
 """The workflows and forms in .github: permissions, pinned actions, and commands that exist."""
 
+import os
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 
+from operations.smoke import AccessError, SmokeError
 from tests.conftest import ROOT
 
 FOLDER = ROOT / ".github" / "workflows"
@@ -99,10 +102,42 @@ def test_a_deployment_that_does_not_answer_is_rolled_back_to_the_version_before(
     commands = [step.get("run", "") for step in steps(DEPLOY)]
     # THEN the version is noted first, and a failed smoke test rolls back to it
     assert commands.index(by_id["before"]["run"]) < commands.index("make deploy")
-    assert commands.index("make deploy") < commands.index("make smoke")
+    assert commands.index("make deploy") < commands.index(by_id["smoke"]["run"])
     rollback = next(step for step in by_id.values() if step.get("run") == "make rollback")
     assert rollback["env"] == {"VERSION": "${{ steps.before.outputs.version }}"}
-    assert "steps.smoke.outcome == 'failure'" in rollback["if"]
+
+
+def test_an_api_that_refuses_the_job_is_not_rolled_back(tmp_path: Path) -> None:
+    # GIVEN the step that checks the API, and a check that ends with each code
+    (step,) = (one for one in steps(DEPLOY)[:9] if one.get("id") == "smoke")
+    command = tmp_path / ".venv" / "bin" / "textclf"
+    command.parent.mkdir(parents=True)
+    for code in (0, 1, AccessError.exit_code):
+        command.write_text(f"#!/bin/sh\nexit {code}\n")
+        command.chmod(0o755)
+        output = tmp_path / f"output-{code}"
+        environment = {"ENV": "dev", "GITHUB_OUTPUT": str(output), "PATH": os.environ["PATH"]}
+        # WHEN it runs, as GitHub runs it
+        shell = ["bash", "-e", "-c", step["run"]]
+        done = subprocess.run(shell, cwd=tmp_path, env=environment, check=False)
+        # THEN it fails with the same code and passes it on
+        assert done.returncode == code
+        assert output.read_text() == f"code={code}\n"
+    # THEN only code 1, a wrong answer or none, leads to a rollback
+    (rollback,) = (one for one in steps(DEPLOY)[:9] if one.get("run") == "make rollback")
+    assert "steps.smoke.outputs.code == '1'" in rollback["if"]
+    assert AccessError.exit_code != SmokeError.exit_code == 1
+
+
+def test_prod_gets_the_image_that_dev_tested() -> None:
+    # GIVEN the two jobs, which share their steps
+    by_job = jobs(DEPLOY)
+    # THEN dev notes the digest after its check, and both give what dev noted to make
+    assert by_job["dev"]["outputs"] == {"image": "${{ steps.image.outputs.digest }}"}
+    ids = [step.get("id") for step in by_job["dev"]["steps"]]
+    assert ids.index("smoke") < ids.index("image")
+    deploy = next(step for step in by_job["prod"]["steps"] if step.get("run") == "make deploy")
+    assert deploy["env"]["IMAGE"] == "${{ needs.dev.outputs.image }}"
 
 
 def test_all_tests_run_on_the_oldest_python_and_on_the_one_in_the_image() -> None:

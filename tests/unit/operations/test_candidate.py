@@ -79,6 +79,7 @@ def test_a_candidate_gets_its_share_and_the_function_stays_as_deployed(
     # GIVEN a stack whose version 10 serves
     account.describe()
     account.serve("10")
+    account.has_model("10")
     configured(account, variables)
     # WHEN a candidate starts THEN a version with its model is published ...
     expect_configuration(account, WITH_OTHER, "new")
@@ -91,10 +92,21 @@ def test_a_candidate_gets_its_share_and_the_function_stays_as_deployed(
     assert start(account) == "11"
 
 
+def test_after_a_rollback_the_model_that_serves_counts(account: Account) -> None:
+    # GIVEN a stack that deployed one model, and a version with another one that serves
+    account.describe()
+    account.serve("7")
+    account.has_model("7", OTHER)
+    # WHEN that other model is to be tried THEN it is refused, because it serves
+    with pytest.raises(StackError, match="already serves"):
+        start(account, OTHER)
+
+
 def test_a_failed_publication_leaves_the_function_as_deployed(account: Account) -> None:
     # GIVEN another process that changes the function between the update and the publication
     account.describe()
     account.serve("10")
+    account.has_model("10")
     configured(account, VARIABLES)
     expect_configuration(account, WITH_OTHER, "new")
     account.function.add_client_error("publish_version", "PreconditionFailedException")
@@ -107,6 +119,7 @@ def test_a_failed_publication_leaves_the_function_as_deployed(account: Account) 
 def test_an_alias_that_a_deployment_has_moved_is_left_alone(account: Account) -> None:
     account.describe()
     account.serve("10")
+    account.has_model("10")
     configured(account, VARIABLES)
     expect_configuration(account, WITH_OTHER, "new")
     expect_publication(account)
@@ -126,7 +139,7 @@ def test_no_candidate_starts_during_a_deployment(account: Account) -> None:
 @pytest.mark.parametrize(
     ("uri", "message"),
     [
-        (DEPLOYED, "is the deployed model"),
+        (DEPLOYED, "already serves"),
         ("s3://models/other/fedcba9876543210", "publish the model there"),
     ],
 )
@@ -134,6 +147,8 @@ def test_a_candidate_is_another_model_of_the_same_store(
     account: Account, uri: str, message: str
 ) -> None:
     account.describe()
+    account.serve("10")
+    account.has_model("10")
     with pytest.raises(StackError, match=message):
         start(account, uri)
 
@@ -143,7 +158,10 @@ def test_a_model_with_other_labels_is_refused(
 ) -> None:
     labels[OTHER] = ("negative", "positive")
     account.describe()
-    with pytest.raises(StackError, match="are negative, positive; the deployed model's are a, b"):
+    account.serve("10")
+    account.has_model("10")
+    message = "negative, positive; those of the model that serves are a, b"
+    with pytest.raises(StackError, match=message):
         start(account)
 
 

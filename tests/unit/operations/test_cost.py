@@ -2,7 +2,7 @@ import pytest
 
 from operations import cost
 from operations.cost import LIST, estimate_bulk_run, price_month, price_predictions
-from tests.cloudformation import DRIFT, RETRAINING, deployed
+from tests.cloudformation import DRIFT, RETRAINING, parameters, resources
 from tests.conftest import SAMPLE_MODEL
 
 TOTAL = "**in total**"
@@ -22,6 +22,10 @@ def test_predictions_are_metered_as_aws_does() -> None:
             "data out": answers * cost.TRANSFER_OUT_GB,
             TOTAL: sum(list(prices.values())[:5]),
             "`PredictionLog=on` adds": 2e6 * cost.DYNAMODB_WRITE,
+            "`Door=function-url` saves": 1.00,
+            "`Door=cloudfront` adds": 0.60,
+            "the same within CloudFront's free 10 million requests a month saves": 0.40,
+            "a message in the `Queue` saves": 0.12,
         }
     )
 
@@ -44,12 +48,33 @@ def test_memory_changes_the_price_of_lambda_and_nothing_else() -> None:
 
 def test_the_numbers_of_alarms_are_those_of_the_template() -> None:
     def count(**parameters: str) -> int:
-        resources = deployed(**parameters)["Resources"].values()
-        return sum(each["Type"] == "AWS::CloudWatch::Alarm" for each in resources)
+        """Count the metrics that alarms read, as AWS bills them."""
+        alarms = resources("CloudWatch::Alarm", **parameters).values()
+        metrics = [
+            [one for one in each.get("Metrics", []) if "MetricStat" in one] for each in alarms
+        ]
+        return sum(len(each) or 1 for each in metrics)
 
     assert count() == cost.ALARMS
-    assert count(**DRIFT) == cost.ALARMS + cost.DRIFT_ALARMS
+    assert count(PredictionLog="on") == cost.ALARMS + cost.LOG_ALARMS
+    assert count(**DRIFT) == cost.ALARMS + cost.LOG_ALARMS + cost.DRIFT_ALARMS
     assert count(**RETRAINING) == cost.ALARMS + cost.RETRAINING_ALARMS
+    assert count(BulkBucket="files") == cost.ALARMS + cost.BULK_ALARMS
+    assert count(AvailabilityTarget="99.9") == cost.ALARMS + cost.TARGET_ALARMS
+    composite = resources("CloudWatch::CompositeAlarm", AvailabilityTarget="99.9")
+    assert len(composite) == cost.TARGET_COMPOSITE_ALARMS
+
+
+def test_the_checks_cost_what_they_call() -> None:
+    # GIVEN the schedule of the template, in a month of 730 hours
+    function = resources("Lambda::Function")["LiveCheckFunction"]
+    assert parameters()["CheckMinutes"]["Default"] == cost.CHECK_MINUTES
+    assert function["MemorySize"] == cost.CHECK_MEMORY
+    # THEN 8,760 checks pay for four calls each, one of them through the API
+    compute = 0.5 * (256 + 1024) / 1024 * cost.LAMBDA_GB_SECOND
+    calls = 4 * (cost.LAMBDA_REQUEST + cost.XRAY_TRACE) + cost.HTTP_API_REQUEST
+    logs = 4 * cost.SERVICE_LOG_BYTES / 1e9 * cost.LOGS_INGESTED_GB
+    assert cost.price_checks(1024) == pytest.approx(8760 * (compute + calls + logs))
 
 
 def test_the_size_of_the_model_is_that_of_the_shipped_one() -> None:
@@ -62,7 +87,7 @@ def test_an_idle_month_costs_what_exists_without_requests() -> None:
     names = list(prices)
     idle = names[: names.index(TOTAL)]
     assert prices[TOTAL] == pytest.approx(sum(prices[name] for name in idle))
-    assert prices["6 alarms"] == pytest.approx(6 * cost.ALARM_MONTH)
+    assert prices["7 alarms"] == pytest.approx(7 * cost.ALARM_MONTH)
 
 
 def test_a_provisioned_environment_costs_every_second_of_the_month() -> None:

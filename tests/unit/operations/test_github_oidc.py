@@ -1,12 +1,16 @@
 """The roles for deployments from GitHub: who may take them, and the most they can do."""
 
 import fnmatch
+import json
+from functools import cache
+from pathlib import Path
 from typing import Any
 
+import cfnlint
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 
-from tests.cloudformation import EVERYTHING, deployed
+from tests.cloudformation import EVERYTHING, deployed, transformed
 from tests.conftest import ROOT
 
 FILE = ROOT / "operations" / "github-oidc.yaml"
@@ -92,21 +96,124 @@ def test_the_boundary_allows_everything_that_the_roles_of_the_stack_need() -> No
                     assert actions(statement) <= allowed
 
 
-def test_every_kind_of_resource_in_the_stack_may_be_created() -> None:
-    granted = set().union(*map(actions, statements("ExecutionRole")))
-    services = {
-        "AWS::ApiGatewayV2": "apigateway",
-        "AWS::CloudWatch": "cloudwatch",
-        "AWS::CodeDeploy": "codedeploy",
-        "AWS::DynamoDB": "dynamodb",
-        "AWS::Events": "events",
-        "AWS::IAM": "iam",
-        "AWS::Lambda": "lambda",
-        "AWS::Logs": "logs",
-        "AWS::SNS": "sns",
-        "AWS::SecretsManager": "secretsmanager",
-        "AWS::StepFunctions": "states",
+# What the handlers of CloudFormation may call, but the stack's resources never make them call. The
+# role must not have it: some would go around the boundary, or delete predictions.
+UNUSED = {
+    "a table of another region, an import or a stream": {
+        "dynamodb:AssociateTableReplica",
+        "dynamodb:BatchWriteItem",
+        "dynamodb:CreateTableReplica",
+        "dynamodb:DeleteItem",
+        "dynamodb:DescribeImport",
+        "dynamodb:DisableKinesisStreamingDestination",
+        "dynamodb:EnableKinesisStreamingDestination",
+        "dynamodb:GetItem",
+        "dynamodb:ImportTable",
+        "dynamodb:PutItem",
+        "dynamodb:Query",
+        "dynamodb:Scan",
+        "dynamodb:UpdateItem",
+        "dynamodb:UpdateKinesisStreamingDestination",
+        "iam:CreateServiceLinkedRole",
+        "kinesis:DescribeStream",
+        "kinesis:PutRecords",
+        "s3:GetObjectMetadata",
+        "s3:ListBucket",
+    },
+    "contributor insights or a policy of the table": {
+        "dynamodb:DeleteResourcePolicy",
+        "dynamodb:PutResourcePolicy",
+        "dynamodb:UpdateContributorInsights",
+    },
+    "no action that IAM knows: tags take apigateway:POST, and cloudfront:CreateDistribution": {
+        "apigateway:TagResource",
+        "apigateway:UntagResource",
+        "cloudfront:CreateDistributionWithTags",
+    },
+    "the table is kept": {"dynamodb:DeleteTable"},
+    "a file system": {"elasticfilesystem:DescribeMountTargets", "s3files:ListMountTargets"},
+    "a view of another account's bills": {"billing:GetBillingViewData"},
+    "a routing control": {"route53-recovery-control-config:DescribeRoutingControl"},
+    "another kind of distribution": {
+        "cloudfront:CreateConnectionGroup",
+        "cloudfront:GetConnectionGroup",
+        "cloudfront:GetVpcOrigin",
+        "cloudfront:UpdateDistributionWithStagingConfig",
+    },
+    "a web ACL that takes payments": {"payments:GetConnectedAccount"},
+    "a key named by its alias": {"kms:ListAliases"},
+    "a log in another service": {"firehose:TagDeliveryStream", "s3:REST.PUT.OBJECT"},
+    "a secret in another region": {
+        "secretsmanager:RemoveRegionsFromReplication",
+        "secretsmanager:ReplicateSecretToRegions",
+    },
+    "managed policies, and roles without the boundary": {
+        "iam:AttachRolePolicy",
+        "iam:DeleteRolePermissionsBoundary",
+        "iam:DetachRolePolicy",
+    },
+}
+
+
+def types_in_the_template() -> set[str]:
+    """Return every type of resource that any parameters may bring into the stack."""
+    return {resource["Type"] for resource in transformed()["Resources"].values()}
+
+
+@cache
+def called_by_handlers(kind: str) -> frozenset[str]:
+    """Return what CloudFormation calls for a type of resource, as its schema lists it.
+
+    https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-schema.html
+    """
+    # cfn-lint ships the schemas that CloudFormation publishes.
+    schemas = Path(cfnlint.__file__).parent / "data" / "schemas"
+    names = json.loads((schemas / "providers" / "us-east-1.json").read_text())
+    schema = json.loads((schemas / "resources" / f"{names[kind]}.json").read_text())
+    handlers = [schema["handlers"].get(name, {}) for name in ("create", "read", "update", "delete")]
+    return frozenset(action for one in handlers for action in one.get("permissions", []))
+
+
+def is_granted(action: str) -> bool:
+    """Tell whether the execution role has an action, which IAM compares without case."""
+    granted = {one.lower() for one in set().union(*map(actions, statements("ExecutionRole")))}
+    return any(fnmatch.fnmatchcase(action.lower(), pattern) for pattern in granted)
+
+
+@pytest.mark.parametrize("kind", sorted(types_in_the_template()))
+def test_cloudformation_may_call_everything_that_a_resource_needs(kind: str) -> None:
+    # GIVEN what the schema of the resource says that its handlers call
+    called = called_by_handlers(kind)
+    assert called
+    # THEN the role grants it, unless the stack cannot need it
+    unused = set().union(*UNUSED.values())
+    assert {action for action in called if not is_granted(action)} <= unused
+
+
+def test_what_the_stack_cannot_need_is_not_granted_and_is_in_the_schemas() -> None:
+    called = set().union(*map(called_by_handlers, types_in_the_template()))
+    for reason, unused in UNUSED.items():
+        assert unused <= called, reason
+        # The handlers of other types need some of these, on resources of the stack.
+        assert not {action for action in unused if is_granted(action)}, reason
+
+
+def test_cloudformation_may_pass_each_role_to_the_service_that_takes_it() -> None:
+    # GIVEN the services that take the roles of the stack
+    resources = transformed()["Resources"].values()
+    takers = {
+        statement["Principal"]["Service"]
+        for resource in resources
+        if resource["Type"] == "AWS::IAM::Role"
+        for statement in resource["Properties"]["AssumeRolePolicyDocument"]["Statement"]
     }
-    for resource in deployed(**EVERYTHING)["Resources"].values():
-        service = services[resource["Type"].rpartition("::")[0]]
-        assert fnmatch.filter(granted, f"{service}:*"), resource["Type"]
+    # THEN the role may be passed to them, and to no other
+    (passing,) = (one for one in statements("ExecutionRole") if actions(one) == {"iam:PassRole"})
+    assert set(passing["Condition"]["StringEquals"]["iam:PassedToService"]) == takers
+
+
+def test_the_key_is_the_only_one_that_cloudformation_may_use() -> None:
+    for role in ("DeployRole", "ExecutionRole"):
+        for statement in statements(role):
+            if any(action.startswith("kms:") for action in actions(statement)):
+                assert statement["Resource"] == {"Ref": "KmsKeyArn"}

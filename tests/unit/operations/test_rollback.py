@@ -1,8 +1,10 @@
+from typing import Any
+
 import pytest
 
-from operations.rollback import roll_back
+from operations.rollback import finish_rollback, roll_back
 from operations.stack import StackError
-from tests.account import FUNCTION, Account
+from tests.account import FUNCTION, MODEL, STORE, Account
 
 
 def go_back(account: Account, *version: str) -> str:
@@ -29,6 +31,7 @@ def test_the_previous_version_serves_again(account: Account) -> None:
     account.serve("10")
     list_versions(account, "2", "8", "10", "11")
     # WHEN it is rolled back THEN the newest older version serves, by number and not by spelling
+    account.answer_warmer("8")
     account.expect_alias("8")
     assert go_back(account) == "stack: version 8 serves instead of 10"
 
@@ -48,6 +51,7 @@ def test_a_rollback_skips_versions_that_were_only_candidates(account: Account) -
     account.serve("10")
     list_versions(account, "8", "9", "10", candidates=("9",))
     # WHEN it is rolled back THEN the deployed version before it serves
+    account.answer_warmer("8")
     account.expect_alias("8")
     assert go_back(account) == "stack: version 8 serves instead of 10"
 
@@ -55,6 +59,7 @@ def test_a_rollback_skips_versions_that_were_only_candidates(account: Account) -
 def test_a_chosen_version_serves_even_if_there_is_a_candidate(account: Account) -> None:
     account.describe()
     account.serve("10", v11=0.1)
+    account.answer_warmer("2")
     account.expect_alias("2")
     assert go_back(account, "2") == "stack: version 2 serves instead of 10"
 
@@ -73,3 +78,108 @@ def test_a_deployment_in_progress_is_cancelled(account: Account) -> None:
     # WHEN it is rolled back THEN CloudFormation undoes it, and the alias is left alone
     account.stack.add_response("cancel_update_stack", {}, {"StackName": "stack"})
     assert "cancelled" in go_back(account)
+
+
+def test_a_version_that_does_not_answer_gets_no_requests(account: Account) -> None:
+    # GIVEN an earlier version whose model is gone
+    account.describe()
+    account.serve("10")
+    account.answer_warmer("2", b'{"status": "unavailable"}')
+    # WHEN it is to serve again THEN the alias stays where it is
+    with pytest.raises(StackError, match="does not work"):
+        go_back(account, "2")
+
+
+def test_a_rollback_after_a_rollback_skips_what_was_withdrawn(account: Account) -> None:
+    # GIVEN version 11, which is version 9 deployed anew after version 10 was withdrawn
+    account.describe()
+    account.serve("11")
+    listed = [
+        {"Version": "8", "Description": "s3://m 8 abc"},
+        {"Version": "9", "Description": "s3://m 9 abc"},
+        {"Version": "10", "Description": "s3://m 10 abc"},
+        {"Version": "11", "Description": "s3://m 9 rb9"},
+    ]
+    account.function.add_response(
+        "list_versions_by_function", {"Versions": listed}, {"FunctionName": FUNCTION}
+    )
+    # WHEN it is rolled back THEN version 8 serves, not version 10
+    account.answer_warmer("8")
+    account.expect_alias("8")
+    assert go_back(account) == "stack: version 8 serves instead of 11"
+
+
+OLD = f"{STORE}/00112233445566aa"
+IMAGES = [
+    f"1.dkr.ecr.us-east-1.amazonaws.com/text-classifier@sha256:{digit * 64}" for digit in "12"
+]
+STACK = {"Image": IMAGES[1], "Revision": "0123456789", "ShiftTraffic": "true", "Access": "iam"}
+
+
+def finish(account: Account) -> str:
+    return finish_rollback(account.cloudformation, account.lambda_, account.find())
+
+
+def has_image(account: Account, version: str | None, image: str) -> None:
+    expected = {"FunctionName": FUNCTION} | ({"Qualifier": version} if version else {})
+    answer: Any = {"Code": {"ResolvedImageUri": image}}
+    account.function.add_response("get_function", answer, expected)
+
+
+def test_finishing_deploys_the_model_and_the_image_that_serve(account: Account) -> None:
+    # GIVEN a stack that deployed version 8, and version 7 that serves since a rollback
+    account.describe(parameters=STACK, Version="8")
+    account.serve("7")
+    account.serve("7")
+    account.has_model("7", OLD)
+    has_image(account, "7", IMAGES[0])
+    # WHEN the rollback is finished
+    changed = {
+        "ModelStore": STORE,
+        "ModelVersion": "00112233445566aa",
+        "Image": IMAGES[0],
+        "Revision": "rb7",
+        "ShiftTraffic": "false",
+    }
+    # THEN the stack is updated with its own template, and CloudFormation moves the alias itself
+    account.stack.add_response(
+        "update_stack",
+        {},
+        {
+            "StackName": "stack",
+            "UsePreviousTemplate": True,
+            "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+            "Parameters": [
+                {"ParameterKey": name, "ParameterValue": changed[name]}
+                if name in changed
+                else {"ParameterKey": name, "UsePreviousValue": True}
+                for name in (*MODEL, *STACK)
+            ],
+        },
+    )
+    account.describe("UPDATE_COMPLETE")
+    assert finish(account) == "stack: the stack deployed the model of version 7 anew"
+
+
+def test_nothing_is_to_be_finished_if_the_deployed_version_serves(account: Account) -> None:
+    account.describe(parameters=STACK, Version="8")
+    account.serve("8")
+    assert finish(account) == ""
+
+
+def test_a_cancelled_deployment_is_finished_by_cloudformation(account: Account) -> None:
+    account.describe("UPDATE_IN_PROGRESS", parameters=STACK, Version="8")
+    assert finish(account) == ""
+
+
+def test_an_image_that_the_template_names_cannot_be_brought_back(account: Account) -> None:
+    # GIVEN a stack that was deployed with `sam build`, and an earlier version with another image
+    account.describe(Version="8")
+    account.serve("7")
+    account.serve("7")
+    account.has_model("7", OLD)
+    has_image(account, "7", IMAGES[0])
+    has_image(account, None, IMAGES[1])
+    # WHEN the rollback is finished THEN the error says what brings the stack up to date
+    with pytest.raises(StackError, match="the next `make deploy` brings the stack up to date"):
+        finish(account)

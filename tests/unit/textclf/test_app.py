@@ -1,3 +1,4 @@
+import errno
 import json
 import re
 import subprocess
@@ -77,6 +78,20 @@ def test_an_error_of_aws_is_one_line(
 ) -> None:
     assert fail(error) == 1
     assert capsys.readouterr().err == f"error: AWS: {error}\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "what"), [("x.csv", "cannot write x.csv"), (None, "a file cannot be written")]
+)
+def test_a_full_disk_is_one_line_that_says_how_to_go_on(
+    name: str | None,
+    what: str,
+    fail: Callable[[BaseException], int],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert fail(OSError(errno.ENOSPC, "No space left on device", name)) == 1
+    remedy = "No space left on device; correct that, then give the same command again"
+    assert capsys.readouterr().err == f"error: {what}: {remedy}\n"
 
 
 def test_ctrl_c_exits_as_a_shell_expects(

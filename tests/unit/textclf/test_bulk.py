@@ -43,8 +43,8 @@ def test_a_stack_without_a_bucket_for_files_is_an_error(
 
 def test_the_summary_of_a_run_names_what_is_missing() -> None:
     totals = Totals(rows=90, parts=3, rejected=0, failed_ranges=0, worker_seconds=1.5)
-    assert _describe(totals) == "90 rows in 3 parts"
+    assert _describe(totals) == "90 rows = 90 scored + 0 rejected, in 3 parts"
     incomplete = totals.model_copy(update={"rejected": 2, "failed_ranges": 1})
     assert _describe(incomplete) == (
-        "90 rows in 3 parts; 2 rejected; 1 ranges failed and are missing"
+        "92 rows = 90 scored + 2 rejected, in 3 parts; 1 ranges failed, whose rows are missing"
     )

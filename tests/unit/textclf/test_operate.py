@@ -38,7 +38,9 @@ def test_rollback_says_what_it_changed(
 ) -> None:
     account.describe()
     account.serve("10")
+    account.answer_warmer("7")
     account.expect_alias("7")
+    account.serve("7")
     assert main(["rollback", "stack", "7"]) == 0
     assert capsys.readouterr().out == "stack: version 7 serves instead of 10\n"
 

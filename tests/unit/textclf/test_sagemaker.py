@@ -13,6 +13,7 @@ from botocore.stub import ANY, Stubber
 from tests.sagemaker import BEGIN, JOB_ARN, ROLE
 from textclf.app import main
 from training.sagemaker.job import TrainingJob
+from training.sagemaker.quota import require_quota
 
 REQUIRED = {"--data": "s3://data/news.csv.xz", "--output": "s3://jobs/news", "--role": ROLE}
 PREPARE = ["sagemaker", "prepare", "stack", "--data", "s3://data/news.csv.xz"]
@@ -30,6 +31,7 @@ def stubs(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Stubber]]:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setattr("time.sleep", lambda _: None)
     monkeypatch.setattr("textclf.sagemaker._client", client)
+    monkeypatch.setattr("textclf.sagemaker.require_quota", lambda *_: None)
     stubs = {name: Stubber(client(name)) for name in ("cloudformation", "logs", "s3", "sagemaker")}
     with ExitStack() as stack:
         for stub in stubs.values():
@@ -123,6 +125,17 @@ def test_train_takes_several_subnets(
     describe_failure(stubs)
     train(*options)
     assert started[0].options.subnets == ("subnet-1", "subnet-2")
+
+
+@pytest.mark.parametrize("options", [(), ("--allow-worse",)])
+def test_train_passes_on_that_a_worse_model_is_welcome(
+    options: tuple[str, ...], stubs: dict[str, Stubber], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[TrainingJob] = []
+    monkeypatch.setattr("textclf.sagemaker.jobs.start", lambda *given: started.append(given[-1]))
+    describe_failure(stubs)
+    train(*options)
+    assert started[0].allow_worse is bool(options)
 
 
 def test_follow_comes_back_to_a_job(
@@ -219,3 +232,26 @@ def test_a_job_needs_a_region(
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
     assert train() == 1
     assert "set AWS_DEFAULT_REGION" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["train", "prepare"])
+def test_a_job_that_the_quota_does_not_allow_uploads_nothing(
+    command: str,
+    stubs: dict[str, Stubber],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    # GIVEN an account whose quota for the instance is 0
+    monkeypatch.setattr("textclf.sagemaker.require_quota", require_quota)
+    quota = {"QuotaName": "ml.g4dn.xlarge for spot training job usage", "Value": 0.0}
+    arguments = [part for pair in REQUIRED.items() for part in pair]
+    if command == "prepare":
+        describe_stack(
+            stubs, RetrainingBucket="jobs", RetrainingRole=ROLE, ModelStore="s3://models/news"
+        )
+        arguments = PREPARE[2:]
+    with Stubber(client("service-quotas")) as stub:
+        stub.add_response("list_service_quotas", {"Quotas": [quota | {"QuotaCode": "L-1"}]})
+        # WHEN a job is started or prepared THEN the error names the quota, and S3 gets nothing
+        assert main(["sagemaker", command, *arguments]) == 1
+    assert "(L-1) is 0" in capsys.readouterr().err

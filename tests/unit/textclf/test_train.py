@@ -112,8 +112,9 @@ def test_options_become_settings(
     # AND nothing is printed but the run's own lines
     out, err = capfd.readouterr()
     assert err == ""
-    lines = [line.split()[0] for line in out.splitlines()]
-    assert [word for word in lines if word != "note:"] == ["news", "step", "best"]
+    words = [line.split()[0] for line in out.splitlines()]
+    expected = [f"{HEADLINES}:", f"{HEADLINES}:", "news", "step", "best"]
+    assert [word for word in words if word != "note:"] == expected
 
 
 def test_rows_that_are_left_out_are_counted_with_the_reason(

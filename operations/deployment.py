@@ -1,0 +1,128 @@
+"""Work out the parameters of a deployment: those that were asked for, and what serves now.
+
+What a deployment does not name stays as it is. For the model, that is the one of the version behind
+``live``; the stack itself still names a model that was rolled back.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from inference.aws import read_live_model
+from operations.alias import LiveAlias
+from operations.image import PLATFORMS
+from operations.stack import Stack, StackError
+
+if TYPE_CHECKING:
+    from mypy_boto3_lambda import LambdaClient
+
+DEFAULT_ARCHITECTURE = "x86_64"
+DERIVED = ("Revision", "ShiftTraffic")  # worked out here, never given
+REVISION_DIGITS = 10  # as many as SAM puts into the name of a version
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """The parameters of a deployment, and what is unusual about it."""
+
+    parameters: dict[str, str]
+    note: str = ""
+
+
+def parse_pairs(pairs: tuple[str, ...]) -> dict[str, str]:
+    """Parse parameters like ``Access=iam``.
+
+    Raises:
+        StackError: One has no equals sign.
+    """
+    parameters = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise StackError(f"{pair}: write a parameter as NAME=VALUE")
+        parameters[name] = value
+    return parameters
+
+
+def plan_deployment(
+    lambda_: "LambdaClient", stack: Stack | None, asked: Mapping[str, str], template: bytes
+) -> Deployment:
+    """Work out the parameters of the next deployment of a stack.
+
+    Args:
+        lambda_: The client.
+        stack: The stack; None before its first deployment.
+        asked: The parameters that were given.
+        template: The template that is deployed.
+
+    Raises:
+        StackError: The first deployment does not name a model.
+        LiveModelError: The model that serves cannot be read.
+    """
+    parameters = {name: value for name, value in asked.items() if name not in DERIVED}
+    known = stack.parameters if stack else {}
+    if not {"ModelStore", "ModelVersion"} <= set(parameters):
+        if not stack:
+            raise StackError("the first deployment needs a model: give MODEL_URI=s3://...")
+        store, _, version = read_live_model(lambda_, stack.function).rpartition("/")
+        parameters |= {"ModelStore": store, "ModelVersion": version}
+    parameters["Architecture"] = find_architecture(stack, asked)
+    strayed = find_stray_version(lambda_, stack) if stack else None
+    parameters["ShiftTraffic"] = "false" if strayed else "true"
+    parameters["Revision"] = digest_revision(template, {**known, **parameters})
+    return Deployment(parameters, _explain(strayed) if strayed else "")
+
+
+def find_architecture(stack: Stack | None, asked: Mapping[str, str]) -> str:
+    """Return the processor of the next deployment: as asked for, or else as the stack has it.
+
+    A build does not know the stack, and would use the template's default.
+
+    Raises:
+        StackError: There is no such processor in Lambda.
+    """
+    known = stack.parameters if stack else {}
+    architecture = asked.get("Architecture") or known.get("Architecture", DEFAULT_ARCHITECTURE)
+    if architecture not in PLATFORMS:
+        raise StackError(f"Architecture={architecture}: choose one of {', '.join(PLATFORMS)}")
+    return architecture
+
+
+def require_access(parameters: Mapping[str, str]) -> None:
+    """Refuse a deployment that does not say who may call the API.
+
+    Raises:
+        StackError: It does not.
+    """
+    if not parameters.get("Access"):
+        raise StackError(
+            'who may call the API? Give PARAMETERS="Access=iam", or api-key, jwt or public'
+        )
+
+
+def find_stray_version(lambda_: "LambdaClient", stack: Stack) -> str | None:
+    """Return the version that serves if it is not the one that the stack deployed.
+
+    CloudFormation hands both versions to CodeDeploy, which refuses to start unless the alias points
+    to the first of them, as ``CurrentVersion`` in its AppSpec.
+    https://docs.aws.amazon.com/codedeploy/latest/userguide/reference-appspec-file-structure-resources.html
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-attribute-updatepolicy.html
+    """
+    version = LiveAlias.read(lambda_, stack.function).version
+    return version if version != stack.outputs.get("Version", version) else None
+
+
+def digest_revision(template: bytes, parameters: Mapping[str, str]) -> str:
+    """Digest everything that a version of the function may depend on."""
+    relevant = {name: value for name, value in parameters.items() if name not in DERIVED}
+    content = template + json.dumps(relevant, sort_keys=True).encode()
+    return hashlib.sha256(content).hexdigest()[:REVISION_DIGITS]
+
+
+def _explain(version: str) -> str:
+    return (
+        f"version {version} serves, which the stack did not deploy last: "
+        "all requests move to the new version at once, without a canary"
+    )

@@ -1,0 +1,57 @@
+"""Delete old versions of a function, whose snapshots (SnapStart) are paid for."""
+
+import itertools
+from typing import TYPE_CHECKING
+
+from operations.stack import Stack
+
+if TYPE_CHECKING:
+    from mypy_boto3_lambda import LambdaClient
+
+LATEST = "$LATEST"
+
+
+def has_snapshots(lambda_: "LambdaClient", stack: Stack) -> bool:
+    """Tell whether Lambda takes a snapshot of each version that is published."""
+    configuration = lambda_.get_function_configuration(FunctionName=stack.function)
+    return configuration.get("SnapStart", {}).get("ApplyOn") == "PublishedVersions"
+
+
+def prune_versions(lambda_: "LambdaClient", stack: Stack, keep: int) -> list[str]:
+    """Delete all versions but the newest ones and those that an alias points to.
+
+    Args:
+        lambda_: The client.
+        stack: The stack, which no deployment may be changing.
+        keep: How many to keep, for rollbacks.
+
+    Returns:
+        The versions that were deleted, oldest first.
+
+    Raises:
+        StackError: A deployment is in progress.
+    """
+    stack.require_settled()
+    numbers = sorted(_list_versions(lambda_, stack.function))
+    served = _find_served(lambda_, stack.function)
+    old = [str(number) for number in numbers[: max(0, len(numbers) - keep)]]
+    deleted = [version for version in old if version not in served]
+    for version in deleted:
+        lambda_.delete_function(FunctionName=stack.function, Qualifier=version)
+    return deleted
+
+
+def _list_versions(lambda_: "LambdaClient", function: str) -> list[int]:
+    pages = lambda_.get_paginator("list_versions_by_function").paginate(FunctionName=function)
+    versions = itertools.chain.from_iterable(page["Versions"] for page in pages)
+    return [int(each["Version"]) for each in versions if each["Version"] != LATEST]
+
+
+def _find_served(lambda_: "LambdaClient", function: str) -> set[str]:
+    """Return the versions that aliases point to, candidates included."""
+    pages = lambda_.get_paginator("list_aliases").paginate(FunctionName=function)
+    served = set()
+    for alias in itertools.chain.from_iterable(page["Aliases"] for page in pages):
+        served.add(alias["FunctionVersion"])
+        served.update(alias.get("RoutingConfig", {}).get("AdditionalVersionWeights", {}))
+    return served

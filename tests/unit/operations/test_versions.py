@@ -1,0 +1,79 @@
+from typing import Any
+
+import pytest
+
+from operations.stack import StackError
+from operations.versions import has_snapshots, prune_versions
+from tests.account import FUNCTION, Account
+
+
+def has_versions(account: Account, *numbers: int, served: dict[str, Any]) -> None:
+    """Expect calls that list versions, on two pages, and the alias."""
+    versions = [{"Version": version} for version in ["$LATEST", *map(str, numbers)]]
+    first = {"Versions": versions[:2], "NextMarker": "more"}
+    account.function.add_response("list_versions_by_function", first, {"FunctionName": FUNCTION})
+    account.function.add_response(
+        "list_versions_by_function",
+        {"Versions": versions[2:]},
+        {"FunctionName": FUNCTION, "Marker": "more"},
+    )
+    account.function.add_response(
+        "list_aliases", {"Aliases": [{"Name": "live", **served}]}, {"FunctionName": FUNCTION}
+    )
+
+
+def expect_deletions(account: Account, *versions: str) -> None:
+    for version in versions:
+        expected = {"FunctionName": FUNCTION, "Qualifier": version}
+        account.function.add_response("delete_function", {}, expected)
+
+
+def test_the_newest_versions_are_kept(account: Account) -> None:
+    # GIVEN five versions, whose numbers are not sorted as texts are
+    account.describe()
+    has_versions(account, 7, 8, 9, 10, 11, served={"FunctionVersion": "11"})
+    # THEN the oldest are deleted
+    expect_deletions(account, "7", "8")
+    assert prune_versions(account.lambda_, account.find(), keep=3) == ["7", "8"]
+
+
+def test_versions_that_serve_are_kept_however_old(account: Account) -> None:
+    # GIVEN an alias on an old version, with an old candidate
+    account.describe()
+    served = {
+        "FunctionVersion": "2",
+        "RoutingConfig": {"AdditionalVersionWeights": {"3": 0.1}},
+    }
+    has_versions(account, 1, 2, 3, 4, 5, served=served)
+    expect_deletions(account, "1", "4")
+    assert prune_versions(account.lambda_, account.find(), keep=1) == ["1", "4"]
+
+
+def test_few_versions_are_all_kept(account: Account) -> None:
+    account.describe()
+    has_versions(account, 1, 2, served={"FunctionVersion": "2"})
+    assert prune_versions(account.lambda_, account.find(), keep=3) == []
+
+
+def test_nothing_is_deleted_during_a_deployment(account: Account) -> None:
+    account.describe("UPDATE_IN_PROGRESS")
+    with pytest.raises(StackError, match="wait for the deployment"):
+        prune_versions(account.lambda_, account.find(), keep=3)
+
+
+@pytest.mark.parametrize(
+    ("configuration", "expected"),
+    [
+        ({"SnapStart": {"ApplyOn": "PublishedVersions", "OptimizationStatus": "Off"}}, True),
+        ({"SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"}}, False),
+        ({}, False),
+    ],
+)
+def test_versions_have_snapshots_only_with_snapstart(
+    account: Account, configuration: Any, *, expected: bool
+) -> None:
+    account.describe()
+    account.function.add_response(
+        "get_function_configuration", configuration, {"FunctionName": FUNCTION}
+    )
+    assert has_snapshots(account.lambda_, account.find()) is expected
