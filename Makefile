@@ -60,7 +60,7 @@ lint: $(VENV)/test ## ruff, mypy, cfn-lint, sam validate, hadolint, zizmor
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/cfn-lint -- template.yaml operations/github-oidc.yaml
+	$(BIN)/cfn-lint -- template.yaml operations/github-oidc.yaml operations/images.yaml
 	$(SAM) validate --lint
 	$(SAM) validate --region us-east-1
 	$(BIN)/hadolint docker/Dockerfile

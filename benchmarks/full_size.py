@@ -16,7 +16,7 @@ from training import tasks
 from training.data.read import read
 from training.export import bundle as export
 from training.export import graph
-from training.fit import distilbert
+from training.fit import text_model
 
 HEADLINES = ROOT / "data" / "headlines.csv"
 CALIBRATION_ROWS = 32
@@ -31,11 +31,11 @@ def build(config: DistilBertConfig, folder: Path) -> Path:
     torch.manual_seed(0)
     tokenizer = pad_tokenizer(config.vocab_size)
     config.id2label = dict(enumerate(tasks.NEWS.labels))
-    distilbert.save(DistilBertForSequenceClassification(config), tokenizer, folder)
+    text_model.save(DistilBertForSequenceClassification(config), tokenizer, folder)
     bundle = folder / "bundle"
     bundle.mkdir()
     max_length = export.write_tokenizer(folder, bundle)
-    calibration = distilbert.encode(tokenizer, read_headlines()[:CALIBRATION_ROWS])
+    calibration = text_model.encode(tokenizer, read_headlines()[:CALIBRATION_ROWS])
     graph.write_graph(folder, bundle, max_length, calibration)
     manifest = Manifest(
         task=tasks.NEWS.name,

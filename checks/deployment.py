@@ -101,9 +101,9 @@ class Version:
 
         Args:
             client: It does not retry by itself.
-            patience: Seconds to wait until Lambda is ready to run the version.
+            patience: Seconds to wait, in all, until Lambda is ready to run the version.
         """
-        self._client, self._patience = client, patience
+        self._client, self._deadline = client, time.monotonic() + patience
         self._function, self._qualifier = os.environ["FUNCTION"], os.environ["QUALIFIER"]
 
     def ask(self, method: str, path: str, body: Json | None = None) -> Json:
@@ -124,7 +124,6 @@ class Version:
         return content
 
     def _invoke(self, payload: bytes) -> Any:
-        deadline = time.monotonic() + self._patience
         while True:
             try:
                 return self._client.invoke(
@@ -132,7 +131,7 @@ class Version:
                 )
             except ClientError as error:
                 code = error.response["Error"]["Code"]
-                if code not in NOT_READY or time.monotonic() > deadline:
+                if code not in NOT_READY or time.monotonic() > self._deadline:
                     raise
             time.sleep(PAUSE_SECONDS)
 

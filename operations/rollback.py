@@ -2,13 +2,14 @@
 
 Moving the alias takes effect at once, but only the alias changes: the stack still has the
 parameters of the version that was withdrawn, and CodeDeploy refuses the next deployment, because
-the alias is not where CloudFormation put it. ``finish_rollback`` therefore deploys the model and
-the image of the version that serves, with the stack's own template.
+the alias is not where CloudFormation put it. ``finish_rollback`` therefore deploys the model, the
+image and the settings of the version that serves, with the stack's own template.
 """
 
 import re
 from typing import TYPE_CHECKING, Any
 
+from inference.aws import find_model_in
 from operations.activation import activate
 from operations.alias import LiveAlias
 from operations.candidate import DESCRIPTION, remove_share
@@ -18,11 +19,17 @@ from operations.stack import Stack, StackError
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_lambda.type_defs import FunctionConfigurationResponseTypeDef
 
 # Begins the Revision of a stack that deployed an earlier version anew; the number follows. It is in
 # the description of the new version, so that the next rollback goes back from there.
 ROLLBACK = "rb"
 CAPABILITIES: Any = ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]
+PARAMETERS_OF = {  # by the variable of the function that has their value
+    "AWS_ENDPOINT_URL_S3": "S3EndpointUrl",
+    "LOG_TEXT": "LogText",
+    "PREDICTION_TTL_DAYS": "PredictionTtlDays",
+}
 
 
 def roll_back(
@@ -100,8 +107,12 @@ def finish_rollback(
 def _changes_for(lambda_: "LambdaClient", stack: Stack, version: str) -> dict[str, str]:
     """Return the parameters with which the stack deploys what a version has."""
     alias = LiveAlias.read(lambda_, stack.function)
-    store, _, model = alias.read_model(lambda_).rpartition("/")
+    configuration = lambda_.get_function_configuration(
+        FunctionName=stack.function, Qualifier=version
+    )
+    store, _, model = find_model_in(configuration).rpartition("/")
     changes = {"ModelStore": store, "ModelVersion": model, "ShiftTraffic": "false"}
+    changes |= _read_settings(configuration)
     image = alias.read_image(lambda_)
     if stack.parameters.get("Image"):
         changes["Image"] = image
@@ -118,6 +129,30 @@ def _changes_for(lambda_: "LambdaClient", stack: Stack, version: str) -> dict[st
     return changes | {"Revision": revision}
 
 
+def _read_settings(configuration: "FunctionConfigurationResponseTypeDef") -> dict[str, str]:
+    """Return the parameters that a version was deployed with, as far as it shows them.
+
+    They may be what made the withdrawn version fail, such as too little memory.
+    """
+    network = configuration.get("VpcConfig", {})
+    settings = {
+        "SubnetIds": ",".join(network.get("SubnetIds", [])),
+        "SecurityGroupIds": ",".join(network.get("SecurityGroupIds", [])),
+    }
+    variables = configuration.get("Environment", {}).get("Variables", {})
+    settings |= {PARAMETERS_OF[name]: variables[name] for name in PARAMETERS_OF.keys() & variables}
+    if "MemorySize" in configuration:
+        settings["MemorySize"] = str(configuration["MemorySize"])
+    if "EphemeralStorage" in configuration:
+        settings["EphemeralStorage"] = str(configuration["EphemeralStorage"]["Size"])
+    if "Architectures" in configuration:
+        settings["Architecture"] = configuration["Architectures"][0]
+    # Not the other way: a stack that has gone over to ProvisionedConcurrency would refuse it.
+    if configuration.get("SnapStart", {}).get("ApplyOn") == "None":
+        settings["SnapStart"] = "off"
+    return settings
+
+
 def _find_previous(lambda_: "LambdaClient", alias: LiveAlias) -> str:
     """Find the newest version that was deployed, not just a candidate, before the current one.
 
@@ -131,8 +166,8 @@ def _find_previous(lambda_: "LambdaClient", alias: LiveAlias) -> str:
         if version["Version"].isdecimal()  # not $LATEST
     }
     current = int(alias.version)
-    while renewed := re.search(rf"\b{ROLLBACK}(\d+)x?$", descriptions.get(current, "")):
-        current = int(renewed[1])
+    while renewed := _find_renewed(descriptions, current):
+        current = renewed
     older = [
         version
         for version, description in descriptions.items()
@@ -141,3 +176,17 @@ def _find_previous(lambda_: "LambdaClient", alias: LiveAlias) -> str:
     if not older:
         raise StackError(f"{alias.function} has no version older than {alias.version}")
     return str(max(older))
+
+
+def _find_renewed(descriptions: dict[int, str], version: int) -> int | None:
+    """Return the earlier version that this one deployed anew, if it did.
+
+    A retraining keeps the stack's Revision, but not the model, which the description begins with.
+    """
+    description = descriptions.get(version, "")
+    named = re.search(rf"\b{ROLLBACK}(\d+)x?$", description)
+    if not named:
+        return None
+    earlier = int(named[1])
+    models = [one.split()[:2] for one in (description, descriptions.get(earlier, description))]
+    return earlier if models[0] == models[1] else None

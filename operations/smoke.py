@@ -1,5 +1,6 @@
 """Check that a deployed API answers."""
 
+import hashlib
 import json
 import time
 import urllib.error
@@ -143,6 +144,8 @@ def _ask(
 ) -> dict[str, Any]:
     data = None if body is None else json.dumps(body).encode()
     sent = {"Content-Type": "application/json", **headers}
+    if data:  # CloudFront signs no POST to a function URL without it
+        sent["X-Amz-Content-SHA256"] = hashlib.sha256(data).hexdigest()
     if sign:
         sent = dict(sign("POST" if data else "GET", url, data, sent))
     request = urllib.request.Request(url, data, sent)  # noqa: S310 - the operator's own URL

@@ -7,14 +7,17 @@ from operations.stack import Stack
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_lambda.type_defs import FunctionConfigurationTypeDef
 
 LATEST = "$LATEST"
 
 
 def has_snapshots(lambda_: "LambdaClient", stack: Stack) -> bool:
-    """Tell whether Lambda takes a snapshot of each version that is published."""
-    configuration = lambda_.get_function_configuration(FunctionName=stack.function)
-    return configuration.get("SnapStart", {}).get("ApplyOn") == "PublishedVersions"
+    """Tell whether any version has a snapshot: the last ones do after SnapStart is off again."""
+    return any(
+        version.get("SnapStart", {}).get("ApplyOn") == "PublishedVersions"
+        for version in _list_versions(lambda_, stack.function)
+    )
 
 
 def prune_versions(lambda_: "LambdaClient", stack: Stack, keep: int) -> list[str]:
@@ -32,7 +35,8 @@ def prune_versions(lambda_: "LambdaClient", stack: Stack, keep: int) -> list[str
         StackError: A deployment is in progress.
     """
     stack.require_settled()
-    numbers = sorted(_list_versions(lambda_, stack.function))
+    versions = _list_versions(lambda_, stack.function)
+    numbers = sorted(int(each["Version"]) for each in versions if each["Version"] != LATEST)
     served = _find_served(lambda_, stack.function)
     old = [str(number) for number in numbers[: max(0, len(numbers) - keep)]]
     deleted = [version for version in old if version not in served]
@@ -41,10 +45,9 @@ def prune_versions(lambda_: "LambdaClient", stack: Stack, keep: int) -> list[str
     return deleted
 
 
-def _list_versions(lambda_: "LambdaClient", function: str) -> list[int]:
+def _list_versions(lambda_: "LambdaClient", function: str) -> list["FunctionConfigurationTypeDef"]:
     pages = lambda_.get_paginator("list_versions_by_function").paginate(FunctionName=function)
-    versions = itertools.chain.from_iterable(page["Versions"] for page in pages)
-    return [int(each["Version"]) for each in versions if each["Version"] != LATEST]
+    return list(itertools.chain.from_iterable(page["Versions"] for page in pages))
 
 
 def _find_served(lambda_: "LambdaClient", function: str) -> set[str]:

@@ -12,7 +12,7 @@ from tests.conftest import HEADLINES, TRAINING
 from textclf.app import main
 from training import tasks
 from training.data.read import read
-from training.fit import distilbert
+from training.fit import text_model
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 MAX_LENGTH = 64
@@ -31,7 +31,7 @@ def write_base_model(folder: Path) -> None:
         max_position_embeddings=MAX_LENGTH,
     )
     torch.manual_seed(0)
-    distilbert.save(DistilBertForSequenceClassification(config), tokenizer, folder)
+    text_model.save(DistilBertForSequenceClassification(config), tokenizer, folder)
 
 
 def build_tokenizer(texts: Sequence[str]) -> Tokenizer:

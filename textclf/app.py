@@ -38,7 +38,7 @@ app.command("textclf.local:serve", help="Serve a bundle as Lambda would.", group
 app.command("textclf.local:sam_local", help="Serve template.yaml with Docker.", group=TRY)
 
 MAKE = Group.create_ordered("Make a model")
-app.command("textclf.train:train", help="Fine-tune DistilBERT on labelled texts.", group=MAKE)
+app.command("textclf.train:train", help="Fine-tune an encoder on labelled texts.", group=MAKE)
 app.command("textclf.evaluate:evaluate", help="Measure a model on unseen texts.", group=MAKE)
 app.command("textclf.export:export", help="Turn a model into an int8 bundle.", group=MAKE)
 app.command("textclf.search:search", help="Search for better settings.", group=MAKE)

@@ -8,7 +8,7 @@ from training.fit.settings import Settings
 
 
 def train(*, settings: Annotated[Settings, Parameter(name="*")]) -> None:
-    r"""Fine-tune DistilBERT on labelled texts.
+    r"""Fine-tune an encoder, by default DistilBERT, on labelled texts.
 
     Reads a CSV file, holds out rows for validation and testing, trains, and writes the best model
     into a folder. Every run with the same settings gives the same model.

@@ -12,11 +12,17 @@ Each kind of event is described on a page of AWS's documentation:
 - SQS: https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html
 - EventBridge, which names its source in every event:
   https://docs.aws.amazon.com/eventbridge/latest/ref/overiew-event-structure.html
+- Other services whose events Lambda polls, such as Kafka, Amazon MQ and the pipes of EventBridge:
+  https://docs.aws.amazon.com/lambda/latest/dg/with-kafka.html
+  https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-pipes.html
+- CloudWatch Logs: https://docs.aws.amazon.com/lambda/latest/dg/services-cloudwatchlogs.html
 """
 
 from collections.abc import Mapping
 from enum import Enum
 from typing import Any
+
+from inference.api.requests import FIELDS
 
 
 class UnknownEventError(Exception):
@@ -42,7 +48,7 @@ HTTP = {Door.HTTP_API, Door.FUNCTION_URL, Door.REST_API, Door.LOAD_BALANCER}
 def find_door(event: Any) -> Door:
     """Find the door of an event; whatever has the form of none is a direct invocation."""
     if not isinstance(event, Mapping):
-        return Door.DIRECT
+        return Door.UNKNOWN if _find_source(event) else Door.DIRECT
     context = event.get("requestContext")
     if isinstance(context, Mapping):
         if "http" in context:
@@ -53,10 +59,16 @@ def find_door(event: Any) -> Door:
     if "httpMethod" in event:
         return Door.REST_API
     if isinstance(records := event.get("Records"), list):
-        is_queue = records and records[0].get("eventSource") == "aws:sqs"
-        return Door.QUEUE if is_queue else Door.UNKNOWN
+        return Door.QUEUE if _find_source(records) == "aws:sqs" else Door.UNKNOWN
+    if "eventSource" in event or "awslogs" in event:
+        return Door.UNKNOWN
     # The events of EventBridge have a source, and so do those of serverless-plugin-warmup;
-    # lambda-warmer sends {"warmer": true}.
-    if not event or "source" in event or "warmer" in event:
-        return Door.WARMER
-    return Door.DIRECT
+    # lambda-warmer sends {"warmer": true}. None of them has a text, which must not go unanswered.
+    is_warmer = not event or "source" in event or "warmer" in event
+    return Door.WARMER if is_warmer and event.keys().isdisjoint(FIELDS) else Door.DIRECT
+
+
+def _find_source(records: Any) -> Any:
+    """Return the service that the first of some records came from; None if they are none."""
+    is_list = isinstance(records, list) and records and isinstance(records[0], Mapping)
+    return records[0].get("eventSource") if is_list else None

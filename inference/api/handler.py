@@ -216,7 +216,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         loader.load()
         return {"status": "ok" if loader.is_loaded else "unavailable"}
     if door is Door.UNKNOWN:
-        raise UnknownEventError
+        raise UnknownEventError("the event came from a service that has no door here")
     from inference.api.direct import answer_event
 
     return answer_event(event, parser, predictor, context.aws_request_id)

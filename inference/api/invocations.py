@@ -16,7 +16,7 @@ from aws_lambda_powertools.utilities.data_classes.common import BaseProxyEvent
 from inference.api.answers import Answer, ManyAnswers, OneAnswer
 from inference.api.bodies import get_header
 from inference.api.json_body import decode_json, decode_utf8
-from inference.api.problems import FieldError
+from inference.api.problems import FieldError, ProblemError
 from inference.api.requests import (
     FIELDS,
     LIST_FIELD,
@@ -48,7 +48,7 @@ def parse(event: BaseProxyEvent, parser: RequestParser, max_texts: int) -> Predi
         texts = list(_read_csv(decode_utf8(parser.read_body(event))))
         return parser.read_list(texts, Options(), "row", max_texts)
     if media_type in LINES_NAMES:
-        values = [_text_of(decode_json(line)) for line in _lines(parser.read_body(event))]
+        values = [_text_of(value) for value in _read_lines(parser.read_body(event))]
         return parser.read_list(values, Options(), "line", max_texts)
     if media_type != JSON and not media_type.endswith("+json"):
         raise unsupported(header, READABLE)
@@ -89,7 +89,7 @@ def write(answer: OneAnswer | ManyAnswers, media_type: str) -> str:
 def _read_csv(text: str) -> Iterator[str]:
     """Yield the only column of a CSV without a header."""
     rows = csv.reader(io.StringIO(text, newline=""), strict=True)
-    number = 0
+    number = -1
     try:
         for number, row in enumerate(rows):
             if len(row) > 1:
@@ -103,8 +103,14 @@ def _read_csv(text: str) -> Iterator[str]:
         raise invalid([FieldError(field=f"row.{number + 1}", message=str(error))]) from None
 
 
-def _lines(data: bytes) -> list[bytes]:
-    return data.removesuffix(b"\n").split(b"\n")
+def _read_lines(data: bytes) -> Iterator[Any]:
+    """Yield the JSON of each line."""
+    for number, line in enumerate(data.removesuffix(b"\n").split(b"\n")):
+        try:
+            yield decode_json(line)
+        except ProblemError as error:
+            detail = f"line.{number}: {error.detail}"
+            raise ProblemError(error.status, detail, headers=error.headers) from None
 
 
 def _read_instances(instances: Any) -> list[Any]:

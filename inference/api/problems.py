@@ -66,8 +66,11 @@ def to_response(error: Exception, request_id: str) -> Response[str]:
 def to_plain_response(error: Exception, request_id: str) -> Response[str]:
     """Answer a client of Hugging Face or SageMaker, which reads one string, ``error``."""
     problem = to_problem(error, request_id)
-    wrong = [f"{one.field}: {one.message}" for one in problem.errors[:MAX_ERRORS]]
-    body = json.dumps({"error": " ".join([problem.detail, *wrong])})
+    wrong = [
+        f"{one.field}: {one.message}" if one.field else one.message
+        for one in problem.errors[:MAX_ERRORS]
+    ]
+    body = json.dumps({"error": f"{problem.detail} {'; '.join(wrong)}".rstrip()})
     return Response(problem.status, "application/json", body, {**problem.headers})
 
 

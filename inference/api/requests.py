@@ -15,6 +15,7 @@ from pydantic import (
     TypeAdapter,
     ValidationError,
 )
+from pydantic_core import PydanticCustomError
 
 from inference.api.bodies import get_header, read_body
 from inference.api.json_body import decode_json, require_uncompressed
@@ -34,7 +35,7 @@ def _require_integer(value: Any) -> Any:
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, bool) or not isinstance(value, int | None):
-        raise ValueError("Input should be a valid integer")  # not a TypeError, for pydantic
+        raise PydanticCustomError("int_type", "Input should be a valid integer")
     return value
 
 

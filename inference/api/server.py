@@ -23,6 +23,7 @@ from inference.runtime.payload import HttpResponse, from_answer, to_event
 PORT = 8080
 PING = "/ping"
 MAX_BYTES = 100 * 1024 * 1024  # the most that batch transform sends
+MAX_DIGITS = 18  # of a length; Python converts no string of thousands
 READ_SECONDS = 60.0  # for the next bytes of a request
 # What SageMaker allows, where Lambda and API Gateway allow less.
 DEFAULTS = {
@@ -53,51 +54,73 @@ def serve(port: int = PORT) -> None:
         server.serve_forever()
 
 
-def make_server(function: Function, host: str, port: int) -> ThreadingHTTPServer:
+def make_server(function: Function, host: str, port: int) -> "Server":
     """Make a server in front of a handler."""
-    lock = Lock()  # Powertools keeps the current event in the class
+    return Server((host, port), function)
 
-    class Handler(BaseHTTPRequestHandler):
-        """Handles the requests of one connection."""
 
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-        wbufsize = -1  # buffered, so that a response is one packet
-        timeout = READ_SECONDS
-        error_content_type = "application/json"
-        error_message_format = '{"error": "%(message)s"}'
+class Server(ThreadingHTTPServer):
+    """Passes on the requests of all connections to one function."""
 
-        def answer(self) -> None:
-            """Answer a request."""
-            length = self.headers.get("Content-Length", "0")
-            if "Transfer-Encoding" in self.headers or not length.isdecimal():
-                self.send_error(HTTPStatus.LENGTH_REQUIRED)
-                return
-            if int(length) > MAX_BYTES:
-                self.send_error(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-                return
-            body = self.rfile.read(int(length))
-            if self.path == PING and function.loader.is_loaded:
-                self.respond(HttpResponse(HTTPStatus.OK, [], b""))
-                return
+    def __init__(self, address: tuple[str, int], function: Function) -> None:
+        """Listen at an address."""
+        self.function = function
+        self.lock = Lock()  # Powertools keeps the current event in the class
+        super().__init__(address, Handler)
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Handles the requests of one connection."""
+
+    server: Server
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1  # buffered, so that a response is one packet
+    timeout = READ_SECONDS
+    error_content_type = "application/json"
+    # Not the "message", which may repeat the request with its quotes.
+    error_message_format = '{"error": "%(explain)s"}'
+
+    def answer(self) -> None:
+        """Answer a request."""
+        length = self.headers.get("Content-Length", "0")
+        if "Transfer-Encoding" in self.headers or not length.isdecimal():
+            self.send_error(HTTPStatus.LENGTH_REQUIRED)
+            return
+        if len(length) > MAX_DIGITS or int(length) > MAX_BYTES:
+            self.send_error(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+            return
+        body = self.rfile.read(int(length))
+        if len(body) < int(length):  # half of a CSV would be answered as if it was whole
+            self.refuse("The body is shorter than its Content-Length.")
+            return
+        try:
             event = to_event(self.command, self.path, self.headers.items(), body)
-            with lock:
-                answer = function.handler(event, Context(str(uuid.uuid4())))
-            self.respond(from_answer(answer))
+        except ValueError as error:
+            self.refuse(str(error))
+            return
+        if (self.command, self.path) == ("GET", PING) and self.server.function.loader.is_loaded:
+            self.respond(HttpResponse(HTTPStatus.OK, [], b""))
+            return
+        with self.server.lock:
+            answer = self.server.function.handler(event, Context(str(uuid.uuid4())))
+        self.respond(from_answer(answer))
 
-        do_GET = do_HEAD = do_OPTIONS = do_POST = do_PUT = do_PATCH = do_DELETE = answer  # noqa: N815
+    do_GET = do_HEAD = do_OPTIONS = do_POST = do_PUT = do_PATCH = do_DELETE = answer  # noqa: N815
 
-        def respond(self, response: HttpResponse) -> None:
-            """Send a response; the one to HEAD has no body."""
-            self.send_response(response.status)
-            for name, value in response.headers:
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(response.body)))
-            self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(response.body)
+    def refuse(self, reason: str) -> None:
+        """Refuse a request that the function cannot get."""
+        self.send_error(HTTPStatus.BAD_REQUEST, explain=reason)
 
-        def log_message(self, *_: Any) -> None:
-            """Log nothing: the handler does."""
+    def respond(self, response: HttpResponse) -> None:
+        """Send a response; the one to HEAD has no body."""
+        self.send_response(response.status)
+        for name, value in response.headers:
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(response.body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(response.body)
 
-    return ThreadingHTTPServer((host, port), Handler)
+    def log_message(self, *_: Any) -> None:
+        """Log nothing: the handler does."""

@@ -160,7 +160,7 @@ class Splitter:
                     return end
                 end = length  # the data begins with the row now
             next_end = self._find_line_end(end)
-            line = self._data[end:next_end]
+            line = strip_line_end(self._data[end:next_end])
             if b'"' in line or self._shape is None or self._shape.is_row_line(line):
                 return end
             end = next_end

@@ -41,7 +41,7 @@ def test_the_report_is_printed_and_written_with_its_plots(
     # THEN the printed report is the written one, shows both models and the further file
     report = (model / "report.md").read_text()
     assert capsys.readouterr().out.strip() == report.strip()
-    assert "| DistilBERT, fp32 against TF-IDF(1,2)" in report
+    assert "| fp32 model against TF-IDF(1,2)" in report
     assert "## headlines.csv" in report
     for name in ("confusion.png", "reliability.png"):
         assert (model / name).read_bytes().startswith(b"\x89PNG")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -101,6 +102,34 @@ def test_a_body_without_a_length_is_refused(url: str) -> None:
         connection.endheaders()
         response = connection.getresponse()
         assert (response.status, list(json.loads(response.read()))) == (411, ["error"])
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "reason"),
+    [
+        # Half of a CSV is one, too.
+        (b"POST /invocations HTTP/1.1\r\nContent-Type: text/csv\r\nContent-Length: 9\r\n\r\na\nb",
+         400, "The body is shorter than its Content-Length."),
+        (b"POST /invocations HTTP/1.1\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n",
+         413, "Entity is too large"),
+        (b"GET http://[ HTTP/1.1\r\n\r\n",
+         400, "The target of the request is neither a path nor a URL."),
+        (b'FOO"BAR /ping HTTP/1.1\r\n\r\n', 501, "Server does not support this operation"),
+    ],
+)  # fmt: skip
+def test_a_request_that_is_broken_is_refused_in_words(
+    url: str, request_: bytes, status: int, reason: str
+) -> None:
+    # GIVEN a broken request WHEN the client has sent all that it sends
+    address = urlsplit(url)
+    with socket.create_connection((address.hostname, address.port), timeout=10) as client:
+        client.sendall(request_)
+        client.shutdown(socket.SHUT_WR)
+        answer = client.makefile("rb").read()
+    # THEN it is told what is wrong
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert int(head.split()[1]) == status
+    assert json.loads(body) == {"error": reason}
 
 
 def test_the_container_ends_when_it_is_told_to() -> None:

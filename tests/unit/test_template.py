@@ -166,6 +166,10 @@ def test_another_revision_publishes_a_version() -> None:
     assert first[1] != second[1]
 
 
+def test_another_revision_changes_the_function_or_else_lambda_publishes_no_version() -> None:
+    assert classifier(Revision="0123456789") != classifier(Revision="abcdefabcd")
+
+
 def test_a_template_without_a_revision_publishes_a_version_as_sam_does() -> None:
     assert re.fullmatch(r"ClassifierVersion[0-9a-f]{10}", published_version()[0])
 
@@ -176,6 +180,8 @@ def test_while_the_alias_is_elsewhere_cloudformation_moves_it_without_codedeploy
     # THEN the alias has no update policy, so CodeDeploy's check of its version cannot fail
     assert "UpdatePolicy" not in template["ClassifierAliaslive"]
     assert not resources("CodeDeploy::DeploymentGroup", ShiftTraffic="false")
+    # AND nothing refers to what SAM leaves out then
+    assert "ServerlessDeploymentApplication" not in json.dumps(template)
     # AND the next deployment has its canary, and publishes no version of its own for that
     again = transformed(ShiftTraffic="true")["Resources"]
     assert "CodeDeployLambdaAliasUpdate" in again["ClassifierAliaslive"]["UpdatePolicy"]
@@ -297,6 +303,7 @@ def test_the_function_knows_its_model_and_little_else() -> None:
         "LOG_TEXT": "false",
         "RESULTS_QUEUE_URL": "",
         "RESULTS_URI": "",
+        "REVISION": "",
     }
 
 

@@ -88,7 +88,7 @@ def test_codedeploy_checks_a_new_version_before_it_gets_traffic() -> None:
     allowed = statements("VersionCheckRole")
     assert allowed["AskTheClassifier"]["Resource"] == {"Classifier.Arn:*"}
     assert allowed["ReportTheResult"]["Resource"] == {
-        "arn:aws:codedeploy:us-east-1:123456789012:deploymentgroup:ServerlessDeploymentApplication/*"
+        "arn:aws:codedeploy:us-east-1:123456789012:deploymentgroup:stack-*"
     }
 
 

@@ -1,7 +1,7 @@
-"""Choose the temperature, so that a confidence of 0.9 means 90 % on texts of others, too.
+"""Choose the temperature, so that a confidence of 0.9 means 90 % on other people's texts, too.
 
 A model is surer of the publishers and the year that it has learnt than of others, at the same
-confidence. A temperature fitted on held-out rows alone is therefore too low for texts of others.
+confidence. A temperature fitted on held-out rows alone is therefore too low for other texts.
 One that is fitted on rows of both lies between, and is right on neither to the last point.
 
 Richer maps were tried on headlines of others: a share of the uniform distribution, a bias for each

@@ -8,18 +8,18 @@ import torch
 from numpy.typing import NDArray
 
 from training.data.examples import Example
-from training.fit import distilbert
+from training.fit import text_model
 
 
 class Fp32Model:
     """A trained model, on a GPU if there is one."""
 
     def __init__(self, folder: Path) -> None:
-        self._model, self._tokenizer = distilbert.load(folder)
+        self._model, self._tokenizer = text_model.load(folder)
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._model.to(self._device)
 
     def compute_logits(self, rows: Sequence[Example]) -> NDArray[np.float32]:
         """Compute the logits of rows, shape (rows, labels)."""
-        token_ids = distilbert.encode(self._tokenizer, [row.text for row in rows])
-        return distilbert.compute_logits(self._model, token_ids, self._device)
+        token_ids = text_model.encode(self._tokenizer, [row.text for row in rows])
+        return text_model.compute_logits(self._model, token_ids, self._device)

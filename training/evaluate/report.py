@@ -23,7 +23,7 @@ REPORT, CONFUSION_PLOT, RELIABILITY_PLOT = "report.md", "confusion.png", "reliab
 CONFUSIONS, LABELS = "confusion.csv", "labels.csv"
 FEW_LABELS = 10  # whose confusion matrix fits a page as text
 MOST_LABELS, MOST_CONFUSIONS = 20, 20  # rows of a table
-FP32 = "DistilBERT, fp32"
+FP32 = "fp32 model"
 
 
 def write_report(folder: Path, record: TrainingRecord, evaluation: Evaluation) -> None:
@@ -118,7 +118,7 @@ def explain_errors(noise: LabelNoise | None) -> str:
     sentences = [
         f"Of {noise.errors:,} errors, {noise.conflicting_errors:,} are on texts that also appear "
         f"with another label in the data, as do {noise.conflicting_rows:,} of the {noise.rows:,} "
-        f"test rows; the model gives that label to {noise.predicted_conflicts:,} of them."
+        f"test rows; in {noise.predicted_conflicts:,} of these errors, the model gives that label."
     ]
     if noise.mixed_errors:
         sentences.append(

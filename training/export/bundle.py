@@ -26,7 +26,7 @@ from training.evaluate.results import Evaluation
 from training.export.examples import make_examples
 from training.export.gate import pass_gate
 from training.export.graph import require_exportable, write_graph
-from training.fit import distilbert
+from training.fit import text_model
 from training.fit.trained_model import TrainedModel
 
 CALIBRATION_ROWS = 500
@@ -122,7 +122,7 @@ def _encode_calibration_rows(model: TrainedModel, folder: Path) -> list[list[int
     random = np.random.default_rng(model.record.settings.seed)
     rows = random.permutation(len(model.rows.train))[:CALIBRATION_ROWS]
     texts = [model.rows.train[row].text for row in rows]
-    return distilbert.encode(Tokenizer.from_file(str(folder / TOKENIZER)), texts)
+    return text_model.encode(Tokenizer.from_file(str(folder / TOKENIZER)), texts)
 
 
 def describe_files(folder: Path) -> dict[str, FileEntry]:

@@ -37,7 +37,7 @@ SCHEME = (
     "7 bits, a scale a column; embeddings 4 bits, a scale a row; fixed 8-bit ranges of activations"
 )
 PAGE = "gate.md"
-INT8 = "DistilBERT, int8 bundle"
+INT8 = "int8 bundle"
 
 
 class GateError(TextClassifierError):

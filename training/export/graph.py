@@ -44,7 +44,7 @@ from training.export.nodes import (
 )
 from training.export.quantize import measure_ranges, quantize_embeddings, quantize_products
 from training.fit import encoder
-from training.fit.distilbert import ModelError
+from training.fit.text_model import ModelError
 
 BIAS, MASK = 3, 4  # the numbers of an attention's inputs, after queries, keys and values
 

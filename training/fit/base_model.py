@@ -23,8 +23,8 @@ from transformers import (
 )
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
-from training.fit.distilbert import ModelError, TextModel
 from training.fit.encoder import POOLING, EncoderClassifier, Pooling
+from training.fit.text_model import ModelError, TextModel
 
 LEAST_SPECIAL_TOKENS = 2  # the first and the last token of a text, such as [CLS] and [SEP]
 

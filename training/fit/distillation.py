@@ -122,9 +122,10 @@ def _join_states(
     answers: Sequence[Answers], rows: NDArray[np.intp], count: int
 ) -> NDArray[np.float16]:
     """Return the states of all teachers one after the other, zeros for other rows."""
-    joined = np.concatenate([answer.states for answer in answers], axis=1)
-    states = np.zeros((count, joined.shape[1]), np.float16)
-    states[rows] = joined
+    sizes = [answer.states.shape[1] for answer in answers]
+    states = np.zeros((count, sum(sizes)), np.float16)
+    for answer, end, size in zip(answers, np.cumsum(sizes), sizes, strict=True):
+        states[rows, end - size : end] = answer.states
     return states
 
 

@@ -100,9 +100,12 @@ class EncoderClassifier(torch.nn.Module):
         features = self.extract_features(output.last_hidden_state, attention_mask)
         with torch.autocast(features.device.type, enabled=False):
             logits = self.classifier(self.dropout(features))
+        states = output.get("hidden_states")
+        if states is not None:  # some encoders, such as ModernBERT, list the last one unnormalised
+            states = (*states[:-1], output.last_hidden_state)
         return SequenceClassifierOutput(
             logits=logits,
-            hidden_states=output.get("hidden_states"),
+            hidden_states=states,
             attentions=output.get("attentions"),
         )
 

@@ -77,3 +77,14 @@ class EpochRows:
         ranks = np.empty(len(ordered), np.intp)
         ranks[order] = np.arange(len(ordered)) - np.repeat(firsts, sizes)
         return ranks
+
+
+def choose_validation_rows(examples: Sequence[Example], settings: Settings) -> list[Example]:
+    """Return the rows to validate on: all of them or, with --balance-groups, some of each group.
+
+    These are drawn once, so that all validations of a run compare.
+    """
+    if not settings.balance_groups:
+        return list(examples)
+    drawn = np.unique(EpochRows.of(examples, settings).draw(0))
+    return [examples[row] for row in drawn]

@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from tokenizers import Tokenizer
 
 from training.data.examples import Example, clusters_of, labels_of
-from training.fit import distilbert
+from training.fit import text_model
 from training.fit.encoder import EncoderClassifier
 
 ROWS = 10_000
@@ -35,8 +35,8 @@ def fit_head(
     Labels without training rows get the least likely constant answer.
     """
     rows = [examples[row] for row in choose_rows(labels_of(examples), clusters_of(examples), seed)]
-    token_ids = distilbert.encode(tokenizer, [row.text for row in rows])
-    features = distilbert.compute_features(model.to(device), token_ids, device, precision)
+    token_ids = text_model.encode(tokenizer, [row.text for row in rows])
+    features = text_model.compute_features(model.to(device), token_ids, device, precision)
     fitted = LogisticRegression(max_iter=MAX_ITERATIONS).fit(features, labels_of(rows))
     coefficients, constants = fitted.coef_, fitted.intercept_
     if len(fitted.classes_) == 2:  # one row of weights, for the second label against the first

@@ -7,9 +7,9 @@ from tokenizers import Tokenizer
 
 from training.data.examples import Example
 from training.fit.base_model import load_pretrained
-from training.fit.distilbert import ModelError, TextModel, find_mask_id
 from training.fit.encoder import EncoderClassifier
 from training.fit.settings import Settings
+from training.fit.text_model import ModelError, TextModel, find_mask_id
 from training.fit.vocabulary import prune_vocabulary, read_as_space
 from training.tasks import Task
 

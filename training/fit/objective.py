@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity, cross_entropy, normalize
 
-from training.fit.distilbert import TextModel
 from training.fit.encoder import EncoderClassifier
 from training.fit.settings import Settings
+from training.fit.text_model import TextModel
 
 NO_GROUP = -100  # of texts that teach nothing about groups
 
@@ -73,7 +73,8 @@ class Objective(torch.nn.Module):
             softened = cross_entropy(logits / temperature, batch.softened)
             loss = loss + temperature**2 * softened
         if self.group_head is not None:
-            scores = self.group_head(output.hidden_states[-1][:, 0]).float()
+            states = select_states(self.model, output.hidden_states[-1], batch.mask)
+            scores = self.group_head(states).float()
             # A text without a group adds nothing, but counts: so shares of a batch can be averaged.
             total = cross_entropy(scores, batch.groups, ignore_index=NO_GROUP, reduction="sum")
             loss = loss + self.settings.group_loss * total / len(scores)
@@ -84,8 +85,13 @@ class Objective(torch.nn.Module):
         return loss
 
 
+def select_states(model: TextModel, states: Tensor, mask: Tensor) -> Tensor:
+    """Return a state for each text: of the last hidden ones, what the model's head reads."""
+    if isinstance(model, EncoderClassifier):
+        return model.pool(states.float(), mask)
+    return states[:, 0]
+
+
 def pool(model: TextModel, states: Tensor, mask: Tensor) -> Tensor:
     """Return what a model's head reads of its last hidden states, at norm 1: (texts, size)."""
-    if isinstance(model, EncoderClassifier):
-        return model.extract_features(states, mask)
-    return normalize(states[:, 0].float(), dim=-1)
+    return normalize(select_states(model, states, mask).float(), dim=-1)

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from training.fit.distilbert import ModelError
 from training.fit.objective import Objective
 from training.fit.settings import Settings
+from training.fit.text_model import ModelError
 
 TIMES = "times"  # of a group of parameters: how many times the learning rate it learns at
 

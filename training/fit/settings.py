@@ -82,7 +82,9 @@ class Settings(BaseModel):
     ] = 1
     balance_groups: Annotated[
         CountOrAll,
-        Field(description="Rows of each group in an epoch, at most, drawn anew; 0 for all."),
+        Field(
+            description="Most rows of a group that each epoch draws, and validation has; 0: all."
+        ),
     ] = 0
     split: Annotated[
         Literal["", "story", "random", "time", "official"],

@@ -20,11 +20,11 @@ from torch import Tensor
 from tqdm import tqdm
 
 from training.atomic import replacing
-from training.fit import distilbert
+from training.fit import text_model
 from training.fit.batches import batch_by_length, pad
-from training.fit.distilbert import TextModel
 from training.fit.objective import pool
 from training.fit.process_group import Group
+from training.fit.text_model import TextModel
 from training.fit.trained_model import ANSWERS
 
 BATCH = 256  # texts that are answered together
@@ -76,7 +76,7 @@ def ask_teacher(
             _describe(folder, len(missing), len(texts), is_kept=known.can_grow)
         _score(folder, missing, group, precision, known)
         group.barrier()
-        if group.size > 1:
+        if group.size > 1 and known.can_grow:
             known.load()
     return known.find(texts)
 
@@ -113,7 +113,8 @@ class _KnownAnswers:
                 continue  # damaged: these texts are asked again
             states = saved["states"]
             if states.shape[1] or not self.with_states:
-                states = states if self.with_states else states[:, :0]
+                if not self.with_states:  # a slice would keep all of them in memory
+                    states = np.empty((len(states), 0), np.float16)
                 self._add(map(bytes, saved["texts"]), Answers(saved["logits"], states))
 
     def add(self, texts: Sequence[str], answers: Answers) -> None:
@@ -169,10 +170,11 @@ def _score(
     known: _KnownAnswers,
 ) -> None:
     """Add the answers to texts; each process takes a share if the others can read its files."""
-    with torch.random.fork_rng():  # the student must not depend on what is known already
-        model, tokenizer = distilbert.load(teacher)
+    # The student must not depend on what is known already. The model is made on the CPU.
+    with torch.random.fork_rng(devices=[]):
+        model, tokenizer = text_model.load(teacher)
     model.to(group.device).eval()
-    token_ids = distilbert.encode(tokenizer, texts)
+    token_ids = text_model.encode(tokenizer, texts)
     chunks = batch_by_length([len(ids) for ids in token_ids], SAVED_TOGETHER)
     chunks = chunks[group.rank :: group.size] if known.can_grow else chunks
     quiet: dict[str, Any] = {} if group.leads else {"disable": True}

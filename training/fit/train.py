@@ -1,4 +1,4 @@
-r"""Fine-tune DistilBERT on labelled texts.
+r"""Fine-tune an encoder, by default DistilBERT, on labelled texts.
 
     textclf train --data newsCorpora.csv.xz --output build/news
     textclf train --data newsCorpora.csv.xz --output build/news --resume
@@ -29,7 +29,7 @@ from training.atomic import require_writable
 from training.data.examples import Dataset, Example, labels_of
 from training.data.split import Split
 from training.data.unlabelled import Unlabelled
-from training.fit import distilbert
+from training.fit import text_model
 from training.fit.checkpoint import Checkpoint
 from training.fit.display import (
     Display,
@@ -41,7 +41,7 @@ from training.fit.display import (
 )
 from training.fit.distillation import hash_teachers, make_targets
 from training.fit.encoder import EncoderClassifier
-from training.fit.epoch_rows import EpochRows
+from training.fit.epoch_rows import EpochRows, choose_validation_rows
 from training.fit.head import fit_head
 from training.fit.initialise import initialise
 from training.fit.interrupts import stop_requests
@@ -103,8 +103,7 @@ def train(settings: Settings, group: Group, loaded: LoadedRows | None = None) ->
     chosen, settings = settings, extend_epochs(settings, epochs)
     record = begin_record(settings, dataset, rows, unlabelled)
     if group.leads:
-        bad_rows = [*dataset.all_bad_rows, *(unlabelled.all_bad_rows if unlabelled else ())]
-        describe_files(settings.data, dataset, unlabelled, save_bad_rows(bad_rows, output))
+        list_bad_rows(settings, dataset, unlabelled)
         describe_rows(dataset, rows, unlabelled)
         describe_epochs(chosen.epochs, settings, epochs)
     model, tokenizer = initialise(settings, dataset.task, examples)
@@ -127,22 +126,51 @@ def train(settings: Settings, group: Group, loaded: LoadedRows | None = None) ->
         record.teachers,
         unlabelled.sha256 if unlabelled else None,
     )
+    progress = find_start(state, checkpoint)
+    run_steps(state, texts, rows, tokenizer, checkpoint, progress)
+
+    trained = TrainedModel(output, finish_record(record, progress), dataset, rows)
+    if group.leads:
+        save_best(trained, state, tokenizer, checkpoint)
+        describe_result(progress, output)
+    return trained
+
+
+def list_bad_rows(settings: Settings, dataset: Dataset, unlabelled: Unlabelled | None) -> None:
+    """Print how the files were read, and write the rows that cannot be used into the folder."""
+    bad_rows = [*dataset.all_bad_rows, *(unlabelled.all_bad_rows if unlabelled else ())]
+    listed_in = save_bad_rows(bad_rows, Path(settings.output))
+    describe_files(settings.data, dataset, unlabelled, listed_in)
+
+
+def find_start(state: TrainingState, checkpoint: Checkpoint) -> Progress:
+    """Restore the checkpoint, or start at the first step.
+
+    Raises:
+        CheckpointError: there is none to resume, or it has other settings or data.
+    """
+    settings, group = state.settings, state.group
     progress = checkpoint.load(state) if settings.resume else Progress()
     if group.leads and settings.overwrite:
         checkpoint.delete()
     if not group.leads:  # each process draws its own dropout and masking
         torch.manual_seed(settings.seed + group.rank + group.size * progress.step)
-    run_steps(state, texts, rows, tokenizer, checkpoint, progress)
+    return progress
 
-    trained = TrainedModel(output, finish_record(record, progress), dataset, rows)
-    if group.leads:
-        state.averaged_model.load_state_dict(state.best)
-        with replacing_model(output, checkpoint.find_remedy()) as folder:
-            distilbert.save(state.averaged_model, tokenizer, folder)
-            trained.save(folder)
-        checkpoint.delete()
-        describe_result(progress, output)
-    return trained
+
+def save_best(
+    trained: TrainedModel, state: TrainingState, tokenizer: Tokenizer, checkpoint: Checkpoint
+) -> None:
+    """Write the best weights and their record, in place of an earlier model.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    state.averaged_model.load_state_dict(state.best)
+    with replacing_model(trained.folder, checkpoint.find_remedy()) as folder:
+        text_model.save(state.averaged_model, tokenizer, folder)
+        trained.save(folder)
+    checkpoint.delete()
 
 
 def extend_epochs(settings: Settings, epochs: EpochRows) -> Settings:
@@ -173,7 +201,7 @@ def run_steps(
     """
     settings, group = state.settings, state.group
     validation = choose_validation_rows(rows.validation, settings)
-    validation_ids = distilbert.encode(tokenizer, [row.text for row in validation])
+    validation_ids = text_model.encode(tokenizer, [row.text for row in validation])
     total = texts.epochs.count_run_steps(settings)
     between = max(1, texts.epochs.count_steps(settings.batch_size) // settings.evaluations)
     warm = count_warm_up(total, settings)
@@ -206,14 +234,6 @@ def run_steps(
                 raise InterruptedRunError(
                     f"interrupted; add --resume to continue in {settings.output}"
                 )
-
-
-def choose_validation_rows(examples: Sequence[Example], settings: Settings) -> list[Example]:
-    """Return the rows to validate on: all of them or, with --balance-groups, some of each group."""
-    if not settings.balance_groups:
-        return list(examples)
-    drawn = np.unique(EpochRows.of(examples, settings).draw(0))
-    return [examples[row] for row in drawn]
 
 
 def require_finite(value: float, step: int, state: TrainingState) -> None:
@@ -300,7 +320,7 @@ def validate(
     group, f1 = state.group, 0.0
     if group.leads:
         model = state.averaged_model
-        logits = distilbert.compute_logits(model, token_ids, group.device, state.precision)
+        logits = text_model.compute_logits(model, token_ids, group.device, state.precision)
         f1 = metrics.macro_f1(logits.argmax(axis=1), labels_of(examples), logits.shape[1])
         f1 = f1 if np.isfinite(logits).all() else math.nan
     return group.broadcast(f1)

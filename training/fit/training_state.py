@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
-from training.fit.distilbert import TextModel
 from training.fit.objective import Objective
 from training.fit.optimizer import make_adamw, make_averaging
 from training.fit.process_group import Group
 from training.fit.settings import Settings
+from training.fit.text_model import TextModel
 from training.fit.training_texts import TrainingTexts
 
 # A validation on fewer rows is too noisy, and one after fewer steps too early, to stop a run by.

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from training.data.examples import UNLABELLED, Example, clusters_of, labels_of
-from training.fit import distilbert
+from training.fit import text_model
 from training.fit.batches import mask_words, pad, shuffle
 from training.fit.distillation import Targets
 from training.fit.epoch_rows import EpochRows
@@ -41,15 +41,15 @@ class TrainingTexts:
     ) -> Self:
         """Encode the rows."""
         texts = [example.text for example in examples]
-        token_ids = distilbert.encode(tokenizer, texts)
-        unknown = distilbert.find_unknown_token(tokenizer)
+        token_ids = text_model.encode(tokenizer, texts)
+        unknown = text_model.find_unknown_token(tokenizer)
         is_labelled = labels_of(examples) != UNLABELLED
         return cls(
             token_ids=token_ids,
             targets=targets,
             groups=np.where(is_labelled, clusters_of(examples), NO_GROUP),
             epochs=epochs,
-            mask_id=distilbert.find_mask_id(tokenizer),
+            mask_id=text_model.find_mask_id(tokenizer),
             unknown=measure_unknown(token_ids, tokenizer.token_to_id(unknown) if unknown else None),
             cut=measure_cut(texts, token_ids, tokenizer),
         )

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import torch
 from tokenizers import Regex, Tokenizer, normalizers
 
-from training.fit.distilbert import ModelError, TextModel, encode
+from training.fit.text_model import ModelError, TextModel, encode
 
 
 def read_as_space(tokenizer: Tokenizer, pattern: str) -> None:
@@ -57,6 +57,14 @@ def prune_vocabulary(
     pad = tokenizer.id_to_token(model.config.pad_token_id)
     _cut_embedding(model, [vocabulary[token] for token in kept], pad_id=new_ids[pad])
     return Tokenizer.from_str(json.dumps(spec))
+
+
+def match_vocabulary(model: TextModel, tokenizer: Tokenizer, pruned: Tokenizer) -> None:
+    """Keep the wordpieces that a pruned version of the tokenizer has, in its order."""
+    ids, pad = tokenizer.get_vocab(), tokenizer.id_to_token(model.config.pad_token_id)
+    kept = pruned.get_vocab()
+    rows = [ids[token] for token in sorted(kept, key=kept.__getitem__)]
+    _cut_embedding(model, rows, pad_id=kept[pad])
 
 
 def _choose_wordpieces(

@@ -18,9 +18,9 @@ from torch import Tensor
 from training import metrics
 from training.atomic import require_writable
 from training.data.examples import labels_of
-from training.fit import distilbert
-from training.fit.distilbert import ModelError, TextModel
+from training.fit import text_model
 from training.fit.encoder import read_pooling
+from training.fit.epoch_rows import choose_validation_rows
 from training.fit.initialise import initialise
 from training.fit.record import (
     SoupIngredient,
@@ -29,13 +29,15 @@ from training.fit.record import (
     hash_weights,
     require_same_rows,
 )
+from training.fit.settings import Settings
+from training.fit.text_model import ModelError, TextModel
 from training.fit.trained_model import (
     TrainedModel,
     open_trained_model,
     replacing_model,
     require_no_earlier_work,
 )
-from training.fit.vocabulary import prune_vocabulary
+from training.fit.vocabulary import match_vocabulary, prune_vocabulary
 
 
 def soup(
@@ -72,11 +74,11 @@ def soup(
         require_same_rows(first.record, record)
         require_same_kind(first, folder, record)
 
-    model, tokenizer = distilbert.load(first.folder)
-    weights = average([distilbert.load(folder)[0].state_dict() for folder in models])
+    model, tokenizer = text_model.load(first.folder)
+    weights = average([text_model.load(folder)[0].state_dict() for folder in models])
     settings = first.record.settings.model_copy(update={"output": str(output)})
     if base_share:
-        base, _ = initialise(settings, first.dataset.task, first.rows.train)
+        base = load_base(settings, first, tokenizer)
         weights |= mix_encoder(weights, base, base_share)
     model.load_state_dict(weights)
     if vocabulary:
@@ -95,9 +97,18 @@ def soup(
     record = TrainingRecord.begin(settings, first.dataset, first.rows).model_copy(update=result)
     mean = TrainedModel(output, record, first.dataset, first.rows)
     with replacing_model(output) as folder:
-        distilbert.save(model, tokenizer, folder)
+        text_model.save(model, tokenizer, folder)
         mean.save(folder)
     return mean
+
+
+def load_base(settings: Settings, first: TrainedModel, tokenizer: Tokenizer) -> TextModel:
+    """Load the base model as the models started from it, with the wordpieces that they know."""
+    whole = settings.model_copy(update={"vocabulary": 0})
+    base, base_tokenizer = initialise(whole, first.dataset.task, first.rows.train)
+    if settings.vocabulary:  # which ones were kept depends on all texts that were learnt from
+        match_vocabulary(base, base_tokenizer, tokenizer)
+    return base
 
 
 def require_same_kind(first: TrainedModel, folder: Path, record: TrainingRecord) -> None:
@@ -138,10 +149,10 @@ def mix_encoder(weights: dict[str, Tensor], base: TextModel, share: float) -> di
 
 
 def validate(model: TextModel, tokenizer: Tokenizer, first: TrainedModel) -> float:
-    """Return the macro-F1 of the mean on the validation rows."""
-    rows = first.rows.validation
-    token_ids = distilbert.encode(tokenizer, [row.text for row in rows])
-    logits = distilbert.compute_logits(model, token_ids, torch.device("cpu"))
+    """Return the macro-F1 of the mean on the rows that its models were validated on."""
+    rows = choose_validation_rows(first.rows.validation, first.record.settings)
+    token_ids = text_model.encode(tokenizer, [row.text for row in rows])
+    logits = text_model.compute_logits(model, token_ids, torch.device("cpu"))
     return metrics.macro_f1(logits.argmax(axis=1), labels_of(rows), len(first.labels))
 
 

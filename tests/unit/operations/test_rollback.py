@@ -1,6 +1,7 @@
 from typing import Any
 
 import pytest
+from botocore.stub import ANY
 
 from operations.rollback import finish_rollback, roll_back
 from operations.stack import StackError
@@ -109,6 +110,26 @@ def test_a_rollback_after_a_rollback_skips_what_was_withdrawn(account: Account) 
     assert go_back(account) == "stack: version 8 serves instead of 11"
 
 
+def test_a_retraining_after_a_rollback_is_a_version_of_its_own(account: Account) -> None:
+    # GIVEN version 12, which a retraining deployed with the Revision that a rollback left behind
+    account.describe()
+    account.serve("12")
+    listed = [
+        {"Version": "8", "Description": "s3://m 8 abc"},
+        {"Version": "9", "Description": "s3://m 9 abc"},
+        {"Version": "10", "Description": "s3://m 10 abc"},
+        {"Version": "11", "Description": "s3://m 9 rb9"},
+        {"Version": "12", "Description": "s3://m 12 rb9"},
+    ]
+    account.function.add_response(
+        "list_versions_by_function", {"Versions": listed}, {"FunctionName": FUNCTION}
+    )
+    # WHEN it is rolled back THEN the version before it serves
+    account.answer_warmer("11")
+    account.expect_alias("11")
+    assert go_back(account) == "stack: version 11 serves instead of 12"
+
+
 OLD = f"{STORE}/00112233445566aa"
 IMAGES = [
     f"1.dkr.ecr.us-east-1.amazonaws.com/text-classifier@sha256:{digit * 64}" for digit in "12"
@@ -159,6 +180,52 @@ def test_finishing_deploys_the_model_and_the_image_that_serve(account: Account) 
     )
     account.describe("UPDATE_COMPLETE")
     assert finish(account) == "stack: the stack deployed the model of version 7 anew"
+
+
+def test_finishing_brings_back_the_settings_that_the_version_was_deployed_with(
+    account: Account,
+) -> None:
+    # GIVEN a stack that lowered the memory and changed the network after version 7
+    settings = {
+        "Architecture": "arm64",
+        "MemorySize": "3008",
+        "EphemeralStorage": "1024",
+        "SnapStart": "off",
+        "SubnetIds": "subnet-1,subnet-2",
+        "SecurityGroupIds": "sg-1",
+        "LogText": "false",
+    }
+    account.describe(parameters=STACK | dict.fromkeys(settings, "other"), Version="8")
+    account.serve("7")
+    account.serve("7")
+    configuration: Any = {
+        "Architectures": ["arm64"],
+        "MemorySize": 3008,
+        "EphemeralStorage": {"Size": 1024},
+        "SnapStart": {"ApplyOn": "None"},
+        "VpcConfig": {"SubnetIds": ["subnet-1", "subnet-2"], "SecurityGroupIds": ["sg-1"]},
+        "Environment": {"Variables": {"MODEL_URI": OLD, "LOG_TEXT": "false"}},
+    }
+    account.function.add_response("get_function_configuration", configuration)
+    has_image(account, "7", IMAGES[0])
+    # WHEN the rollback is finished THEN the stack has the settings of version 7 again
+    changed = settings | {
+        "ModelStore": STORE,
+        "ModelVersion": "00112233445566aa",
+        "Image": IMAGES[0],
+        "Revision": "rb7",
+        "ShiftTraffic": "false",
+    }
+    expected = [
+        {"ParameterKey": name, "ParameterValue": changed[name]}
+        if name in changed
+        else {"ParameterKey": name, "UsePreviousValue": True}
+        for name in (*MODEL, *STACK, *settings)
+    ]
+    update = {"StackName": "stack", "UsePreviousTemplate": True, "Capabilities": ANY}
+    account.stack.add_response("update_stack", {}, {**update, "Parameters": expected})
+    account.describe("UPDATE_COMPLETE")
+    assert "version 7" in finish(account)
 
 
 def test_nothing_is_to_be_finished_if_the_deployed_version_serves(account: Account) -> None:

@@ -62,18 +62,23 @@ def test_nothing_is_deleted_during_a_deployment(account: Account) -> None:
 
 
 @pytest.mark.parametrize(
-    ("configuration", "expected"),
+    ("older", "newer", "expected"),
     [
-        ({"SnapStart": {"ApplyOn": "PublishedVersions", "OptimizationStatus": "Off"}}, True),
-        ({"SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"}}, False),
-        ({}, False),
+        ("PublishedVersions", "PublishedVersions", True),
+        ("PublishedVersions", "None", True),  # switched off, but the older one is still paid for
+        ("None", "None", False),
     ],
 )
-def test_versions_have_snapshots_only_with_snapstart(
-    account: Account, configuration: Any, *, expected: bool
+def test_versions_have_snapshots_if_they_were_published_with_snapstart(
+    account: Account, older: str, newer: str, *, expected: bool
 ) -> None:
     account.describe()
+    versions: Any = [
+        {"Version": "1", "SnapStart": {"ApplyOn": older}},
+        {"Version": "2", "SnapStart": {"ApplyOn": newer}},
+        {"Version": "$LATEST"},
+    ]
     account.function.add_response(
-        "get_function_configuration", configuration, {"FunctionName": FUNCTION}
+        "list_versions_by_function", {"Versions": versions}, {"FunctionName": FUNCTION}
     )
     assert has_snapshots(account.lambda_, account.find()) is expected

@@ -24,7 +24,8 @@ def test_without_snapstart_a_deployment_deletes_nothing(
 ) -> None:
     account.describe()
     function = {"FunctionName": FUNCTION}
-    account.function.add_response("get_function_configuration", {}, function)
+    versions = {"Versions": [{"Version": "1"}]}
+    account.function.add_response("list_versions_by_function", versions, function)
     assert main(["prune", "stack", "--with-snapshots"]) == 0
     assert capsys.readouterr().out == ""
 

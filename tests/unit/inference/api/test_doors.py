@@ -45,6 +45,28 @@ def test_anything_else_is_a_request_of_its_own(event: Any) -> None:
     assert find_door(event) is Door.DIRECT
 
 
-@pytest.mark.parametrize("records", [[], [{"eventSource": "aws:s3"}], [{"EventSource": "aws:sns"}]])
+@pytest.mark.parametrize(
+    "event", [{"inputs": "a", "source": "rss"}, {"text": "a", "warmer": False}]
+)
+def test_a_text_is_never_taken_for_a_schedule(event: dict[str, Any]) -> None:
+    assert find_door(event) is Door.DIRECT
+
+
+@pytest.mark.parametrize(
+    "records", [[], ["a"], [{"eventSource": "aws:s3"}], [{"EventSource": "aws:sns"}]]
+)
 def test_records_of_another_service_are_no_request(records: list[Any]) -> None:
     assert find_door({"Records": records}) is Door.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"eventSource": "aws:kafka", "records": {"topic-0": [{"value": "YQ=="}]}},
+        {"eventSource": "aws:mq", "messages": [{"data": "YQ=="}]},
+        {"awslogs": {"data": "H4sI"}},
+        [{"messageId": "1", "body": "{}", "eventSource": "aws:sqs"}],  # of a pipe of EventBridge
+    ],
+)
+def test_what_a_service_delivers_is_not_lost_as_a_wrong_request(event: Any) -> None:
+    assert find_door(event) is Door.UNKNOWN

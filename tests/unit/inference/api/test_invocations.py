@@ -61,6 +61,7 @@ def test_a_text_of_a_csv_may_hold_commas_quotes_and_lines(parser: RequestParser)
         ("Stocks fall, bonds rise\n", "text/csv", "row.0"),
         ("a\n\nb\n", "text/csv", "row.1"),
         ('a\n"b" c\n', "text/csv", "row.1"),
+        ('"a" b\nc\n', "text/csv", "row.0"),
         ("a\nb\nc\nd\n", "text/csv", "row"),
         ("", "text/csv", "row"),
         ('"a"\n1\n', "application/jsonlines", "line.1"),
@@ -76,6 +77,16 @@ def test_a_wrong_row_is_named(
         read(parser, body, media_type)
     assert raised.value.status == 422
     assert raised.value.errors[0].field == field
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"), [('"a"\n\n"b"\n', "is empty"), ('"a"\n"b\n"c"', "is not JSON")]
+)
+def test_a_line_that_is_not_json_is_named(parser: RequestParser, body: str, reason: str) -> None:
+    with pytest.raises(ProblemError) as raised:
+        read(parser, body, "application/jsonlines")
+    assert raised.value.status == 400
+    assert raised.value.detail.startswith(f"line.1: The body {reason}")
 
 
 @pytest.mark.parametrize("media_type", ["text/plain", "text/csv; charset=latin-1"])

@@ -73,6 +73,12 @@ def test_other_clients_read_the_error_as_one_string() -> None:
     }
 
 
+def test_a_string_keeps_several_errors_apart() -> None:
+    errors = [FieldError(field="", message="Not an object"), FieldError(field="a", message="Long")]
+    body = to_plain_response(ProblemError(INVALID, "Not valid.", errors), "id").body
+    assert json.loads(body or "") == {"error": "Not valid. Not an object; a: Long"}
+
+
 def test_other_clients_are_not_shown_an_exception_either() -> None:
     response = to_plain_response(RuntimeError("the secret"), "the-id")
     assert (response.status_code, response.body) == (500, '{"error": "Request the-id failed."}')

@@ -1,4 +1,5 @@
 import io
+import zlib
 
 import pytest
 
@@ -65,6 +66,25 @@ def test_where_texts_have_line_breaks_the_rest_of_a_broken_text_goes_with_it() -
         (3, b'2,"open\nsecond line\n\nlast\n', BAD_QUOTES),
         (7, b'3,"c\nd"\n', ""),
     ]
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        Shape(",", 2, numbers=(1,), has_line_breaks=True),
+        Shape(",", 2, values={1: (zlib.crc32(b"4"), zlib.crc32(b"5"))}, has_line_breaks=True),
+    ],
+)
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n"])
+def test_rows_after_a_broken_text_are_known_by_their_last_column_too(
+    shape: Shape, line_end: bytes
+) -> None:
+    # GIVEN a broken text before rows whose last column is a number or a label
+    lines = [b'"a" b,4', b"rest of it", b"c,5", b"d,4"]
+    # WHEN they are split THEN only the rest of the text goes with it
+    found = split(b"".join(line + line_end for line in lines), shape)
+    assert [line for line, _, problem in found if not problem] == [3, 4]
+    assert [line for line, _, problem in found if problem] == [1]
 
 
 @pytest.mark.parametrize("block_bytes", [1, 7, 90])

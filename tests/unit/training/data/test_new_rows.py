@@ -37,6 +37,17 @@ def test_rows_come_after_those_of_the_data_set(tmp_path: Path) -> None:
     assert joined.new_files == (NewFile("a.csv", 2), NewFile("deep/b.csv", 1))
 
 
+def test_an_empty_file_is_no_file(tmp_path: Path) -> None:
+    # GIVEN an object of zero bytes, by which S3 marks a folder, and a file of one row
+    (tmp_path / "folder").touch()
+    (tmp_path / "a.csv").write_text(news_row("first"))
+    # WHEN they are joined THEN the first one is neither joined nor set aside
+    joined = join(BASE, tmp_path, SEED)
+    assert joined.new_files == (NewFile("a.csv", 1),)
+    (tmp_path / "folder").unlink()
+    assert join(BASE, tmp_path, SEED) == joined
+
+
 def test_the_digest_covers_the_files_that_were_joined(tmp_path: Path) -> None:
     assert join(BASE, tmp_path, SEED).sha256 == BASE.sha256
     (tmp_path / "a.csv").write_text(news_row("first"))

@@ -28,8 +28,8 @@ def test_a_report_shows_the_model_next_to_the_baseline(
     text = report(manifest, evaluation, tmp_path)
     # THEN both models have a row, with intervals, and their difference has one
     assert "| TF-IDF(1,2) + LinearSVC | 88.93% (86.52 to 90.92) |" in text
-    assert "| DistilBERT, fp32 | 90.50% (88.27 to 92.40) |" in text
-    assert "| DistilBERT, fp32 against TF-IDF(1,2) + LinearSVC | +1.57 (+0.65 to +2.58) |" in text
+    assert "| fp32 model | 90.50% (88.27 to 92.40) |" in text
+    assert "| fp32 model against TF-IDF(1,2) + LinearSVC | +1.57 (+0.65 to +2.58) |" in text
     assert "![Confusion matrix](confusion.png)" in text
     assert text.splitlines()[2].startswith("**This model is worth using:**")
     for section in ("## Labels, the worst first", "## Repeats and conflicts"):
@@ -60,7 +60,7 @@ def test_a_published_bundle_has_a_row_of_its_difference(
     previous = PreviousComparison(**comparison, version="0123456789abcdef")
     # WHEN the report is written THEN the bundle is in it
     text = report(manifest, evaluation.model_copy(update={"previous": previous}), tmp_path)
-    assert "| DistilBERT, fp32 against published 0123456789abcdef | +1.57" in text
+    assert "| fp32 model against published 0123456789abcdef | +1.57" in text
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_a_further_file_has_a_section_with_the_baseline(
     section = text.partition("## others.csv\n\n")[2]
     assert section.startswith("The 36,988 rows of a further file.\n")
     assert "| TF-IDF(1,2) + LinearSVC | 88.93%" in section
-    assert "| DistilBERT, fp32 against TF-IDF(1,2) + LinearSVC | +1.57" in section
+    assert "| fp32 model against TF-IDF(1,2) + LinearSVC | +1.57" in section
 
 
 def test_an_evaluation_of_an_earlier_version_shows_what_it_knows_of_a_file(
@@ -93,7 +93,7 @@ def test_an_evaluation_of_an_earlier_version_shows_what_it_knows_of_a_file(
     also = {"others.csv": FurtherSummary.model_validate_json(old.model_dump_json())}
     # WHEN the report is written THEN it shows those
     text = report(manifest, evaluation.model_copy(update={"also": also}), tmp_path)
-    assert "| DistilBERT, fp32 | 90.50%" in text.partition("## others.csv\n")[2]
+    assert "| fp32 model | 90.50%" in text.partition("## others.csv\n")[2]
 
 
 def test_a_file_that_was_calibrated_on_shows_the_other_half_and_the_price(
@@ -161,9 +161,9 @@ def test_errors_that_the_labels_explain_have_a_paragraph(
     # THEN it says how many, among how many rows, and how good the model is on the others
     assert (
         "Of 150 errors, 20 are on texts that also appear with another label in the data, as do 40 "
-        "of the 2,000 test rows; the model gives that label to 18 of them. Another 30 are among "
-        "the 460 rows of groups (stories) that share a text with rows of another label. Of the "
-        "other 1,500 rows, 93.33% are right."
+        "of the 2,000 test rows; in 18 of these errors, the model gives that label. Another 30 are "
+        "among the 460 rows of groups (stories) that share a text with rows of another label. Of "
+        "the other 1,500 rows, 93.33% are right."
     ) in text
 
 
@@ -185,7 +185,7 @@ def test_the_accuracy_by_group_has_a_column_and_an_explanation(
     # WHEN the report is written THEN both models have the figure, which is explained
     text = report(manifest, evaluation.model_copy(update=changes), tmp_path)
     assert "| model | accuracy | group-balanced accuracy | macro-F1 |" in text
-    assert "| DistilBERT, fp32 | 90.50% (88.27 to 92.40) | 89.50% (87.00 to 91.00) |" in text
+    assert "| fp32 model | 90.50% (88.27 to 92.40) | 89.50% (87.00 to 91.00) |" in text
     assert "Group-balanced accuracy is the mean of the accuracies of the groups" in text
     # AND without groups there is no such column
     assert "group-balanced" not in report(manifest, evaluation, tmp_path)

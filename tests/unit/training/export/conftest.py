@@ -15,9 +15,9 @@ from transformers import (
 )
 
 from training.export.graph import write_graph
-from training.fit import distilbert
-from training.fit.distilbert import TextModel
+from training.fit import text_model
 from training.fit.encoder import EncoderClassifier
+from training.fit.text_model import TextModel
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def _export(model: TextModel, tiny_base: Path, folder: Path) -> Exported:
         if name.endswith("bias"):
             torch.nn.init.normal_(parameter, std=0.5)
     tokenizer = Tokenizer.from_file(str(tiny_base / "tokenizer.json"))
-    distilbert.save(model, tokenizer, folder)
+    text_model.save(model, tokenizer, folder)
     token_ids = np.random.default_rng(0).integers(5, tokenizer.get_vocab_size(), (64, 12))
     write_graph(folder, folder, 64, token_ids.tolist())
     return Exported(model, folder, folder / "model.onnx", token_ids)

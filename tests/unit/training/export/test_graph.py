@@ -11,8 +11,8 @@ from transformers import MPNetConfig
 from tests.unit.training.export.conftest import Exported
 from training.export.graph import require_exportable, write_graph
 from training.export.nodes import ATTENTION, INTEGER_PRODUCT
-from training.fit import distilbert
-from training.fit.distilbert import ModelError
+from training.fit import text_model
+from training.fit.text_model import ModelError
 
 
 @pytest.mark.parametrize("kind", ["exported", "exported_mean"])
@@ -20,7 +20,7 @@ def test_a_graph_answers_like_its_model(kind: str, request: pytest.FixtureReques
     # GIVEN texts that the model tells apart
     exported: Exported = request.getfixturevalue(kind)
     inputs = exported.token_ids
-    expected = distilbert.compute_logits(exported.model, inputs.tolist(), torch.device("cpu"))
+    expected = text_model.compute_logits(exported.model, inputs.tolist(), torch.device("cpu"))
     assert expected.std() > 0.2
     # WHEN its graph reads them
     (logits,) = onnxruntime.InferenceSession(exported.graph).run(None, {"input_ids": inputs})

@@ -14,10 +14,10 @@ from transformers import (
 )
 
 from training import tasks
-from training.fit import distilbert
+from training.fit import text_model
 from training.fit.base_model import load_pretrained
-from training.fit.distilbert import ModelError
 from training.fit.encoder import EncoderClassifier
+from training.fit.text_model import ModelError
 
 LABELS = tasks.NEWS.labels
 
@@ -26,7 +26,7 @@ LABELS = tasks.NEWS.labels
 def bert(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A BERT of random weights, token types and all."""
     folder = tmp_path_factory.mktemp("bert")
-    _, tokenizer = distilbert.load(tiny_base)
+    _, tokenizer = text_model.load(tiny_base)
     config = BertConfig(
         vocab_size=tokenizer.get_vocab_size(),
         hidden_size=32,
@@ -34,7 +34,7 @@ def bert(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         num_hidden_layers=3,
         num_attention_heads=4,
     )
-    distilbert.save(BertModel(config), tokenizer, folder)
+    text_model.save(BertModel(config), tokenizer, folder)
     return folder
 
 
@@ -71,7 +71,7 @@ def test_a_layer_that_is_not_there_is_an_error(bert: Path) -> None:
 def test_a_model_of_the_same_labels_goes_on_from_its_own_head(bert: Path, tmp_path: Path) -> None:
     # GIVEN a trained classifier
     trained, tokenizer = load_pretrained(str(bert), LABELS)
-    distilbert.save(trained, tokenizer, tmp_path)
+    text_model.save(trained, tokenizer, tmp_path)
     # WHEN it is the base of another training, for its own labels or for others
     again, _ = load_pretrained(str(tmp_path), LABELS)
     other, _ = load_pretrained(str(tmp_path), LABELS[::-1])
@@ -114,7 +114,7 @@ def test_pooling_and_head_of_a_trained_model_are_kept_unless_another_is_chosen(
     folder = str(request.getfixturevalue(kind))
     trained, tokenizer = load_pretrained(folder, LABELS, pooling="mean")
     tokenizer.enable_truncation(16)
-    distilbert.save(trained, tokenizer, tmp_path)
+    text_model.save(trained, tokenizer, tmp_path)
     # WHEN training continues from it THEN all its weights are there
     again, _ = load_pretrained(str(tmp_path), LABELS)
     assert isinstance(again, EncoderClassifier)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from tests.conftest import HEADLINES, TinyModel
 from training import metrics
 from training.data.examples import UNLABELLED, DataError, Example, labels_of
-from training.fit import distilbert
+from training.fit import text_model
 from training.fit.distillation import Targets, hash_teachers, make_targets
 from training.fit.process_group import Group
 from training.fit.record import TrainingRecord, hash_weights
@@ -37,9 +37,9 @@ def make(
 
 def predict(teacher: TinyModel, examples: Sequence[Example]) -> NDArray[np.float32]:
     """Compute the teacher's logits."""
-    model, tokenizer = distilbert.load(teacher.folder)
-    token_ids = distilbert.encode(tokenizer, [row.text for row in examples])
-    return distilbert.compute_logits(model, token_ids, ALONE.device)
+    model, tokenizer = text_model.load(teacher.folder)
+    token_ids = text_model.encode(tokenizer, [row.text for row in examples])
+    return text_model.compute_logits(model, token_ids, ALONE.device)
 
 
 def test_without_a_teacher_the_labels_are_the_targets() -> None:
@@ -127,9 +127,9 @@ def test_the_answers_of_several_teachers_are_averaged(
 def other_teacher(tiny_model: TinyModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny model with other weights of its head."""
     folder = tmp_path_factory.mktemp("other")
-    model, tokenizer = distilbert.load(tiny_model.folder)
+    model, tokenizer = text_model.load(tiny_model.folder)
     torch.nn.init.normal_(model.classifier.weight)
-    distilbert.save(model, tokenizer, folder)
+    text_model.save(model, tokenizer, folder)
     (folder / "training.json").write_bytes((tiny_model.folder / "training.json").read_bytes())
     return folder
 

@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModel
 
 from training import tasks
-from training.fit import distilbert
+from training.fit import text_model
 from training.fit.base_model import load_pretrained
 from training.fit.encoder import EncoderClassifier, Pooling, read_pooling
 
@@ -21,7 +21,7 @@ def load(folder: Path, pooling: Pooling = "mean") -> tuple[EncoderClassifier, li
     """Make a classifier of a base model, and the token ids of a few texts."""
     model, tokenizer = load_pretrained(str(folder), LABELS, pooling=pooling)
     assert isinstance(model, EncoderClassifier)
-    return model, distilbert.encode(tokenizer, TEXTS)
+    return model, text_model.encode(tokenizer, TEXTS)
 
 
 # PyTorch's compiler, which a ModernBERT imports, uses deprecated parts of PyTorch.
@@ -38,9 +38,9 @@ def test_padding_changes_no_answer(
     # GIVEN an encoder whose padding has its own number, and texts of different lengths
     model, token_ids = load(request.getfixturevalue(kind), pooling)
     # WHEN they are predicted together, and so padded
-    logits = distilbert.compute_logits(model, token_ids, CPU)
+    logits = text_model.compute_logits(model, token_ids, CPU)
     # THEN each has the logits that it has alone
-    alone = [distilbert.compute_logits(model, [ids], CPU)[0] for ids in token_ids]
+    alone = [text_model.compute_logits(model, [ids], CPU)[0] for ids in token_ids]
     np.testing.assert_allclose(logits, alone, atol=1e-6)
     assert abs(logits - logits[0]).max() > 1e-3
 
@@ -53,10 +53,27 @@ def test_the_head_reads_the_mean_of_all_tokens_or_the_first_at_norm_1(mpnet: Pat
     with torch.no_grad():
         states = encoder(torch.tensor(token_ids[:1])).last_hidden_state[0]
     # WHEN features are computed for both kinds of pooling THEN they are those states' directions
-    mean = distilbert.compute_features(model, token_ids, CPU)[0]
+    mean = text_model.compute_features(model, token_ids, CPU)[0]
     np.testing.assert_allclose(mean, states.mean(0) / states.mean(0).norm(), atol=1e-6)
-    alone = distilbert.compute_features(first, token_ids, CPU)[0]
+    alone = text_model.compute_features(first, token_ids, CPU)[0]
     np.testing.assert_allclose(alone, states[0] / states[0].norm(), atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["mpnet", "roberta", MODERNBERT])
+def test_the_last_hidden_state_is_the_one_that_the_head_reads(
+    kind: str, request: pytest.FixtureRequest
+) -> None:
+    # GIVEN an encoder, of which a ModernBERT normalises its last state only after listing it
+    model, token_ids = load(request.getfixturevalue(kind))
+    model.eval()
+    inputs = torch.tensor(token_ids[:1])
+    # WHEN it lists its hidden states
+    with torch.no_grad():
+        states = model(inputs, torch.ones_like(inputs), output_hidden_states=True).hidden_states
+    # THEN the last one, pooled, is what the head reads
+    pooled = model.extract_features(states[-1], torch.ones_like(inputs))
+    features = text_model.compute_features(model, token_ids[:1], CPU)
+    np.testing.assert_allclose(pooled.numpy(), features, atol=1e-6)
 
 
 def test_bf16_products_leave_the_head_in_fp32(mpnet: Path) -> None:
@@ -66,7 +83,7 @@ def test_bf16_products_leave_the_head_in_fp32(mpnet: Path) -> None:
         model.classifier.bias.copy_(torch.tensor([1.001, 1.002, 1.003, 1.004]))
         model.classifier.weight.zero_()
     # WHEN it predicts THEN its logits have more
-    logits = distilbert.compute_logits(model, token_ids, CPU, torch.bfloat16)
+    logits = text_model.compute_logits(model, token_ids, CPU, torch.bfloat16)
     np.testing.assert_allclose(logits[0], [1.001, 1.002, 1.003, 1.004], rtol=1e-6)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from training.data.examples import UNLABELLED, Example
-from training.fit.epoch_rows import EpochRows
+from training.fit.epoch_rows import EpochRows, choose_validation_rows
 from training.fit.settings import Settings
 
 GROUPS = ["a"] * 50 + ["b"] * 3 + ["c"] + ["a"] * 6
@@ -94,3 +94,25 @@ def test_steps_are_counted_by_the_rows_that_are_drawn(epochs: float, steps: int)
     begun = -(-steps // 3)
     expected = {int(row) for epoch in range(begun) for row in found.draw(epoch)}
     assert found.draw_all(values).tolist() == sorted(expected)
+
+
+def choose(examples: list[Example], **changes: object) -> list[Example]:
+    values = {"data": "d", "output": "o", **changes}
+    return choose_validation_rows(examples, Settings.model_validate(values))
+
+
+def test_all_rows_are_validated_on_unless_groups_are_balanced() -> None:
+    assert choose(ROWS) == ROWS
+
+
+def test_balanced_groups_are_validated_on_the_same_few_rows_every_time() -> None:
+    # GIVEN groups of 56, 3 and 1 rows, and new rows that an epoch repeats
+    rows = [*ROWS, *(Example(f"new {number}", 0, "d", new=True) for number in range(4))]
+    options = {"balance_groups": 2, "new_rows": "folder", "new_rows_times": 5}
+    # WHEN rows to validate on are chosen
+    chosen = choose(rows, **options)
+    # THEN there are at most two of each group, none twice, in the order of the rows
+    assert Counter(row.group for row in chosen) == {"a": 2, "b": 2, "c": 1, "d": 2}
+    assert chosen == [row for row in rows if row in chosen]
+    # ... and they are the same in the next run of this seed
+    assert choose(rows, **options) == chosen != choose(rows, **options, seed=1)

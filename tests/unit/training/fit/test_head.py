@@ -10,7 +10,7 @@ from tests.conftest import HEADLINES
 from training import tasks
 from training.data.examples import Example, clusters_of, labels_of
 from training.data.read import read
-from training.fit import distilbert
+from training.fit import text_model
 from training.fit.base_model import load_pretrained
 from training.fit.encoder import EncoderClassifier
 from training.fit.head import choose_rows, fit_head
@@ -37,10 +37,10 @@ def test_the_head_answers_like_a_logistic_regression(
     # WHEN the head is fitted to them
     assert fit_head(model, tokenizer, rows, 1, CPU, None) == len(rows)
     # THEN it gives the probabilities of scikit-learn's own model of the same features
-    token_ids = distilbert.encode(tokenizer, [row.text for row in rows])
-    features = distilbert.compute_features(model, token_ids, CPU)
+    token_ids = text_model.encode(tokenizer, [row.text for row in rows])
+    features = text_model.compute_features(model, token_ids, CPU)
     expected = LogisticRegression(max_iter=1000).fit(features, labels_of(rows))
-    answers = softmax(distilbert.compute_logits(model, token_ids, CPU), axis=1)
+    answers = softmax(text_model.compute_logits(model, token_ids, CPU), axis=1)
     np.testing.assert_allclose(answers, expected.predict_proba(features), atol=1e-4)
 
 

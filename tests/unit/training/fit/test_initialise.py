@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from training.data.examples import Example
-from training.fit import distilbert
-from training.fit.distilbert import ModelError
+from training.fit import text_model
 from training.fit.initialise import initialise
 from training.fit.settings import Settings
+from training.fit.text_model import ModelError
 from training.tasks import NEWS, SENTIMENT
 
 ROWS = [Example("Fed holds rates", 0)]
@@ -35,9 +35,9 @@ def test_a_roberta_has_fewer_positions_than_rows_in_their_table(roberta: Path) -
     # GIVEN a table of 66 positions, of which the first two are no text's
     model, tokenizer = initialise(settings(roberta, max_length=64), NEWS, ROWS)
     # WHEN a text is as long as it can be THEN the model reads it, but no longer one
-    token_ids = distilbert.encode(tokenizer, ["x y " * 100])
+    token_ids = text_model.encode(tokenizer, ["x y " * 100])
     assert len(token_ids[0]) == 64
-    assert np.isfinite(distilbert.compute_logits(model, token_ids, torch.device("cpu"))).all()
+    assert np.isfinite(text_model.compute_logits(model, token_ids, torch.device("cpu"))).all()
     with pytest.raises(ModelError, match=r"--max-length: .* reads at most 64 wordpieces"):
         initialise(settings(roberta, max_length=65), NEWS, ROWS)
 

@@ -9,6 +9,7 @@ from transformers import DistilBertConfig, DistilBertForSequenceClassification, 
 from training.fit.encoder import EncoderClassifier
 from training.fit.objective import NO_GROUP, Batch, Objective, pool
 from training.fit.settings import Settings
+from training.fit.text_model import TextModel
 
 INPUTS = torch.tensor([[1, 2, 3, 4], [4, 3, 2, 1]])
 MASK = torch.ones_like(INPUTS)
@@ -28,9 +29,7 @@ def model() -> DistilBertForSequenceClassification:
     return DistilBertForSequenceClassification(config).eval()
 
 
-def make_objective(
-    model: DistilBertForSequenceClassification, state_size: int = 0, **changes: object
-) -> Objective:
+def make_objective(model: TextModel, state_size: int = 0, **changes: object) -> Objective:
     """Make an objective for five groups."""
     values = {"data": "d", "output": "o", "teachers": "t", **changes}
     return Objective(model, Settings.model_validate(values), 5, state_size)
@@ -62,6 +61,23 @@ def test_the_group_adds_its_weighted_loss(model: DistilBertForSequenceClassifica
     # ... and half of that if one of the two texts has no group
     loss = objective(*BATCH._replace(groups=torch.tensor([4, NO_GROUP])))
     assert loss.item() == pytest.approx(alone.item() + 0.25 * math.log(5))
+
+
+def test_groups_are_told_apart_by_the_state_that_the_head_reads() -> None:
+    # GIVEN a model that classifies the mean of its tokens, of which the last one is padding
+    torch.manual_seed(0)
+    encoder = DistilBertModel(DistilBertConfig(**CONFIG))
+    model = EncoderClassifier(encoder, ["dull", "bright"], "mean").eval()
+    objective = make_objective(model, group_loss=0.5)
+    assert objective.group_head is not None
+    mask = torch.tensor([[1, 1, 1, 0]] * 2)
+    # WHEN the loss is computed
+    loss = objective.eval()(*BATCH._replace(mask=mask))
+    # THEN the groups are predicted from that mean
+    output = model(INPUTS, mask, output_hidden_states=True)
+    scores = objective.group_head(output.hidden_states[-1][:, :3].mean(dim=1))
+    expected = cross_entropy(output.logits, LABELS) + 0.5 * cross_entropy(scores, GROUPS)
+    assert loss.item() == pytest.approx(expected.item())
 
 
 def test_texts_without_a_group_teach_nothing_about_groups(

@@ -5,7 +5,6 @@ from transformers import DistilBertForSequenceClassification as DistilBert
 
 from training import tasks
 from training.fit.base_model import load_pretrained
-from training.fit.distilbert import ModelError
 from training.fit.encoder import EncoderClassifier
 from training.fit.objective import Objective
 from training.fit.optimizer import (
@@ -16,6 +15,7 @@ from training.fit.optimizer import (
     set_learning_rate,
 )
 from training.fit.settings import Settings
+from training.fit.text_model import ModelError
 
 SETTINGS = Settings(data="d", output="o", learning_rate=2e-3, warmup=0.1, weight_decay=0.5)
 SMALL = {"vocab_size": 5, "dim": 8, "hidden_dim": 16, "n_heads": 2, "n_layers": 3}

@@ -9,7 +9,7 @@ from transformers import MPNetConfig, MPNetModel
 
 from tests.conftest import TinyModel
 from tests.tiny_model import build_tokenizer
-from training.fit import distilbert, teacher_answers
+from training.fit import teacher_answers, text_model
 from training.fit.encoder import EncoderClassifier
 from training.fit.process_group import Group
 from training.fit.teacher_answers import Answers, ask_teacher
@@ -56,9 +56,9 @@ def test_answers_are_the_logits_of_the_teacher(teacher: Path) -> None:
     # GIVEN a teacher WHEN it is asked
     answers = ask(teacher)
     # THEN its answers are what the model computes, in the order of the texts
-    model, tokenizer = distilbert.load(teacher)
-    token_ids = distilbert.encode(tokenizer, TEXTS)
-    expected = distilbert.compute_logits(model, token_ids, ALONE.device)
+    model, tokenizer = text_model.load(teacher)
+    token_ids = text_model.encode(tokenizer, TEXTS)
+    expected = text_model.compute_logits(model, token_ids, ALONE.device)
     assert np.array_equal(answers.logits, expected)
     assert answers.states.shape == (600, 0)
 
@@ -109,8 +109,8 @@ def test_states_are_those_that_the_head_reads_at_norm_1(teacher: Path) -> None:
     # GIVEN a teacher WHEN it is asked for its states
     answers = ask(teacher, with_states=True)
     # THEN they are the first hidden states of its last layer, which DistilBERT's head reads
-    model, tokenizer = distilbert.load(teacher)
-    (ids,) = distilbert.encode(tokenizer, TEXTS[5:6])
+    model, tokenizer = text_model.load(teacher)
+    (ids,) = text_model.encode(tokenizer, TEXTS[5:6])
     with torch.no_grad():
         state = model.base_model(torch.tensor([ids])).last_hidden_state[0, 0].numpy()
     assert answers.states[5] == pytest.approx(state / np.linalg.norm(state), abs=1e-3)
@@ -138,9 +138,9 @@ def test_other_weights_or_another_precision_give_other_answers(
     ask_teacher(teacher, TEXTS, ALONE, torch.bfloat16)
     assert sum(scored) == 1200
     # ... or has other weights THEN it is asked again
-    model, tokenizer = distilbert.load(teacher)
+    model, tokenizer = text_model.load(teacher)
     torch.nn.init.normal_(model.classifier.weight)
-    distilbert.save(model, tokenizer, teacher)
+    text_model.save(model, tokenizer, teacher)
     assert not np.allclose(ask(teacher).logits, before.logits)
     assert sum(scored) == 1800
 
@@ -166,6 +166,34 @@ def test_a_folder_that_cannot_be_written_keeps_nothing(
     assert "teacher answers 600 texts and cannot keep them" in capsys.readouterr().out
 
 
+def test_several_processes_answer_from_a_folder_that_cannot_be_written(
+    teacher: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN a teacher in a read-only folder, and one process of two
+    monkeypatch.setattr("os.access", lambda *_: False)
+    monkeypatch.setattr(Group, "barrier", lambda _: None)
+    group = Group(rank=1, size=2, device=torch.device("cpu"))
+    # WHEN it asks THEN it has all answers, though it finds none of the other's
+    assert ask_teacher(teacher, TEXTS, group, None).logits.shape == (600, 4)
+
+
+def test_states_that_are_not_wanted_are_not_kept_in_memory(teacher: Path) -> None:
+    # GIVEN saved answers with states WHEN they are read without
+    ask(teacher, with_states=True)
+    known = teacher_answers._KnownAnswers(teacher, None, with_states=False)
+    # THEN nothing refers to the states any more
+    assert [part.states.base for part in known._parts] == [None]
+
+
+def test_asking_leaves_other_devices_alone(teacher: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # GIVEN a machine with several GPUs, on which saving all random states is slow, and warned of
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 4)
+    # WHEN a teacher is asked THEN it answers, and draws none of the student's random numbers
+    before = torch.get_rng_state()
+    assert ask(teacher).logits.shape == (600, 4)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 @pytest.fixture
 def other_kind(tmp_path: Path) -> Path:
     """A small MPNet with a tokenizer of its own that reads five wordpieces, and mean pooling."""
@@ -182,7 +210,7 @@ def other_kind(tmp_path: Path) -> Path:
         pad_token_id=0,
     )
     model = EncoderClassifier(MPNetModel(config), NEWS.labels, "mean")
-    distilbert.save(model, tokenizer, folder)
+    text_model.save(model, tokenizer, folder)
     return folder
 
 
@@ -191,20 +219,20 @@ def test_a_teacher_of_another_kind_reads_texts_in_its_own_way(other_kind: Path) 
     # WHEN it is asked
     answers = ask(other_kind, with_states=True)
     # THEN its answers are those of its own model and tokenizer
-    model, tokenizer = distilbert.load(other_kind)
+    model, tokenizer = text_model.load(other_kind)
     assert isinstance(model, EncoderClassifier)
-    token_ids = distilbert.encode(tokenizer, TEXTS)
+    token_ids = text_model.encode(tokenizer, TEXTS)
     assert max(map(len, token_ids)) == 5
-    logits = distilbert.compute_logits(model, token_ids, ALONE.device)
+    logits = text_model.compute_logits(model, token_ids, ALONE.device)
     assert np.array_equal(answers.logits, logits)
-    features = distilbert.compute_features(model, token_ids, ALONE.device)
+    features = text_model.compute_features(model, token_ids, ALONE.device)
     assert answers.states == pytest.approx(features, abs=1e-3)
 
 
 def test_the_students_random_numbers_do_not_depend_on_what_is_known(other_kind: Path) -> None:
     # GIVEN a teacher whose weights are drawn at random before they are loaded
     state = torch.get_rng_state()
-    distilbert.load(other_kind)
+    text_model.load(other_kind)
     assert not torch.equal(torch.get_rng_state(), state)
     # WHEN it is asked for the first time THEN the random numbers that follow are the same
     state = torch.get_rng_state()

@@ -22,15 +22,15 @@ from training.atomic import OutputError
 from training.data.examples import DataError, Dataset
 from training.data.read import read
 from training.export.bundle import export
-from training.fit import distilbert
+from training.fit import text_model
 from training.fit import train as training
 from training.fit.checkpoint import CheckpointError
-from training.fit.distilbert import ModelError
 from training.fit.encoder import EncoderClassifier
 from training.fit.process_group import process_group
 from training.fit.record import TrainingRecord, hash_weights
 from training.fit.rows import BAD_ROWS
 from training.fit.settings import Settings
+from training.fit.text_model import ModelError
 from training.fit.train import DivergedError
 from training.fit.trained_model import (
     ANSWERS,
@@ -203,7 +203,7 @@ def test_logits_that_are_no_numbers_end_the_run(
 ) -> None:
     # GIVEN a model that overflows when it is validated
     nothing = np.full((40, 4), np.nan, np.float32)
-    monkeypatch.setattr("training.fit.distilbert.compute_logits", lambda *_: nothing)
+    monkeypatch.setattr("training.fit.text_model.compute_logits", lambda *_: nothing)
     # WHEN it trains THEN the run ends at its first validation
     with pytest.raises(DivergedError, match="diverged at step 3"):
         train(settings)
@@ -402,7 +402,7 @@ def test_another_encoder_is_trained_and_teaches_a_distilbert(
 ) -> None:
     # GIVEN a trained MPNet
     trained = train(linear, output=str(tmp_path / "teacher"))
-    teacher, _ = distilbert.load(trained.folder)
+    teacher, _ = text_model.load(trained.folder)
     assert isinstance(teacher, EncoderClassifier)
     assert isinstance(teacher.base_model, MPNetModel)
     # WHEN a DistilBERT learns from it THEN that is as with any other teacher

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from training.data.examples import UNLABELLED, Example
-from training.fit import distilbert
+from training.fit import text_model
 from training.fit.distillation import Targets
 from training.fit.epoch_rows import EpochRows
 from training.fit.objective import NO_GROUP
@@ -17,7 +17,7 @@ SEED = 42
 
 def encode(base: Path, examples: list[Example], **changes: object) -> TrainingTexts:
     """Encode rows with the tokenizer of the tiny model, which reads six wordpieces of a text."""
-    _, tokenizer = distilbert.load(base)
+    _, tokenizer = text_model.load(base)
     tokenizer.enable_truncation(6)
     settings = Settings.model_validate({"data": "d", "output": "o", **changes})
     targets = Targets(np.arange(2 * len(examples), dtype=np.float32).reshape(-1, 2))

@@ -11,11 +11,12 @@ from safetensors.torch import load_file, save_file
 from tests.conftest import TinyModel
 from training.data.examples import DataError
 from training.evaluate.evaluation import evaluate
-from training.fit import distilbert
+from training.fit import text_model
 from training.fit.base_model import load_pretrained
-from training.fit.distilbert import ModelError
 from training.fit.encoder import read_pooling
+from training.fit.text_model import ModelError
 from training.fit.trained_model import open_trained_model
+from training.fit.vocabulary import prune_vocabulary
 from training.recipes.soup import soup
 from training.tasks import NEWS
 
@@ -121,9 +122,9 @@ def mean_model(tiny_model: TinyModel, tiny_base: Path, tmp_path: Path) -> Path:
     """A model like the tiny one that classifies the mean of its tokens."""
     folder = tmp_path / "mean"
     shutil.copytree(tiny_model.folder, folder)
-    _, tokenizer = distilbert.load(folder)
+    _, tokenizer = text_model.load(folder)
     model, _ = load_pretrained(str(tiny_base), NEWS.labels, pooling="mean")
-    distilbert.save(model, tokenizer, folder)
+    text_model.save(model, tokenizer, folder)
     change_record(folder, lambda record: record["settings"].update(pooling="mean"))
     return folder
 
@@ -132,10 +133,10 @@ def test_models_of_the_mean_are_mixed_with_their_base(
     mean_model: Path, tiny_base: Path, tmp_path: Path
 ) -> None:
     # GIVEN a model that classifies the mean of its tokens, with doubled weights
-    model, tokenizer = distilbert.load(mean_model)
+    model, tokenizer = text_model.load(mean_model)
     one = {name: 2 * tensor for name, tensor in model.state_dict().items()}
     model.load_state_dict(one)
-    distilbert.save(model, tokenizer, mean_model)
+    text_model.save(model, tokenizer, mean_model)
     # WHEN it is mixed with a fifth of the base model
     soup([mean_model], tmp_path / "soup", base_share=0.2)
     # THEN the encoder has that fifth, the head none, and the mean is still what is classified
@@ -156,3 +157,47 @@ def test_models_of_other_pooling_are_not_mixed(
 def test_a_soup_does_not_overwrite_one_of_its_models(tiny_model: TinyModel) -> None:
     with pytest.raises(ModelError, match="is one of the models"):
         soup([tiny_model.folder], tiny_model.folder)
+
+
+def test_a_base_is_mixed_in_wordpiece_by_wordpiece(
+    tiny_model: TinyModel, tiny_base: Path, tmp_path: Path
+) -> None:
+    # GIVEN a model whose vocabulary was pruned for other texts than its training rows
+    folder = tmp_path / "pruned"
+    shutil.copytree(tiny_model.folder, folder)
+    model, whole = text_model.load(folder)
+    ids = whole.get_vocab()
+    pruned = prune_vocabulary(model, whole, [" ".join(sorted(ids)[-300:])], 300)
+    text_model.save(model, pruned, folder)
+    change_record(folder, lambda record: record["settings"].update(vocabulary=300))
+    # WHEN it is mixed with its base
+    soup([folder], tmp_path / "soup", base_share=0.5)
+    # THEN each wordpiece is mixed with itself
+    kept = sorted(pruned.get_vocab(), key=pruned.get_vocab().__getitem__)
+    one, base, mean = (
+        load_file(at / "model.safetensors")[WORDS] for at in (folder, tiny_base, tmp_path / "soup")
+    )
+    expected = (one + base[[ids[token] for token in kept]]) / 2
+    torch.testing.assert_close(mean, expected)
+
+
+def test_a_soup_is_validated_on_the_rows_that_its_models_were(
+    tiny_model: TinyModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN a model that was validated on one row of each group
+    folder = tmp_path / "balanced"
+    shutil.copytree(tiny_model.folder, folder)
+    change_record(folder, lambda record: record["settings"].update(balance_groups=1))
+    read: list[int] = []
+    compute = text_model.compute_logits
+
+    def note(model: Any, token_ids: Any, *others: Any) -> Any:
+        read.append(len(token_ids))
+        return compute(model, token_ids, *others)
+
+    monkeypatch.setattr(text_model, "compute_logits", note)
+    # WHEN it becomes a soup THEN that is validated on as many
+    soup([folder], tmp_path / "soup")
+    rows = open_trained_model(folder).rows.validation
+    assert read == [len({row.group for row in rows})]
+    assert read[0] < len(rows)
