@@ -20,8 +20,10 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 import torch
+from botocore.stub import Stubber
 from mypy_boto3_s3 import S3Client
 from safetensors.torch import load_file
 
@@ -309,6 +311,15 @@ def test_following_an_isolated_job_publishes_its_bundle(
 LONGER = {"--epochs": "60", "--patience": "60"}
 
 
+def make_quotas() -> Any:
+    """Make a client of Service Quotas for an account with the default quotas."""
+    client = boto3.client("service-quotas", region_name="us-east-1")
+    stub = Stubber(client)
+    stub.add_response("list_service_quotas", {"Quotas": []})
+    stub.activate()
+    return client
+
+
 def retrain(
     monkeypatch: pytest.MonkeyPatch,
     s3: S3Client,
@@ -322,7 +333,8 @@ def retrain(
     parameters |= {"ModelStore": f"s3://{bucket}/models"}
     stack = Stack("stack", "CREATE_COMPLETE", parameters, {})
     monkeypatch.setattr(Stack, "find", lambda *_: stack)
-    monkeypatch.setattr("textclf.sagemaker._client", lambda _: s3)
+    clients = {"s3": s3, "service-quotas": make_quotas(), "cloudformation": None}
+    monkeypatch.setattr("textclf.sagemaker._client", clients.__getitem__)
     command = ["sagemaker", "prepare", "stack", "--data", f"s3://{bucket}/sets/headlines.csv"]
     command += ["--base-model", f"s3://{bucket}/base"]
     options = dict(zip(TRAINING[::2], TRAINING[1::2], strict=True)) | options

@@ -64,10 +64,11 @@ def test_a_teachers_predictions_are_mixed_into_the_targets(tiny_model: TinyModel
     settings = make_settings(teachers=str(tiny_model.folder), distillation=0.25)
     # WHEN a quarter of the targets comes from it
     examples, targets = make(settings)
-    # THEN they are the labels and its probabilities, three to one
+    # THEN they are the labels and its probabilities, three to one (the last digits of an answer
+    # depend on the texts that were answered together, and the teacher may have kept some)
     labels = np.eye(4, dtype=np.float32)[labels_of(examples)]
     expected = 0.75 * labels + 0.25 * metrics.softmax(predict(tiny_model, examples))
-    assert np.array_equal(targets.labels, expected.astype(np.float32))
+    assert np.allclose(targets.labels, expected, rtol=0, atol=1e-6)
 
 
 def test_a_text_without_a_label_has_the_teachers_predictions_alone(tiny_model: TinyModel) -> None:
