@@ -41,11 +41,11 @@ sam-local: $(VENV)/local ## serve template.yaml with its image in Docker, at htt
 unit: $(VENV)/test ## run the unit tests: about a minute, no network
 	$(BIN)/python -m pytest tests/unit
 
-test: announce lint ## lint, then run every test: about 15 minutes on two cores
+test: announce lint ## lint, then run every test: about 20 minutes on two cores
 	COVERAGE_FILE=$(CURDIR)/build/.coverage $(BIN)/python -m pytest --cov # for any working folder
 
 announce:
-	@echo "Linting and running every test: about 15 minutes on two cores (make unit takes one)."
+	@echo "Linting and running every test: about 20 minutes on two cores (make unit takes one)."
 
 docs: $(VENV)/docs ## build the documentation into build/docs, with strict link checking
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
@@ -70,7 +70,7 @@ scan: $(VENV)/test build/scan/bin/checkov ## run checkov on the templates and th
 	$(BIN)/python -m tests.cloudformation > build/template.json
 	build/scan/bin/checkov --config-file .checkov.yaml --compact --quiet --skip-download \
 	  --framework cloudformation dockerfile \
-	  -f build/template.json operations/github-oidc.yaml docker/Dockerfile
+	  -f build/template.json operations/github-oidc.yaml operations/images.yaml docker/Dockerfile
 
 format: $(VENV)/test ## rewrite the code in the project's style
 	$(BIN)/ruff format .
