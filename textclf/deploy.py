@@ -1,13 +1,13 @@
 """Prepare a deployment: check it, build its image, and work out its parameters."""
 
 import sys
-from pathlib import Path
 
 from inference.local.checkout import ROOT
 from operations.stack import Stack
 from textclf.operate import connect
 
 TEMPLATE = ROOT / "template.yaml"
+IMAGES_TEMPLATE = ROOT / "operations" / "images.yaml"
 
 
 def check(stack: str, /, *pairs: str) -> None:
@@ -82,7 +82,7 @@ def image(stack: str, /, *pairs: str, image: str = "") -> None:
     from operations.image import find_repository, require_image
 
     cloudformation, _ = connect()
-    repository = find_repository(cloudformation, _images_template())
+    repository = find_repository(cloudformation, IMAGES_TEMPLATE)
     ecr = boto3.client("ecr")
     if image:
         print(require_image(ecr, repository, image))
@@ -104,7 +104,3 @@ def _build_and_push(stack: str, pairs: tuple[str, ...], repository: str) -> str:
     ecr = boto3.client("ecr")
     pushed = find_pushed(ecr, repository, tag_of(built))
     return pushed or builder.push(built, repository, log_in(ecr))
-
-
-def _images_template() -> Path:
-    return ROOT / "operations" / "images.yaml"

@@ -3,7 +3,6 @@
 import csv
 import itertools
 import json
-import os
 import re
 import resource
 import shutil
@@ -173,7 +172,6 @@ def test_a_full_disk_leaves_the_earlier_evaluation_and_names_the_file(model: Pat
     done = subprocess.run(
         [sys.executable, "-m", "textclf", "evaluate", str(model)],
         cwd=ROOT,
-        env=os.environ | {"TQDM_DISABLE": "1"},
         preexec_fn=limit_files,
         capture_output=True,
         text=True,
@@ -200,7 +198,6 @@ def test_ctrl_c_ends_an_evaluation_without_a_traceback(model: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=ROOT,
-        env=os.environ | {"TQDM_DISABLE": "1"},
         capture_output=True,
         text=True,
         check=False,

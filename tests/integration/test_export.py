@@ -1,6 +1,5 @@
 """`textclf export` of an evaluated model, behind its gate."""
 
-import os
 import re
 import shutil
 import subprocess
@@ -169,7 +168,6 @@ def test_no_log_line_or_warning_of_a_library_is_printed(model: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=ROOT,
-        env=os.environ | {"TQDM_DISABLE": "1"},
         capture_output=True,
         text=True,
         check=True,

@@ -12,14 +12,11 @@ def go_back(account: Account, *version: str) -> str:
     return roll_back(account.cloudformation, account.lambda_, account.find(), *version)
 
 
-def list_versions(account: Account, *versions: str, candidates: tuple[str, ...] = ()) -> None:
-    """Expect a call that lists the versions."""
+def list_versions(account: Account, descriptions: dict[str, str]) -> None:
+    """Expect a call that lists the versions; each has a description."""
     listed = [
-        {
-            "Version": version,
-            "Description": "candidate s3://..." if version in candidates else "s3://...",
-        }
-        for version in ("$LATEST", *versions)
+        {"Version": version, "Description": description}
+        for version, description in {"$LATEST": "", **descriptions}.items()
     ]
     account.function.add_response(
         "list_versions_by_function", {"Versions": listed}, {"FunctionName": FUNCTION}
@@ -30,7 +27,7 @@ def test_the_previous_version_serves_again(account: Account) -> None:
     # GIVEN version 10 serves, and version 9 was deleted
     account.describe()
     account.serve("10")
-    list_versions(account, "2", "8", "10", "11")
+    list_versions(account, dict.fromkeys(("2", "8", "10", "11"), "s3://..."))
     # WHEN it is rolled back THEN the newest older version serves, by number and not by spelling
     account.answer_warmer("8")
     account.expect_alias("8")
@@ -50,7 +47,7 @@ def test_a_rollback_skips_versions_that_were_only_candidates(account: Account) -
     # GIVEN a candidate that was given up before version 10 was deployed
     account.describe()
     account.serve("10")
-    list_versions(account, "8", "9", "10", candidates=("9",))
+    list_versions(account, {"8": "s3://...", "9": "candidate s3://...", "10": "s3://..."})
     # WHEN it is rolled back THEN the deployed version before it serves
     account.answer_warmer("8")
     account.expect_alias("8")
@@ -68,7 +65,7 @@ def test_a_chosen_version_serves_even_if_there_is_a_candidate(account: Account) 
 def test_nothing_changes_without_an_older_version(account: Account) -> None:
     account.describe("CREATE_COMPLETE")
     account.serve("1")
-    list_versions(account, "1")
+    list_versions(account, {"1": "s3://..."})
     with pytest.raises(StackError, match="no version older than 1"):
         go_back(account)
 
@@ -95,15 +92,13 @@ def test_a_rollback_after_a_rollback_skips_what_was_withdrawn(account: Account) 
     # GIVEN version 11, which is version 9 deployed anew after version 10 was withdrawn
     account.describe()
     account.serve("11")
-    listed = [
-        {"Version": "8", "Description": "s3://m 8 abc"},
-        {"Version": "9", "Description": "s3://m 9 abc"},
-        {"Version": "10", "Description": "s3://m 10 abc"},
-        {"Version": "11", "Description": "s3://m 9 rb9"},
-    ]
-    account.function.add_response(
-        "list_versions_by_function", {"Versions": listed}, {"FunctionName": FUNCTION}
-    )
+    versions = {
+        "8": "s3://m 8 abc",
+        "9": "s3://m 9 abc",
+        "10": "s3://m 10 abc",
+        "11": "s3://m 9 rb9",
+    }
+    list_versions(account, versions)
     # WHEN it is rolled back THEN version 8 serves, not version 10
     account.answer_warmer("8")
     account.expect_alias("8")
@@ -114,16 +109,14 @@ def test_a_retraining_after_a_rollback_is_a_version_of_its_own(account: Account)
     # GIVEN version 12, which a retraining deployed with the Revision that a rollback left behind
     account.describe()
     account.serve("12")
-    listed = [
-        {"Version": "8", "Description": "s3://m 8 abc"},
-        {"Version": "9", "Description": "s3://m 9 abc"},
-        {"Version": "10", "Description": "s3://m 10 abc"},
-        {"Version": "11", "Description": "s3://m 9 rb9"},
-        {"Version": "12", "Description": "s3://m 12 rb9"},
-    ]
-    account.function.add_response(
-        "list_versions_by_function", {"Versions": listed}, {"FunctionName": FUNCTION}
-    )
+    versions = {
+        "8": "s3://m 8 abc",
+        "9": "s3://m 9 abc",
+        "10": "s3://m 10 abc",
+        "11": "s3://m 9 rb9",
+        "12": "s3://m 12 rb9",
+    }
+    list_versions(account, versions)
     # WHEN it is rolled back THEN the version before it serves
     account.answer_warmer("11")
     account.expect_alias("11")

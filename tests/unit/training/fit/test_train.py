@@ -108,20 +108,29 @@ def test_the_data_is_read_once(settings: Settings, monkeypatch: pytest.MonkeyPat
     assert locations == [settings.data]
 
 
+def interrupt_and_resume(settings: Settings, interrupt_at: Interrupt) -> TrainedModel:
+    """Interrupt a run in its second epoch, which leaves a checkpoint, and resume it."""
+    interrupt_at(9)
+    with pytest.raises(InterruptedRunError, match="add --resume"):
+        train(settings)
+    assert (Path(settings.output) / CHECKPOINT).exists()
+    return train(settings, resume=True)
+
+
+def require_same_weights(one: TrainedModel, other: TrainedModel) -> None:
+    weights, again = (load_file(m.folder / "model.safetensors") for m in (one, other))
+    assert all(torch.equal(weights[name], again[name]) for name in weights)
+
+
 def test_an_interrupted_run_is_resumed_to_the_same_result(
     settings: Settings, interrupt_at: Interrupt, tmp_path: Path
 ) -> None:
     # GIVEN a run that was not interrupted
     whole = train(settings, output=str(tmp_path / "whole"))
     # WHEN another gets SIGTERM in its second epoch, and is resumed
-    interrupt_at(9)
-    with pytest.raises(InterruptedRunError, match="add --resume"):
-        train(settings)
-    assert (tmp_path / "run" / CHECKPOINT).exists()
-    resumed = train(settings, resume=True)
+    resumed = interrupt_and_resume(settings, interrupt_at)
     # THEN its weights are the same to the last bit, and so is each validation on the way
-    weights, again = (load_file(m.folder / "model.safetensors") for m in (whole, resumed))
-    assert all(torch.equal(weights[name], again[name]) for name in weights)
+    require_same_weights(whole, resumed)
     assert resumed.record.steps == 14
     assert resumed.record.validation_macro_f1 == whole.record.validation_macro_f1
     assert not (tmp_path / "run" / CHECKPOINT).exists()
@@ -330,17 +339,16 @@ def test_a_run_that_learns_in_many_ways_is_resumed_to_the_same_result(
     # GIVEN a run that was not interrupted
     whole = train(many_ways, output=str(tmp_path / "whole"))
     # WHEN another gets SIGTERM in its second epoch, and is resumed
-    interrupt_at(9)
-    with pytest.raises(InterruptedRunError, match="add --resume"):
-        train(many_ways)
-    resumed = train(many_ways, resume=True)
+    resumed = interrupt_and_resume(many_ways, interrupt_at)
     # THEN its weights are the same to the last bit; an epoch has 276 rows and the 90 texts
-    weights, again = (load_file(m.folder / "model.safetensors") for m in (whole, resumed))
-    assert all(torch.equal(weights[name], again[name]) for name in weights)
+    require_same_weights(whole, resumed)
     assert resumed.record.steps == 2 * 6
     # ... and neither of the further heads is part of the model
-    model_of_labels = load_file(Path(many_ways.teachers) / "model.safetensors")
-    assert weights.keys() == model_of_labels.keys()
+    weights, of_labels = (
+        load_file(folder / "model.safetensors")
+        for folder in (resumed.folder, Path(many_ways.teachers))
+    )
+    assert weights.keys() == of_labels.keys()
 
 
 def test_a_run_with_other_texts_without_labels_is_not_resumed(
@@ -431,8 +439,7 @@ def test_a_fitted_head_is_not_fitted_again_when_a_run_is_resumed(
     resumed = train(linear, resume=True)
     # THEN the head learns on, to the same weights
     assert "the head is fitted to" not in capsys.readouterr().out
-    weights, again = (load_file(m.folder / "model.safetensors") for m in (whole, resumed))
-    assert all(torch.equal(weights[name], again[name]) for name in weights)
+    require_same_weights(whole, resumed)
 
 
 def test_a_fitted_head_is_right_from_the_start(linear: Settings) -> None:
