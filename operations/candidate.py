@@ -8,7 +8,7 @@ deployed from the stack, not from the function.
 
 from typing import TYPE_CHECKING
 
-from inference.aws import read_model_of
+from inference.aws import MODEL_VARIABLE, read_model_of
 from inference.model.store import fetch_manifest
 from operations.alias import LiveAlias
 from operations.stack import Stack, StackError
@@ -116,9 +116,9 @@ def _publish(lambda_: "LambdaClient", stack: Stack, model_uri: str) -> str:
     """Publish a version with another model and leave the function as it was deployed."""
     function = stack.function
     configuration = lambda_.get_function_configuration(FunctionName=function)
-    deployed = {**configuration["Environment"]["Variables"], "MODEL_URI": stack.model_uri}
+    deployed = {**configuration["Environment"]["Variables"], MODEL_VARIABLE: stack.model_uri}
     deployed.pop(MARK, None)  # left behind by a run that was killed
-    candidate = {**deployed, "MODEL_URI": model_uri, MARK: "true"}
+    candidate = {**deployed, MODEL_VARIABLE: model_uri, MARK: "true"}
     try:
         revision = _configure(lambda_, function, candidate)
         version = lambda_.publish_version(

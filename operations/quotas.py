@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
 CONCURRENCY = "Concurrent executions (L-B99A9384)"
-# Lambda keeps so many for functions without a reservation.
+# Lambda keeps this many for functions without a reservation.
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
 UNRESERVED = 100
 DEFAULTS = {"ReservedConcurrency": -1, "ProvisionedConcurrency": 0, "BulkConcurrency": 100}

@@ -15,6 +15,7 @@ from operations.alias import LiveAlias
 from operations.candidate import DESCRIPTION, remove_share
 from operations.deployment import find_stray_version
 from operations.stack import Stack, StackError
+from operations.versions import LATEST, list_versions
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -158,12 +159,10 @@ def _find_previous(lambda_: "LambdaClient", alias: LiveAlias) -> str:
 
     If the current one is an earlier version deployed anew, those since then were withdrawn.
     """
-    pages = lambda_.get_paginator("list_versions_by_function").paginate(FunctionName=alias.function)
     descriptions = {
         int(version["Version"]): version.get("Description", "")
-        for page in pages
-        for version in page["Versions"]
-        if version["Version"].isdecimal()  # not $LATEST
+        for version in list_versions(lambda_, alias.function)
+        if version["Version"] != LATEST
     }
     current = int(alias.version)
     while renewed := _find_renewed(descriptions, current):

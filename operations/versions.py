@@ -16,7 +16,7 @@ def has_snapshots(lambda_: "LambdaClient", stack: Stack) -> bool:
     """Tell whether any version has a snapshot: the last ones do after SnapStart is off again."""
     return any(
         version.get("SnapStart", {}).get("ApplyOn") == "PublishedVersions"
-        for version in _list_versions(lambda_, stack.function)
+        for version in list_versions(lambda_, stack.function)
     )
 
 
@@ -35,7 +35,7 @@ def prune_versions(lambda_: "LambdaClient", stack: Stack, keep: int) -> list[str
         StackError: A deployment is in progress.
     """
     stack.require_settled()
-    versions = _list_versions(lambda_, stack.function)
+    versions = list_versions(lambda_, stack.function)
     numbers = sorted(int(each["Version"]) for each in versions if each["Version"] != LATEST)
     served = _find_served(lambda_, stack.function)
     old = [str(number) for number in numbers[: max(0, len(numbers) - keep)]]
@@ -45,7 +45,8 @@ def prune_versions(lambda_: "LambdaClient", stack: Stack, keep: int) -> list[str
     return deleted
 
 
-def _list_versions(lambda_: "LambdaClient", function: str) -> list["FunctionConfigurationTypeDef"]:
+def list_versions(lambda_: "LambdaClient", function: str) -> list["FunctionConfigurationTypeDef"]:
+    """List the versions of a function, the unpublished one included."""
     pages = lambda_.get_paginator("list_versions_by_function").paginate(FunctionName=function)
     return list(itertools.chain.from_iterable(page["Versions"] for page in pages))
 

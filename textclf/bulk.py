@@ -137,9 +137,9 @@ def _score_on_stack(request: "ScoringRequest", stack_name: str) -> None:
     client = BulkClient(boto3.client("s3"), boto3.client("stepfunctions"), state_machine, bucket)
     model_uri = request.model_uri or read_live_model(boto3.client("lambda"), stack.function)
     started = client.start(replace(request, model_uri=model_uri))
-    print(f"{started.files} files, run {started.run.name}", file=sys.stderr)
+    _say(f"{started.files} files, run {started.run.name}")
     totals = client.follow(started)
-    print(f"{_describe(totals)}; see {started.manifest_uri}", file=sys.stderr)
+    _say(f"{_describe(totals)}; see {started.manifest_uri}")
 
 
 def _describe(totals: "Totals") -> str:

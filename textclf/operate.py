@@ -49,10 +49,10 @@ def smoke(
 ) -> None:
     """Classify a text with a deployed API and check the answer.
 
-    The API is asked for up to three minutes, because a new one takes a moment to answer, and one
-    that was idle for weeks longer. Requests to a stack with `Access=iam` are signed. A stack must
-    answer with the model of the version that serves. The exit code is 4 if the API refuses the
-    caller, which does not mean that it is broken.
+    The request is repeated for up to three minutes, because a new API takes a moment to answer,
+    and one that was idle for weeks takes longer. Requests to a stack with `Access=iam` are signed.
+    A stack must answer with the model of the version that serves. The exit code is 4 if the API
+    refuses the caller, which does not mean that it is broken.
 
     ```
     textclf smoke text-classifier-dev

@@ -66,7 +66,7 @@ def train(
         role: ARN of the role of the job. It needs to read the data, and to write to the output
             folder and the model store.
         store: Model store, `s3://BUCKET/PREFIX`; the folder `models` under the output by default.
-        allow_worse: Publish a model that is worse than a linear one, or than one answer, too.
+        allow_worse: Publish the model even if a linear one, or always the same answer, is better.
         options: The machine that trains.
     """
     output = _parse_option("--output", settings.output)

@@ -75,11 +75,16 @@ def answer_text(prediction: "Prediction", top_k: int | None = None) -> Answer:
     """Answer a text of a list, with the probabilities of this many labels or of all."""
     probabilities = prediction.probabilities
     if top_k is not None:
-        ranked = sorted(probabilities.items(), key=lambda pair: pair[1], reverse=True)
-        probabilities = dict(ranked[:top_k])
+        probabilities = rank(probabilities, top_k)
     return Answer(
         predicted_label=prediction.label,
         confidence=prediction.confidence,
         probabilities=probabilities,
         truncated=prediction.truncated,
     )
+
+
+def rank(probabilities: dict[str, float], top_k: int | None) -> dict[str, float]:
+    """Return the most probable labels, this many or all, the most probable first."""
+    ranked = sorted(probabilities.items(), key=lambda pair: pair[1], reverse=True)
+    return dict(ranked[:top_k])

@@ -9,9 +9,17 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from inference.api.answers import rank
 from inference.api.predictor import Classified
 from inference.api.problems import FieldError, repeat
-from inference.api.requests import LIST_FIELD, PredictRequest, RequestParser, TopK, invalid
+from inference.api.requests import (
+    LIST_FIELD,
+    PredictRequest,
+    RequestParser,
+    TopK,
+    invalid,
+    invalid_model,
+)
 
 PARAMETERS = "parameters"
 # The "options" of the hub, such as wait_for_model and use_cache, change no answer.
@@ -41,13 +49,7 @@ def parse(content: Any, parser: RequestParser, max_texts: int) -> PredictRequest
         given = content.get(PARAMETERS)
         parameters = Parameters.model_validate({} if given is None else given)
     except ValidationError as error:
-        errors = error.errors(include_url=False, include_input=False)
-        raise invalid(
-            [
-                FieldError(field=".".join(map(str, (PARAMETERS, *one["loc"]))), message=one["msg"])
-                for one in errors
-            ]
-        ) from None
+        raise invalid_model(error, PARAMETERS) from None
     if LIST_FIELD not in content:
         raise invalid([FieldError(field=LIST_FIELD, message="Field required")])
     if unknown := [name for name in content if name not in FIELDS]:
@@ -68,5 +70,5 @@ def answer(classified: Classified) -> str:
 
 
 def _rank(probabilities: dict[str, float], top_k: int | None) -> list[dict[str, Any]]:
-    ranked = sorted(probabilities.items(), key=lambda pair: pair[1], reverse=True)
-    return [{"label": label, "score": score} for label, score in ranked[:top_k]]
+    ranked = rank(probabilities, top_k)
+    return [{"label": label, "score": score} for label, score in ranked.items()]

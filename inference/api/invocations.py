@@ -20,10 +20,12 @@ from inference.api.problems import FieldError, ProblemError
 from inference.api.requests import (
     FIELDS,
     LIST_FIELD,
+    UTF8_NAMES,
     Options,
     PredictRequest,
     RequestParser,
     invalid,
+    is_json,
     parse_media_type,
     unsupported,
 )
@@ -42,7 +44,7 @@ def parse(event: BaseProxyEvent, parser: RequestParser, max_texts: int) -> Predi
     """
     header = get_header(event, "content-type") or JSON
     media_type, charset = parse_media_type(header)
-    if charset not in ("utf-8", "utf8", "us-ascii"):
+    if charset not in UTF8_NAMES:
         raise unsupported(header, READABLE)
     if media_type == CSV:
         texts = list(_read_csv(decode_utf8(parser.read_body(event))))
@@ -50,7 +52,7 @@ def parse(event: BaseProxyEvent, parser: RequestParser, max_texts: int) -> Predi
     if media_type in LINES_NAMES:
         values = [_text_of(value) for value in _read_lines(parser.read_body(event))]
         return parser.read_list(values, Options(), "line", max_texts)
-    if media_type != JSON and not media_type.endswith("+json"):
+    if not is_json(media_type):
         raise unsupported(header, READABLE)
     content = parser.decode(event)
     if isinstance(content, dict) and INSTANCES in content:

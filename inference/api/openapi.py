@@ -77,22 +77,24 @@ def _predict() -> dict[str, Any]:
 
 def _predict_for_hugging_face(parser: RequestParser) -> dict[str, Any]:
     text = parser.text.json_schema()
-    top_k = Options.model_json_schema()["properties"]["top_k"]
-    parameters = {"top_k": top_k, "function_to_apply": {"enum": ["softmax", None]}}
-    parameters["truncation"] = {"type": ["boolean", "null"]}
-    schema = _object(
+    parameters = {
+        "top_k": _option_schemas()["top_k"],
+        "function_to_apply": {"enum": ["softmax", None]},
+        "truncation": {"type": ["boolean", "null"]},
+    }
+    schema = _closed(
         {
-            LIST_FIELD: {"anyOf": [text, parser.texts.json_schema()]},
+            LIST_FIELD: {"anyOf": [text, _texts_schema(parser)]},
             "parameters": {**_object(parameters), "type": ["object", "null"]},
             "options": {"description": "Ignored."},
         },
-        [LIST_FIELD],
+        LIST_FIELD,
     )
     score = {"type": "number", "minimum": 0, "maximum": 1}
     ranking = _object({"label": {"type": "string"}, "score": score}, ["label", "score"])
     rankings = {"type": "array", "items": {"type": "array", "items": ranking}}
-    body = {"schema": {**schema, "additionalProperties": False}}
-    body["example"] = {LIST_FIELD: REQUESTS["one"], "parameters": {"top_k": 2}}
+    example_request = {LIST_FIELD: REQUESTS["one"], "parameters": {"top_k": 2}}
+    body = {"schema": schema, "example": example_request}
     answered = _json("The labels of each text with their scores, the best one first.", rankings)
     example = [[{"label": "Science", "score": 0.9814}, {"label": "Health", "score": 0.0074}]]
     answered["content"]["application/json"]["example"] = example
@@ -135,7 +137,7 @@ def _instances_schema(parser: RequestParser) -> dict[str, Any]:
     """Describe the requests of SageMaker's built-in algorithms."""
     text = parser.text.json_schema()
     texts = [_closed({name: text}, name) for name in FIELDS]
-    instances = {**parser.texts.json_schema(), "items": {"anyOf": [text, *texts]}}
+    instances = {**_texts_schema(parser), "items": {"anyOf": [text, *texts]}}
     return {"oneOf": _list_schemas("instances", instances, [])}
 
 
@@ -158,6 +160,11 @@ def _list_schemas(
         _closed(by_request | options, name),
         _closed(by_item | options, name, "on_error"),
     ]
+
+
+def _texts_schema(parser: RequestParser) -> dict[str, Any]:
+    text = parser.text.json_schema()
+    return {"items": text, "maxItems": parser.max_texts, "minItems": 1, "type": "array"}
 
 
 def _option_schemas() -> dict[str, Any]:
@@ -206,7 +213,7 @@ def _request_schema(parser: RequestParser) -> dict[str, Any]:
     ]
     return {
         "description": "One text in any of these fields, or a list of texts in `inputs`.",
-        "oneOf": [*_list_schemas(LIST_FIELD, parser.texts.json_schema(), [text]), *one_text],
+        "oneOf": [*_list_schemas(LIST_FIELD, _texts_schema(parser), [text]), *one_text],
     }
 
 

@@ -51,7 +51,7 @@ class Predictor:
         """
         classifier = self._loader.get_model().classifier
         texts, log_id = request.texts, request_id if is_recorded else None
-        predictions = iter(list(self._predict(classifier, texts, log_id)))
+        predictions = self._predict(classifier, texts, log_id)
         return Classified(
             request,
             [
@@ -95,7 +95,7 @@ class Predictor:
 
 
 def _mark(prediction: "Prediction", text: Text) -> "Prediction":
-    """Call the prediction of a text that was cut before the model read it a truncated one."""
+    """Mark a prediction as truncated if its text was cut before the model read it."""
     if not text.is_cut or prediction.truncated:
         return prediction
     return replace(prediction, truncated=True)

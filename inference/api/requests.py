@@ -23,6 +23,7 @@ from inference.api.problems import FieldError, ProblemError, repeat
 from inference.runtime.settings import Settings
 
 LIST_FIELD = "inputs"  # the field that takes one text or a list of texts
+UTF8_NAMES = ("utf-8", "utf8", "us-ascii")
 FIELDS = (LIST_FIELD, "text", "headline", "query", "review")  # the fields that one text may be in
 # Any character except white space. Spelled out, because \s in JSON Schema (ECMA 262) covers other
 # characters than in the library that checks the pattern here.
@@ -89,15 +90,13 @@ class RequestParser:
     """Parses requests within the limits of the settings."""
 
     def __init__(self, settings: Settings) -> None:
-        """Build the validators, which are the source of the OpenAPI schema too."""
+        """Build the validator of a text, from which the OpenAPI schema comes, too."""
         text = Annotated[
             str,
             Field(min_length=1, max_length=settings.max_characters, strict=True, pattern=NOT_BLANK),
         ]
-        texts = Annotated[list[text], Field(min_length=1, max_length=settings.max_texts)]
         self.text: TypeAdapter[str] = TypeAdapter(text)
-        self.texts: TypeAdapter[list[str]] = TypeAdapter(texts)
-        self._max_texts = settings.max_texts
+        self.max_texts = settings.max_texts
         self._max_characters = settings.max_characters
         self._max_bytes = settings.max_body_bytes
 
@@ -107,7 +106,7 @@ class RequestParser:
         Raises:
             ProblemError: It is not JSON, not valid or too large.
         """
-        return self.read(self.decode(event), self._max_texts)
+        return self.read(self.decode(event), self.max_texts)
 
     def decode(self, event: BaseProxyEvent) -> Any:
         """Decode the JSON in the body of an event.
@@ -191,9 +190,13 @@ def require_json(header: str | None) -> None:
         ProblemError: The header names something else.
     """
     media_type, charset = parse_media_type(header or "application/json")
-    is_json = media_type == "application/json" or media_type.endswith("+json")
-    if not is_json or charset not in ("utf-8", "utf8", "us-ascii"):
+    if not is_json(media_type) or charset not in UTF8_NAMES:
         raise unsupported(header or "", "application/json, in UTF-8")
+
+
+def is_json(media_type: str) -> bool:
+    """Whether a media type is JSON."""
+    return media_type == "application/json" or media_type.endswith("+json")
 
 
 def parse_media_type(header: str) -> tuple[str, str]:
@@ -214,6 +217,16 @@ def invalid(errors: list[FieldError]) -> ProblemError:
     return ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "The request is not valid.", errors)
 
 
+def invalid_model(error: ValidationError, *path: str) -> ProblemError:
+    """Make the error for what pydantic found wrong in the field at a path."""
+    return invalid(
+        [
+            FieldError(field=".".join(map(str, (*path, *one["loc"]))), message=one["msg"])
+            for one in error.errors(include_url=False, include_input=False)
+        ]
+    )
+
+
 def _split(content: Any, fields: Iterable[str]) -> tuple[str, Any, Options]:
     """Return the name and the value of the field with the texts, and the options.
 
@@ -228,7 +241,7 @@ def _split(content: Any, fields: Iterable[str]) -> tuple[str, Any, Options]:
     if len(given) != 1 or unknown:
         message = (
             f"Input should have one of the fields {', '.join(fields)}, "
-            f"and none besides but {', '.join(Options.model_fields)}"
+            f"and no others except {', '.join(Options.model_fields)}"
         )
         wrong = unknown or given or [LIST_FIELD]
         raise invalid([FieldError(field=repeat(name), message=message) for name in wrong])
@@ -244,9 +257,4 @@ def read_options(options: dict[str, Any]) -> Options:
     try:
         return Options.model_validate(options)
     except ValidationError as error:
-        raise invalid(
-            [
-                FieldError(field=".".join(map(str, one["loc"])), message=one["msg"])
-                for one in error.errors(include_url=False, include_input=False)
-            ]
-        ) from None
+        raise invalid_model(error) from None

@@ -45,7 +45,7 @@ def export(model: TrainedModel, output: Path, *, allow_worse: bool = False) -> B
             the same answer.
 
     Raises:
-        ModelError: the model is no DistilBERT.
+        ModelError: the model is not a DistilBERT.
         StaleError: the model is not evaluated.
         OutputError: the output folder holds something else than a bundle, or cannot be written.
         GateError: the bundle lost too much, or is no good; it is not written.

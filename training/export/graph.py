@@ -84,7 +84,7 @@ def require_exportable(source: Path) -> None:
     """Refuse a model that this module cannot turn into a graph.
 
     Raises:
-        ModelError: it is no DistilBERT; the message says how to make one of it.
+        ModelError: it is not a DistilBERT; the message says how to turn it into one.
     """
     kind = AutoConfig.from_pretrained(source, trust_remote_code=False).model_type
     if kind != "distilbert":

@@ -32,7 +32,7 @@ class EpochRows:
     def of(cls, examples: Sequence[Example], settings: Settings) -> Self:
         """Prepare to draw from rows; new ones count as groups of their own.
 
-        So neither do they displace the other rows of their group, nor the other way round.
+        So neither kind of row displaces the other.
         """
         new = np.array([example.new for example in examples])
         times = np.where(new, settings.new_rows_times, 1)

@@ -30,7 +30,7 @@ def fit_head(
     device: torch.device,
     precision: torch.dtype | None,
 ) -> int:
-    """Set the head's weights to those of a logistic regression; returns of how many rows.
+    """Set the head to a logistic regression's weights; returns how many rows it was fitted to.
 
     Labels without training rows get the least likely constant answer.
     """

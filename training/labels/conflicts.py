@@ -30,7 +30,7 @@ def find_labels_of_texts(
     rows: Sequence[Example], examples: Sequence[Example]
 ) -> list[frozenset[int]]:
     """Return the labels that the text of each row has anywhere in the data set it is from."""
-    labels = _collect_labels(examples)
+    labels = _collect_labels(examples, [normalise(example.text) for example in examples])
     return [frozenset(labels[normalise(row.text)]) for row in rows]
 
 
@@ -42,17 +42,18 @@ def find_labels_of_groups(
     A story that is listed under two labels may be two groups, one of each label, that share some
     of their texts. A row without a group has no labels here.
     """
-    of_text = _collect_labels(examples)
+    keys = [normalise(example.text) for example in examples]
+    of_text = _collect_labels(examples, keys)
     labels: defaultdict[str, set[int]] = defaultdict(set)
-    for example in examples:
+    for example, key in zip(examples, keys, strict=True):
         if example.group:
-            labels[example.group] |= of_text[normalise(example.text)]
+            labels[example.group] |= of_text[key]
     return [frozenset(labels[row.group]) if row.group else frozenset() for row in rows]
 
 
-def _collect_labels(examples: Sequence[Example]) -> defaultdict[str, set[int]]:
-    """Return the labels of each text."""
+def _collect_labels(examples: Sequence[Example], keys: Sequence[str]) -> defaultdict[str, set[int]]:
+    """Return the labels of each text, by its key."""
     labels: defaultdict[str, set[int]] = defaultdict(set)
-    for example in examples:
-        labels[normalise(example.text)].add(example.label)
+    for example, key in zip(examples, keys, strict=True):
+        labels[key].add(example.label)
     return labels

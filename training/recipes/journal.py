@@ -12,7 +12,7 @@ from training.atomic import naming
 class Journal(JournalFileBackend):
     """A journal whose lines are whole, so that a search continues after a full disk or a crash.
 
-    Optuna takes half a line, to which the next one is then added, for the end of what it can read.
+    Optuna stops reading at a line that is cut short, and would append the next one to it.
     """
 
     def __init__(self, path: Path) -> None:

@@ -19,7 +19,7 @@ NOT_ALLOWED = ("AccessDenied", "AccessDeniedException")
 def require_quota(service_quotas: Client, options: JobOptions) -> None:
     """Refuse a job that the account's quota does not allow.
 
-    Who may not read the quotas is not held up: SageMaker itself refuses the job then.
+    A caller who may not read the quotas may go on: SageMaker then refuses the job itself.
 
     Raises:
         JobError: The quota is 0.
