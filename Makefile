@@ -21,7 +21,7 @@ AGAIN := $(MAKE)
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
 
 .DEFAULT_GOAL := help
-.PHONY: announce help setup demo serve sam-local unit test docs bench load lint scan format lock build \
+.PHONY: announce help setup demo serve sam-local unit test localstack docs bench load lint scan format lock build \
   image deploy live smoke candidate compare promote rollback destroy clean
 
 help: ## list the targets
@@ -43,6 +43,8 @@ unit: $(VENV)/test ## run the unit tests: about a minute, no network
 
 test: announce lint ## lint, then run every test: about 20 minutes on two cores
 	COVERAGE_FILE=$(CURDIR)/build/.coverage $(BIN)/python -m pytest --cov # for any working folder
+
+localstack: build/localstack/installed ## install LocalStack, with which the tests execute the state machines
 
 announce:
 	@echo "Linting and running every test: about 20 minutes on two cores (make unit takes one)."
@@ -134,7 +136,7 @@ rollback: $(VENV)/local ## end the candidate, or serve the previous version, in 
 	@$(BIN)/textclf rollback $(STACK) $(VERSION)
 
 destroy: $(VENV)/local ## delete the stack of ENV=dev or prod, after asking
-	@echo "This deletes the stack $(STACK): API, function, images, logs, alarms, dashboard, API key."
+	@echo "This deletes the stack $(STACK): API, function, images, logs, alarms, API key."
 	@echo "It keeps the model store and the table of predictions, if there is one."
 	$(SAM) delete --stack-name $(STACK)
 
@@ -161,3 +163,14 @@ $(VENV)/docs $(VENV)/local $(VENV)/test: $(VENV)/%: $(VENV)/pip pyproject.toml c
 build/scan/bin/checkov:
 	@rm -rf build/scan && $(PYTHON) -m venv build/scan
 	@build/scan/bin/pip install --quiet --disable-pip-version-check checkov==3.3.30
+
+# LocalStack runs on Python 3.13, with other versions of the packages that the tests use.
+build/localstack/installed: export PYENV_VERSION = 3.13
+build/localstack/installed: tests/step_functions/requirements.txt
+	@rm -rf build/localstack
+	@python=$$(for one in python3.13 $(PYTHON); do $$one -c \
+	  'import sys; sys.version_info[:2] == (3, 13) and print("'$$one'")' 2>/dev/null; done | head -n 1); \
+	  [ "$$python" ] || { echo "LocalStack needs Python 3.13, which is missing" >&2; exit 1; }; \
+	  $$python -m venv build/localstack
+	@build/localstack/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@

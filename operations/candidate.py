@@ -59,12 +59,19 @@ def require_compatible(serving: str, model_uri: str) -> None:
     store = serving.rpartition("/")[0]
     if model_uri.rpartition("/")[0] != store:
         raise StackError(f"the function may only read models in {store}: publish the model there")
-    candidate_labels, labels = (fetch_manifest(uri).manifest.labels for uri in (model_uri, serving))
-    if candidate_labels != labels:
+    candidate, deployed = (fetch_manifest(uri).manifest for uri in (model_uri, serving))
+    if candidate.labels != deployed.labels:
         raise StackError(
-            f"the labels of {model_uri} are {', '.join(candidate_labels)}; "
-            f"those of the model that serves are {', '.join(labels)}"
+            f"the labels of {model_uri} are {', '.join(candidate.labels)}; "
+            f"those of the model that serves are {', '.join(deployed.labels)}"
         )
+    if (candidate.labelling is None) != (deployed.labelling is None):
+        several, other = (
+            ("the model that serves", model_uri)
+            if deployed.labelling
+            else (model_uri, "the model that serves")
+        )
+        raise StackError(f"{several} may give a text several labels, and {other} gives it one")
 
 
 def find_candidate(lambda_: "LambdaClient", stack: Stack) -> str:

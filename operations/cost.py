@@ -91,7 +91,6 @@ def price_predictions(texts: int, headline_ms: float, memory: int) -> Costs:
 def price_month(memory: int) -> Costs:
     """Return the USD per month of a stack that gets no requests, then of its extras."""
     idle = {
-        "dashboard": DASHBOARD_MONTH,
         f"{ALARMS} alarms": ALARMS * ALARM_MONTH,
         f"checks every {CHECK_MINUTES} minutes": price_checks(memory),
         "image in ECR, model in S3": IMAGE_GB * ECR_GB_MONTH + MODEL_GB * S3_GB_MONTH,
@@ -100,6 +99,7 @@ def price_month(memory: int) -> Costs:
     return idle | {
         "**in total**": sum(idle.values()),
         "`Access=api-key` adds a secret": SECRET_MONTH,
+        "`MetricsDashboard=on` adds, unless it is among the account's first three": DASHBOARD_MONTH,
         f"requests in every hour add {METRICS} metrics": METRICS * METRIC_MONTH,
         "`Door=cloudfront` adds a web ACL with a rule": WAF_ACL_MONTH + WAF_RULE_MONTH,
         "`Queue=on` adds an alarm": QUEUE_ALARMS * ALARM_MONTH,

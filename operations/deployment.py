@@ -14,13 +14,15 @@ from inference.aws import read_live_model
 from operations.alias import LiveAlias
 from operations.image import PLATFORMS
 from operations.stack import Stack, StackError
+from operations.versions import read_newest_revision
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
 DEFAULT_ARCHITECTURE = "x86_64"
-DERIVED = ("Revision", "ShiftTraffic")  # worked out here, never given
+DERIVED = ("Revision", "ShiftTraffic")  # worked out here
 REVISION_DIGITS = 10  # as many as SAM puts into the name of a version
+AGAIN = "x"  # ends a Revision that a failed deployment has used
 
 
 @dataclass(frozen=True)
@@ -54,11 +56,11 @@ def plan_deployment(
     Args:
         lambda_: The client.
         stack: The stack; None before its first deployment.
-        asked: The parameters that were given.
+        asked: The parameters that were given. ``ShiftTraffic=false`` is for this deployment only.
         template: The template that is deployed.
 
     Raises:
-        StackError: The first deployment does not name a model.
+        StackError: The first deployment does not name a model, or a value is wrong.
         LiveModelError: The model that serves cannot be read.
     """
     parameters = {name: value for name, value in asked.items() if name not in DERIVED}
@@ -70,8 +72,12 @@ def plan_deployment(
         parameters |= {"ModelStore": store, "ModelVersion": version}
     parameters["Architecture"] = find_architecture(stack, asked)
     strayed = find_stray_version(lambda_, stack) if stack else None
-    parameters["ShiftTraffic"] = "false" if strayed else "true"
-    parameters["Revision"] = digest_revision(template, {**known, **parameters})
+    shift = asked.get("ShiftTraffic", "true")
+    if shift not in ("true", "false"):
+        raise StackError(f"ShiftTraffic={shift}: choose true or false")
+    parameters["ShiftTraffic"] = "false" if strayed else shift
+    revision = digest_revision(template, {**known, **parameters})
+    parameters["Revision"] = _renew(lambda_, stack, revision) if stack else revision
     return Deployment(parameters, _explain(strayed) if strayed else "")
 
 
@@ -119,6 +125,15 @@ def digest_revision(template: bytes, parameters: Mapping[str, str]) -> str:
     relevant = {name: value for name, value in parameters.items() if name not in DERIVED}
     content = template + json.dumps(relevant, sort_keys=True).encode()
     return hashlib.sha256(content).hexdigest()[:REVISION_DIGITS]
+
+
+def _renew(lambda_: "LambdaClient", stack: Stack, revision: str) -> str:
+    """Return a revision with which a version can be published, or the stack's if it is the same."""
+    deployed = stack.parameters.get("Revision", "")
+    if deployed in (revision, revision + AGAIN):
+        return deployed
+    failed = read_newest_revision(lambda_, stack.function)
+    return revision + AGAIN if revision == failed else revision
 
 
 def _explain(version: str) -> str:

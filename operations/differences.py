@@ -17,6 +17,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.model.abstention import ANSWERED
 from inference.prediction_log.table import LoggedPrediction
 
 POWER = 0.8
@@ -102,15 +103,17 @@ class Difference:
 def estimate_differences(
     deployed: Sequence[LoggedPrediction], candidate: Sequence[LoggedPrediction]
 ) -> list[Difference]:
-    """Estimate the differences in the share of each label and in the mean confidence."""
+    """Estimate the differences in the share of each label, the mean confidence and abstentions."""
     requests, candidate_requests = number_requests(deployed), number_requests(candidate)
     differences = [
         Difference(
             label,
-            Mean.estimate([float(text.label == label) for text in deployed], requests),
-            Mean.estimate([float(text.label == label) for text in candidate], candidate_requests),
+            Mean.estimate([float(label in text.all_labels) for text in deployed], requests),
+            Mean.estimate(
+                [float(label in text.all_labels) for text in candidate], candidate_requests
+            ),
         )
-        for label in sorted({text.label for text in (*deployed, *candidate)})
+        for label in sorted({each for text in (*deployed, *candidate) for each in text.all_labels})
     ]
     confidence = Difference(
         "(mean confidence)",
@@ -118,7 +121,20 @@ def estimate_differences(
         Mean.estimate([text.confidence for text in candidate], candidate_requests),
         is_share=False,
     )
-    return [*differences, confidence]
+    return [*differences, confidence, *_estimate_abstentions(deployed, candidate)]
+
+
+def _estimate_abstentions(
+    deployed: Sequence[LoggedPrediction], candidate: Sequence[LoggedPrediction]
+) -> list[Difference]:
+    """Estimate the difference in the share of texts abstained from, if both models may abstain."""
+    if any(text.outcome is None for text in (*deployed, *candidate)):
+        return []
+    before, after = (
+        Mean.estimate([float(each.outcome != ANSWERED) for each in texts], number_requests(texts))
+        for texts in (deployed, candidate)
+    )
+    return [Difference("(abstained)", before, after)]
 
 
 def number_requests(texts: Sequence[LoggedPrediction]) -> NDArray[np.int64]:

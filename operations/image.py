@@ -5,6 +5,7 @@ tested. The image's labels name its base image, again by digest.
 """
 
 import base64
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 Client = Any  # of ECR; boto3 builds the methods of its clients at run time
 
 STACK = "text-classifier-images"
-BASE = "public.ecr.aws/lambda/python:3.13"
+DOCKERFILE = "docker/Dockerfile"
 PLATFORMS = {"x86_64": "linux/amd64", "arm64": "linux/arm64"}
 # https://github.com/opencontainers/image-spec/blob/main/annotations.md
 LABEL = "org.opencontainers.image.base"
@@ -41,15 +42,16 @@ class Builder:
         from docker.errors import BuildError
 
         platform = PLATFORMS[architecture]
-        base = self._pin_base()
-        digest = base.partition("@")[2]
+        base = find_base(self.context)
+        pinned = self._pin(base)
+        digest = pinned.partition("@")[2]
         try:
             image, _ = self.docker.images.build(
                 path=str(self.context),
-                dockerfile="docker/Dockerfile",
+                dockerfile=DOCKERFILE,
                 platform=platform,
-                buildargs={"BASE": base},
-                labels={f"{LABEL}.name": BASE, f"{LABEL}.digest": digest},
+                buildargs={"BASE": pinned},
+                labels={f"{LABEL}.name": base.partition("@")[0], f"{LABEL}.digest": digest},
                 rm=True,
             )
         except BuildError as error:
@@ -70,14 +72,28 @@ class Builder:
         )
         return f"{repository}@{find_digest(answers)}"
 
-    def _pin_base(self) -> str:
-        """Return the base image with the digest that its tag has now."""
+    def _pin(self, base: str) -> str:
+        """Return an image with the digest that its tag has now, unless it names a digest."""
         from docker.errors import APIError
 
+        if "@" in base:
+            return base
         try:
-            return f"{BASE.rpartition(':')[0]}@{self.docker.images.get_registry_data(BASE).id}"
+            return f"{base.rpartition(':')[0]}@{self.docker.images.get_registry_data(base).id}"
         except APIError as error:
-            raise StackError(f"the base image {BASE} cannot be reached: {error}") from error
+            raise StackError(f"the base image {base} cannot be reached: {error}") from error
+
+
+def find_base(context: Path) -> str:
+    """Return the base image that the Dockerfile of a checkout names.
+
+    Raises:
+        StackError: It names none.
+    """
+    found = re.search(r"^FROM (\S+) AS base$", (context / DOCKERFILE).read_text(), re.MULTILINE)
+    if not found:
+        raise StackError(f"{DOCKERFILE} has no line FROM IMAGE AS base")
+    return found[1]
 
 
 def tag_of(image: Any) -> str:

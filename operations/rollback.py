@@ -13,9 +13,10 @@ from inference.aws import find_model_in
 from operations.activation import activate
 from operations.alias import LiveAlias
 from operations.candidate import DESCRIPTION, remove_share
-from operations.deployment import find_stray_version
+from operations.deployment import AGAIN, find_stray_version
+from operations.failures import find_failed_versions
 from operations.stack import Stack, StackError
-from operations.versions import LATEST, list_versions
+from operations.versions import LATEST, list_versions, read_newest_revision
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -45,7 +46,7 @@ def roll_back(
     earlier version is called until it answers before it gets requests.
 
     Args:
-        cloudformation: The client; it cancels a deployment.
+        cloudformation: The client; it cancels a deployment, or reads how earlier ones ended.
         lambda_: The client.
         stack: The stack.
         version: The version to serve; by default, the previous one.
@@ -62,7 +63,7 @@ def roll_back(
     alias = LiveAlias.read(lambda_, stack.function)
     if alias.candidate and not version:
         return remove_share(lambda_, alias, stack.name)
-    target = version or _find_previous(lambda_, alias)
+    target = version or _find_previous(lambda_, alias, find_failed_versions(cloudformation, stack))
     activate(lambda_, stack.function, target)
     alias.send_all_to(lambda_, target)
     return f"{stack.name}: version {target} serves instead of {alias.version}"
@@ -125,8 +126,9 @@ def _changes_for(lambda_: "LambdaClient", stack: Stack, version: str) -> dict[st
                 "version that was withdrawn: the next `make deploy` brings the stack up to date"
             )
     revision = f"{ROLLBACK}{version}"
-    if stack.parameters.get("Revision") == revision:
-        revision += "x"  # without a change, CloudFormation would do nothing
+    used = (stack.parameters.get("Revision"), read_newest_revision(lambda_, stack.function))
+    if revision in used:  # CloudFormation would do nothing, or fail again as it did before
+        revision += AGAIN
     return changes | {"Revision": revision}
 
 
@@ -154,10 +156,11 @@ def _read_settings(configuration: "FunctionConfigurationResponseTypeDef") -> dic
     return settings
 
 
-def _find_previous(lambda_: "LambdaClient", alias: LiveAlias) -> str:
-    """Find the newest version that was deployed, not just a candidate, before the current one.
+def _find_previous(lambda_: "LambdaClient", alias: LiveAlias, failed: set[str]) -> str:
+    """Find the newest version before the current one that was deployed, and did not fail.
 
-    If the current one is an earlier version deployed anew, those since then were withdrawn.
+    Candidates were not deployed. If the current version is an earlier one deployed anew, those
+    since then were withdrawn.
     """
     descriptions = {
         int(version["Version"]): version.get("Description", "")
@@ -170,10 +173,12 @@ def _find_previous(lambda_: "LambdaClient", alias: LiveAlias) -> str:
     older = [
         version
         for version, description in descriptions.items()
-        if version < current and not description.startswith(f"{DESCRIPTION} ")
+        if version < current
+        and not description.startswith(f"{DESCRIPTION} ")
+        and str(version) not in failed
     ]
     if not older:
-        raise StackError(f"{alias.function} has no version older than {alias.version}")
+        raise StackError(f"{alias.function} has no version older than {alias.version} that served")
     return str(max(older))
 
 
@@ -183,7 +188,7 @@ def _find_renewed(descriptions: dict[int, str], version: int) -> int | None:
     A retraining keeps the stack's Revision, but not the model, which the description begins with.
     """
     description = descriptions.get(version, "")
-    named = re.search(rf"\b{ROLLBACK}(\d+)x?$", description)
+    named = re.search(rf"\b{ROLLBACK}(\d+){AGAIN}?$", description)
     if not named:
         return None
     earlier = int(named[1])

@@ -3,9 +3,11 @@
 import itertools
 from typing import TYPE_CHECKING
 
+from operations.failures import find_failed_versions
 from operations.stack import Stack
 
 if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_lambda.type_defs import FunctionConfigurationTypeDef
 
@@ -20,10 +22,15 @@ def has_snapshots(lambda_: "LambdaClient", stack: Stack) -> bool:
     )
 
 
-def prune_versions(lambda_: "LambdaClient", stack: Stack, keep: int) -> list[str]:
-    """Delete all versions but the newest ones and those that an alias points to.
+def prune_versions(
+    cloudformation: "CloudFormationClient", lambda_: "LambdaClient", stack: Stack, keep: int
+) -> list[str]:
+    """Delete all versions but the newest ones and those that serve or that the stack deployed.
+
+    Versions whose deployment failed are deleted as well: no rollback needs them.
 
     Args:
+        cloudformation: The client; it reads which deployments failed.
         lambda_: The client.
         stack: The stack, which no deployment may be changing.
         keep: How many to keep, for rollbacks.
@@ -37,9 +44,13 @@ def prune_versions(lambda_: "LambdaClient", stack: Stack, keep: int) -> list[str
     stack.require_settled()
     versions = list_versions(lambda_, stack.function)
     numbers = sorted(int(each["Version"]) for each in versions if each["Version"] != LATEST)
-    served = _find_served(lambda_, stack.function)
-    old = [str(number) for number in numbers[: max(0, len(numbers) - keep)]]
-    deleted = [version for version in old if version not in served]
+    used = _find_served(lambda_, stack.function)
+    if "Version" in stack.outputs:  # CloudFormation points the alias there if an update fails
+        used.add(stack.outputs["Version"])
+    failed = find_failed_versions(cloudformation, stack) - used
+    worth = [str(number) for number in numbers if str(number) not in failed]
+    kept = {*worth[-keep:], *used}
+    deleted = [str(number) for number in numbers if str(number) not in kept]
     for version in deleted:
         lambda_.delete_function(FunctionName=stack.function, Qualifier=version)
     return deleted
@@ -49,6 +60,17 @@ def list_versions(lambda_: "LambdaClient", function: str) -> list["FunctionConfi
     """List the versions of a function, the unpublished one included."""
     pages = lambda_.get_paginator("list_versions_by_function").paginate(FunctionName=function)
     return list(itertools.chain.from_iterable(page["Versions"] for page in pages))
+
+
+def read_newest_revision(lambda_: "LambdaClient", function: str) -> str:
+    """Return the stack's Revision in the description of the newest version, with which it ends.
+
+    Lambda does not publish a version identical to the newest one, which CloudFormation treats as a
+    failure. So a failed deployment can be repeated only with another Revision.
+    """
+    published = [each for each in list_versions(lambda_, function) if each["Version"] != LATEST]
+    newest = max(published, key=lambda version: int(version["Version"]), default=None)
+    return newest.get("Description", "").rpartition(" ")[2] if newest else ""
 
 
 def _find_served(lambda_: "LambdaClient", function: str) -> set[str]:

@@ -17,6 +17,7 @@ import pytest
 
 from inference.local import sam
 from inference.model.bundle import read_verified
+from operations.image import find_base
 from tests.conftest import ROOT, SAMPLE_MODEL
 from tests.e2e.test_local import ask
 
@@ -29,7 +30,7 @@ EVENTS = [
 STATUS = {"blank": 422}  # all others: 200
 VERSION = read_verified(SAMPLE_MODEL).version
 LIMIT_BYTES = 180_000_000  # on top of the base image
-BASE = "public.ecr.aws/lambda/python:3.13"
+BASE = find_base(ROOT)
 
 
 def test_without_docker_one_sentence_says_so_and_no_socket_stays_open(

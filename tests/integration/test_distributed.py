@@ -1,4 +1,4 @@
-"""Score files with the state machine: the deployed definition, executed with the real steps."""
+"""Score files with the state machine: LocalStack executes the definition, with the real steps."""
 
 import bz2
 import csv
@@ -6,63 +6,42 @@ import gzip
 import io
 import json
 import lzma
-import signal
-import subprocess
-import sys
+import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
-from botocore.stub import Stubber
 from mypy_boto3_s3 import S3Client
 
 from inference.bulk.distributed import steps
-from inference.bulk.distributed.client import make_run, write_sources
-from inference.bulk.distributed.objects import Objects
 from inference.bulk.distributed.run import BulkRun
-from inference.bulk.distributed.sources import list_sources
-from inference.bulk.request import BulkError, ScoringRequest
-from inference.local.emulator import EmulatorError, emulators
+from inference.bulk.request import BulkError
 from inference.tables.columns import InputColumns
 from inference.tables.options import ReadOptions
 from inference.tables.ranges import cut_ranges
 from inference.tables.recognize import recognize
 from tests.cloudformation import deployed
-from tests.conftest import HEADLINES, ROOT
-from tests.integration.faults import Network
-from tests.state_machine import StateError, StateMachine, assert_valid_asl
+from tests.integration.bulk_service import (
+    CONCURRENCY,
+    RANGE_ROWS,
+    TITLES,
+    BulkService,
+    definition,
+    run_command,
+    to_csv,
+    use_small_ranges,
+)
+from tests.step_functions.distributed_map import MapRun, adapt, read_lines
+from tests.step_functions.interpreter import FunctionError, Input, Interpreter, StateError
 from textclf.app import main
 
-TITLES = [line.split("\t")[1] for line in HEADLINES.read_text().splitlines()]
-DEFINITION = ROOT / "inference" / "bulk" / "distributed" / "states.asl.json"
-CONCURRENCY = 7
-RANGE_ROWS = 24
-MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:stack-bulk"
+pytestmark = pytest.mark.timeout(900)  # the first test starts LocalStack and trains a model
+
 Fault = Callable[[Mapping[str, Any]], None]
-
-
-def definition() -> str:
-    """Return the definition with the values that CloudFormation substitutes."""
-    values = {"BulkBucket": "files", "BulkConcurrency": str(CONCURRENCY)}
-    machine = deployed(**values)["Resources"]["BulkStateMachine"]["Properties"]
-    text = DEFINITION.read_text()
-    for name, value in machine["DefinitionSubstitutions"].items():
-        assert f"${{{name}}}" in text
-        text = text.replace(f"${{{name}}}", value)
-    assert "${" not in text
-    return text
-
-
-def valid_definition() -> str:
-    """Return the definition with a complete ARN, as the validators demand."""
-    function = "arn:aws:lambda:us-east-1:123456789012:function:bulk"
-    return definition().replace("BulkFunction.Arn", function)
 
 
 def no_fault(event: Mapping[str, Any]) -> None:
@@ -70,42 +49,25 @@ def no_fault(event: Mapping[str, Any]) -> None:
 
 
 @dataclass
-class Service:
-    """A small deployed stack: its state machine, its function, its bucket."""
+class Service(BulkService):
+    """The stack with its state machine, whose tasks are the real steps."""
 
-    s3: S3Client
-    bucket: str
-    model_uri: str
+    interpreter: Interpreter
     fault: Fault = no_fault  # raises the error of a step
     calls: Counter[str] = field(default_factory=Counter)
-    machine: StateMachine = field(init=False)
-
-    def put(self, key: str, body: bytes) -> None:
-        self.s3.put_object(Bucket=self.bucket, Key=key, Body=body)
-
-    def get(self, key: str) -> bytes:
-        return self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
-
-    def version_of(self, key: str) -> str:
-        """Return the S3 version of an object, which every write changes."""
-        return self.s3.head_object(Bucket=self.bucket, Key=key)["VersionId"]
-
-    def prepare(self, key: str = "in/") -> BulkRun:
-        """Prepare a run as the command does before it starts the state machine."""
-        uri = f"s3://{self.bucket}"
-        columns = InputColumns("text", ("id",))
-        request = ScoringRequest(f"{uri}/{key}", f"{uri}/out", self.model_uri, columns)
-        sources = list_sources(self.s3, self.bucket, request.input)
-        run = make_run(self.bucket, sources, request)
-        write_sources(self.s3, run, sources)
-        return run
+    # Lambda runs one request at a time in an environment; this process is a single environment.
+    _environment: threading.Lock = field(default_factory=threading.Lock)
+    _maps: dict[str, MapRun] = field(default_factory=dict)  # by the step of the children
 
     def execute(self, run: BulkRun) -> dict[str, Any]:
         """Execute the state machine; return the manifest that it writes."""
-        self.machine = StateMachine(
-            json.loads(definition()), {"BulkFunction.Arn": self._invoke}, self.s3
-        )
-        output = self.machine.run(run.model_dump(mode="json"))
+        machine = json.loads(definition())["States"]
+        self._maps = {
+            "plan": MapRun(machine["PlanFiles"].get("ToleratedFailurePercentage", 0)),
+            "score": MapRun(machine["ScoreRanges"].get("ToleratedFailurePercentage", 0)),
+        }
+        self.interpreter.use(self._answer)
+        output = self.interpreter.execute(adapt(definition()), run.model_dump(mode="json"))
         manifest: dict[str, Any] = json.loads(self.get(output["manifest"]))
         return manifest
 
@@ -113,39 +75,69 @@ class Service:
         """Prepare and execute a run; return its manifest."""
         return self.execute(self.prepare(key))
 
-    def read_rows(self, manifest: Mapping[str, Any]) -> list[dict[str, str]]:
-        """Read the rows of all parts, in order."""
-        parts = [gzip.decompress(self.get(part["part"])) for part in manifest["parts"]]
-        return [row for part in parts for row in csv.DictReader(io.StringIO(part.decode()))]
+    def describe_maps(self) -> dict[str, int]:
+        """Return the concurrency of each map of the last execution, by its label."""
+        states = self.interpreter.client("stepfunctions")
+        machine = self.interpreter.create(adapt(definition()))
+        last = states.list_executions(stateMachineArn=machine)["executions"][0]["executionArn"]
+        arns = [run["mapRunArn"] for run in states.list_map_runs(executionArn=last)["mapRuns"]]
+        runs = [states.describe_map_run(mapRunArn=arn) for arn in arns]
+        return {run["mapRunArn"].split("/")[1].split(":")[0]: run["maxConcurrency"] for run in runs}
 
-    def make_event(self, step: str, run: BulkRun) -> dict[str, Any]:
-        """Return the event of a step, with the first file of the input."""
-        first = self.get(run.inputs_key).splitlines()[0]
-        return {"step": step, "job": run.model_dump(mode="json"), "source": json.loads(first)}
+    def _answer(self, event: str, given: Input) -> Input | None:
+        if event == "s3:GetObject" and given["Key"].endswith(".jsonl"):
+            return read_lines(self.s3, given["Bucket"], given["Key"])
+        if event != "lambda:Invoke":
+            return None
+        with self._environment:
+            output = self._invoke(json.loads(given["Payload"]))
+        return {"StatusCode": 200, "Payload": json.dumps(output)}
 
-    def _invoke(self, event: Mapping[str, Any]) -> dict[str, Any]:
-        self.calls[event["step"]] += 1
+    def _invoke(self, event: Input) -> Input:
+        """Take a step; complete the map before it, and record what the map after it writes."""
+        step = event["step"]
+        self.calls[step] += 1
+        if step == "gather":
+            self._maps["plan"].require_tolerated()
+        if step == "finish":
+            self._maps["score"].require_tolerated()
+            self._maps["score"].write_results(self.s3, self.bucket, event["results"]["Key"])
+        try:
+            output = self._take_step(event)
+        except FunctionError as error:
+            if step in self._maps:
+                self._maps[step].record(event, Error=error.error, Cause=error.cause)
+            raise
+        if step in self._maps:
+            self._maps[step].record(event, Output=json.dumps(output))
+        return output
+
+    def _take_step(self, event: Input) -> Input:
         self.fault(event)
-        return steps.handler(event, None)
+        try:
+            return steps.handler(event, None)
+        except Exception as error:
+            raise FunctionError(type(error).__name__, str(error)) from error
+
+
+@pytest.fixture(scope="module")
+def s3_endpoint(interpreter: Interpreter) -> str:
+    """LocalStack's S3, which its state machines read and write."""
+    return interpreter.endpoint
 
 
 @pytest.fixture
 def service(
-    s3: S3Client, bucket: str, uri: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    s3: S3Client,
+    bucket: str,
+    uri: str,
+    interpreter: Interpreter,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> Service:
-    monkeypatch.setattr(steps, "MODEL_CACHE", tmp_path / "models")
-    monkeypatch.setattr(steps, "cut_ranges", partial(cut_ranges, rows=RANGE_ROWS))
-    steps._s3.cache_clear()
-    steps._load_classifier.cache_clear()
+    use_small_ranges(monkeypatch, tmp_path)
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
-    return Service(s3, bucket, uri)
-
-
-def to_csv(titles: list[str]) -> bytes:
-    file = io.StringIO()
-    writer = csv.writer(file)
-    writer.writerows([("id", "text"), *((f"n{i}", title) for i, title in enumerate(titles))])
-    return file.getvalue().encode()
+    return Service(s3, bucket, uri, interpreter)
 
 
 def is_range_at(event: Mapping[str, Any], begin: int) -> bool:
@@ -247,61 +239,10 @@ def test_the_maps_leave_one_reserved_environment_free(service: Service) -> None:
     # WHEN a file is scored THEN each map stays one below it
     service.put("in/a.csv", to_csv(TITLES[:50]))
     service.score()
-    assert [(run.label, run.max_concurrency) for run in service.machine.map_runs] == [
-        ("Plan", reserved - 1),
-        ("Score", reserved - 1),
-    ]
+    assert service.describe_maps() == {"Plan": reserved - 1, "Score": reserved - 1}
 
 
 # The command
-
-
-def run_command(
-    service: Service, monkeypatch: pytest.MonkeyPatch, statuses: Sequence[str], *options: str
-) -> int:
-    """Run `textclf bulk --stack`, with an execution that has these statuses one after another."""
-    stepfunctions = boto3.client("stepfunctions")
-    cloudformation = boto3.client("cloudformation")
-    lambda_ = boto3.client("lambda")
-    clients: dict[str, Any] = {
-        "cloudformation": cloudformation,
-        "lambda": lambda_,
-        "s3": service.s3,
-        "stepfunctions": stepfunctions,
-    }
-    execution = "arn:aws:states:us-east-1:123456789012:execution:stack-bulk:run"
-    started: Any = {"executionArn": execution, "startDate": "2026-01-01T00:00:00Z"}
-    outputs = {"BulkStateMachine": MACHINE, "BulkBucket": service.bucket, "Function": "function"}
-    store, _, _ = service.model_uri.rpartition("/")
-    stack: Any = {
-        "StackName": "stack",
-        "CreationTime": started["startDate"],
-        "StackStatus": "CREATE_COMPLETE",
-        "Outputs": [{"OutputKey": k, "OutputValue": v} for k, v in outputs.items()],
-        "Parameters": [
-            {"ParameterKey": "ModelStore", "ParameterValue": store},
-            # The model that was deployed last, and rolled back since.
-            {"ParameterKey": "ModelVersion", "ParameterValue": "00112233445566aa"},
-        ],
-    }
-    with (
-        Stubber(stepfunctions) as states,
-        Stubber(cloudformation) as stacks,
-        Stubber(lambda_) as functions,
-    ):
-        functions.add_response("get_alias", {"FunctionVersion": "7"})
-        variables = {"Variables": {"MODEL_URI": service.model_uri}}
-        functions.add_response("get_function_configuration", {"Environment": variables})
-        stacks.add_response("describe_stacks", {"Stacks": [stack]}, {"StackName": "stack"})
-        states.add_response("start_execution", started)
-        for status in statuses:
-            description = {**started, "stateMachineArn": MACHINE, "status": status}
-            states.add_response("describe_execution", description)
-            states.add_response("list_map_runs", {"mapRuns": []})
-        monkeypatch.setattr(boto3, "client", lambda name, **_: clients[name])
-        uri = f"s3://{service.bucket}"
-        arguments = [f"{uri}/in/", "--output", f"{uri}/out", "--stack", "stack", *options]
-        return main(["bulk", *arguments])
 
 
 def test_the_command_sums_up_the_manifest_of_its_run(
@@ -325,36 +266,6 @@ def test_the_command_sums_up_the_manifest_of_its_run(
     }
 
 
-def test_the_command_can_use_another_model_than_the_deployed_one(
-    service: Service, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # GIVEN a run with the deployed model
-    service.put("in/a.csv", to_csv(TITLES[:50]))
-    deployed_run = service.prepare()
-    # WHEN the command is given another model and fails
-    other = f"{service.model_uri.rpartition('/')[0]}/fedcba9876543210"
-    assert run_command(service, monkeypatch, ["FAILED"], "--keep", "id", "--model-uri", other) == 1
-    # THEN it has prepared another run
-    pages = service.s3.list_objects_v2(Bucket=service.bucket, Prefix="out/runs/")["Contents"]
-    assert len({one["Key"] for one in pages} - {deployed_run.inputs_key}) == 1
-
-
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_or_kill_stops_following_but_not_the_run(
-    sent: signal.Signals,
-    service: Service,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    # GIVEN a run that is followed
-    service.put("in/a.csv", to_csv(TITLES[:50]))
-    monkeypatch.setattr(time, "sleep", lambda _: signal.raise_signal(sent))
-    # WHEN the user presses Ctrl-C or kills the command THEN the message says how to return to it
-    assert run_command(service, monkeypatch, ["RUNNING"]) == 130
-    message = "the run itself goes on; repeat the command to follow it again"
-    assert message in capsys.readouterr().err
-
-
 # Faults
 
 
@@ -375,12 +286,12 @@ def test_a_function_that_was_idle_for_weeks_has_minutes_to_become_active(
 
     def fault(_: Mapping[str, Any]) -> None:
         if refusal := next(refusals, None):
-            raise StateError(refusal)
+            raise FunctionError(refusal)
 
     service.fault = fault
     # WHEN a file is scored THEN all of it is, after pauses that double
     assert service.score()["totals"]["rows"] == 50
-    assert [seconds for _, seconds in service.machine.waits] == [5, 10, 20, 40, 80]
+    assert service.interpreter.pauses == [5, 10, 20, 40, 80]
 
 
 @pytest.mark.parametrize(
@@ -397,20 +308,20 @@ def test_a_step_that_is_refused_is_tried_again_after_random_times(
         step = json.dumps(event)
         refusals[step] += 1
         if refusals[step] <= 3:
-            raise StateError(error)
+            raise FunctionError(error)
 
     service.fault = fault
     # WHEN a file is scored
     manifest = service.score()
-    # THEN all of it is, and no two waits were equal
+    # THEN all of it is, and no two pauses were equal
     assert manifest["totals"]["rows"] == 50
-    waits = [seconds for _, seconds in service.machine.waits]
-    assert len(waits) == 3 * 6  # plan, gather, three ranges, finish
-    assert len(set(waits)) == len(waits)
-    assert all(
-        0 <= seconds <= 2 * 2**attempt
-        for seconds, attempt in zip(waits, [0, 1, 2] * 6, strict=True)
-    )
+    pauses = service.interpreter.pauses
+    assert len(pauses) == 3 * 6  # plan, gather, three ranges, finish
+    assert len(set(pauses)) == len(pauses)
+    # ... of which each step had one up to 2, one up to 4 and one up to 8 seconds
+    assert max(pauses) <= 8
+    assert sum(seconds > 4 for seconds in pauses) <= 6
+    assert sum(seconds > 2 for seconds in pauses) <= 12
 
 
 def test_a_range_that_kills_its_function_is_set_aside(service: Service) -> None:
@@ -423,7 +334,7 @@ def test_a_range_that_kills_its_function_is_set_aside(service: Service) -> None:
     def fault(event: Mapping[str, Any]) -> None:
         if is_range_at(event, poison):
             attempts[poison] += 1
-            raise StateError("Runtime.ExitError", "signal: killed")
+            raise FunctionError("Runtime.ExitError", "signal: killed")
 
     service.fault = fault
     # WHEN the file is scored
@@ -446,7 +357,7 @@ def test_a_run_with_too_many_failed_ranges_fails_and_can_be_resumed(service: Ser
 
     def fault(event: Mapping[str, Any]) -> None:
         if is_range_at(event, poison):
-            raise StateError("Runtime.ExitError")
+            raise FunctionError("Runtime.ExitError")
 
     service.fault = fault
     # WHEN the file is scored THEN the run fails
@@ -471,10 +382,11 @@ def test_a_file_that_changes_during_a_run_fails_it_without_another_attempt(
             service.put("in/a.csv", to_csv(TITLES[50:100]))
 
     service.fault = fault
-    # WHEN it is scored THEN the run fails at once
+    # WHEN it is scored THEN the run fails, and none of its three ranges was tried twice
     with pytest.raises(StateError, match="ExceedToleratedFailureThreshold"):
         service.score()
-    assert attempts["score"] == 1
+    assert attempts["score"] == 3
+    assert service.interpreter.pauses == []
 
 
 @pytest.mark.parametrize(
@@ -499,90 +411,7 @@ def test_a_file_that_cannot_be_read_fails_the_run_before_anything_is_scored(
         steps.handler(service.make_event("plan", run), None)
 
 
-def test_a_range_without_a_result_fails_the_run(service: Service) -> None:
-    # GIVEN results of a map in which a range is missing
-    service.put("in/a.csv", to_csv(TITLES[:50]))
-    run = service.prepare()
-    service.execute(run)
-    results = Objects(service.s3, service.bucket).list_keys(f"{run.prefix}/scored/")
-    (children,) = [key for key in results if key.endswith("SUCCEEDED_0.json")]
-    (listing,) = [key for key in results if key.endswith("manifest.json")]
-    service.put(children, json.dumps(json.loads(service.get(children))[1:]).encode())
-    # WHEN they are summed up THEN that is an error
-    event = {**service.make_event("finish", run), "results": {"Key": listing}}
-    with pytest.raises(BulkError, match="1 of 3 ranges are neither scored nor failed"):
-        steps.handler(event, None)
-
-
 def test_a_run_without_a_single_row_fails(service: Service) -> None:
     service.put("in/a.jsonl", b'{"title": "x"}\n')
     with pytest.raises(StateError, match="all 1 rows were rejected: is it the right column"):
         service.score()
-
-
-def test_a_fault_of_s3_is_an_error_that_is_tried_again(
-    service: Service, s3_endpoint: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # GIVEN an S3 that breaks connections
-    service.put("in/a.csv", to_csv(TITLES[:50]))
-    event = service.make_event("plan", service.prepare())
-    network = Network(s3_endpoint)
-    try:
-        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", network.url)
-        steps._s3.cache_clear()
-        # WHEN a step reads from it THEN the state machine may try again
-        with network.broken("cut"), pytest.raises(steps.TransientError):
-            steps.handler(event, None)
-    finally:
-        network.stop()
-    # ... and the same step succeeds once S3 works
-    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3_endpoint)
-    steps._s3.cache_clear()
-    assert steps.handler(event, None) == {"ranges": 3}
-
-
-# The Lambda runtime and the definition
-
-
-def test_the_function_runs_in_the_lambda_runtime(
-    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # GIVEN the handler that the template names, in the real runtime
-    resources = deployed(BulkBucket="files")["Resources"]
-    (handler,) = resources["BulkFunction"]["Properties"]["ImageConfig"]["Command"]
-    service.put("in/a.csv", to_csv(TITLES[:50]))
-    run = service.prepare()
-    event = service.make_event("plan", run)
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    with emulators(handler, 1, tmp_path / "log") as pool:
-        # WHEN it takes the steps up to a part THEN the part is there
-        assert pool.invoke(event, 60) == {"ranges": 1}
-        assert pool.invoke({**event, "step": "gather"}, 60) == {"ranges": 1}
-        item = json.loads(service.get(run.plan_key))
-        result = pool.invoke({**event, "step": "score", **item}, 60)
-        assert (result["rows"], result["rejected"]) == (50, 0)
-        assert len(gzip.decompress(service.get(result["part"])).splitlines()) == 51
-        # ... and an error has the name that the state machine knows
-        event["source"] = {**event["source"], "etag": '"other"'}
-        with pytest.raises(EmulatorError, match="BulkError"):
-            pool.invoke(event, 60)
-    # ... and the log contains no text
-    assert TITLES[0] not in (tmp_path / "log").read_text()
-
-
-def test_asl_validator_accepts_the_definition(tmp_path: Path) -> None:
-    assert_valid_asl(valid_definition(), tmp_path)
-
-
-def test_cfn_lint_accepts_the_definition(tmp_path: Path) -> None:
-    # GIVEN a template that contains the definition, as cfn-lint does not follow a DefinitionUri
-    role = "arn:aws:iam::123456789012:role/role"
-    properties = {"Definition": json.loads(valid_definition()), "RoleArn": role}
-    machine = {"Type": "AWS::StepFunctions::StateMachine", "Properties": properties}
-    path = tmp_path / "template.json"
-    path.write_text(json.dumps({"Resources": {"Machine": machine}}))
-    # WHEN it is checked THEN there are no findings
-    linter = str(Path(sys.executable).with_name("cfn-lint"))
-    command = [linter, "--regions", "us-east-1", "--", str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
-    assert done.returncode == 0, done.stdout

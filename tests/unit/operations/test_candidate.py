@@ -12,14 +12,24 @@ VARIABLES = {"MODEL_URI": DEPLOYED, "LOG_TEXT": "false"}
 WITH_OTHER = {"MODEL_URI": OTHER, "LOG_TEXT": "false", "MODEL_CANDIDATE": "true"}
 
 
+@pytest.fixture
+def several() -> set[str]:
+    """The models that may give a text several labels."""
+    return set()
+
+
 @pytest.fixture(autouse=True)
-def labels(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[str, ...]]:
+def labels(monkeypatch: pytest.MonkeyPatch, several: set[str]) -> dict[str, tuple[str, ...]]:
     """The labels of each model in the store, which unit tests do not reach."""
     of_models: dict[str, tuple[str, ...]] = {DEPLOYED: ("a", "b"), OTHER: ("a", "b")}
     monkeypatch.setattr(
         candidate,
         "fetch_manifest",
-        lambda uri: SimpleNamespace(manifest=SimpleNamespace(labels=of_models[uri])),
+        lambda uri: SimpleNamespace(
+            manifest=SimpleNamespace(
+                labels=of_models[uri], labelling="multi" if uri in several else None
+            )
+        ),
     )
     return of_models
 
@@ -151,6 +161,20 @@ def test_a_candidate_is_another_model_of_the_same_store(
     account.has_model("10")
     with pytest.raises(StackError, match=message):
         start(account, uri)
+
+
+def test_a_model_that_gives_several_labels_does_not_stand_in_for_one_that_gives_one(
+    account: Account, several: set[str]
+) -> None:
+    # GIVEN a candidate with the same labels, of which a text may have several
+    several.add(OTHER)
+    account.describe()
+    account.serve("10")
+    account.has_model("10")
+    # WHEN it is started THEN it is refused
+    message = "may give a text several labels, and the model that serves gives it one"
+    with pytest.raises(StackError, match=message):
+        start(account)
 
 
 def test_a_model_with_other_labels_is_refused(

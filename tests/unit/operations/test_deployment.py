@@ -24,6 +24,7 @@ def test_a_deployment_that_names_no_model_keeps_the_one_that_serves(account: Acc
     account.serve("7")
     account.has_model("7", OLD)
     account.serve("7")
+    account.list_versions()
     # WHEN the next deployment names no model THEN it gets that of version 7
     parameters = plan(account).parameters
     assert (parameters["ModelStore"], parameters["ModelVersion"]) == (STORE, "00112233445566aa")
@@ -33,6 +34,7 @@ def test_after_a_rollback_cloudformation_moves_the_alias_itself(account: Account
     # GIVEN an alias that is not where the stack put it, which CodeDeploy would refuse
     account.describe(Version="8")
     account.serve("7")
+    account.list_versions()
     # WHEN a model is deployed THEN CodeDeploy is left out, and the user is told
     planned = plan(account, *(f"{name}={value}" for name, value in MODEL.items()))
     assert planned.parameters["ShiftTraffic"] == "false"
@@ -40,14 +42,32 @@ def test_after_a_rollback_cloudformation_moves_the_alias_itself(account: Account
     assert "without a canary" in planned.note
 
 
+def test_one_deployment_leaves_codedeploy_out_on_request(account: Account) -> None:
+    # GIVEN a stack whose alarm is on, so that CodeDeploy would stop the deployment of the cure
+    account.describe(parameters={"ShiftTraffic": "true"}, Version="8")
+    account.serve("8")
+    account.list_versions()
+    # WHEN the cure is deployed with ShiftTraffic=false THEN all requests go to it at once
+    asked = (*(f"{name}={value}" for name, value in MODEL.items()), "ShiftTraffic=false")
+    assert plan(account, *asked).parameters["ShiftTraffic"] == "false"
+
+
 def test_a_usual_deployment_has_a_canary_again(account: Account) -> None:
     # GIVEN a stack whose last deployment finished a rollback
     account.describe(parameters={"ShiftTraffic": "false"}, Version="8")
     account.serve("8")
+    account.list_versions()
     # WHEN the next model is deployed THEN CodeDeploy shifts the traffic
     planned = plan(account, *(f"{name}={value}" for name, value in MODEL.items()))
     assert planned.parameters["ShiftTraffic"] == "true"
     assert planned.note == ""
+
+
+def test_traffic_is_shifted_or_not(account: Account) -> None:
+    account.describe(Version="8")
+    account.serve("8")
+    with pytest.raises(StackError, match="ShiftTraffic=no: choose true or false"):
+        plan(account, *(f"{name}={value}" for name, value in MODEL.items()), "ShiftTraffic=no")
 
 
 @pytest.mark.parametrize(
@@ -70,9 +90,13 @@ def test_an_unknown_processor_is_refused() -> None:
         find_architecture(None, {"Architecture": "mips"})
 
 
-def revision(account: Account, *pairs: str, template: bytes = TEMPLATE) -> str:
-    account.describe(Version="8")
+def revision(
+    account: Account, *pairs: str, template: bytes = TEMPLATE, deployed: str = "", newest: str = ""
+) -> str:
+    account.describe(parameters={"Revision": deployed}, Version="8")
     account.serve("8")
+    if newest:
+        account.list_versions({"8": "s3://m 8 one", "10": f"s3://m 10 {newest}", "9": "s3://m 9"})
     model = [f"{name}={value}" for name, value in MODEL.items()]
     return plan(account, *model, *pairs, template=template).parameters["Revision"]
 
@@ -87,13 +111,30 @@ def revision(account: Account, *pairs: str, template: bytes = TEMPLATE) -> str:
     ],
 )
 def test_every_change_of_the_function_is_another_revision(account: Account, pair: str) -> None:
-    before = revision(account, pair.replace("2", "1"))
-    assert revision(account, pair) != before
-    assert revision(account, pair.replace("2", "1")) == before
+    before = revision(account, pair.replace("2", "1"), newest="other")
+    assert revision(account, pair, newest="other") != before
+    assert revision(account, pair.replace("2", "1"), newest="other") == before
 
 
 def test_another_template_is_another_revision(account: Account) -> None:
-    assert revision(account) != revision(account, template=b"Resources: {Other: {}}")
+    other = revision(account, template=b"Resources: {Other: {}}", newest="other")
+    assert revision(account, newest="other") != other
+
+
+def test_a_deployment_that_failed_can_be_repeated(account: Account) -> None:
+    # GIVEN a version that a failed deployment left behind
+    failed = revision(account, newest="other")
+    # WHEN the deployment is repeated THEN its version differs, or Lambda would not publish it
+    again = revision(account, newest=failed)
+    assert again != failed
+    # AND once more
+    assert revision(account, newest=again) != again
+
+
+@pytest.mark.parametrize("suffix", ["", "x"])
+def test_a_deployment_without_a_change_publishes_nothing(account: Account, suffix: str) -> None:
+    deployed = revision(account, newest="other") + suffix
+    assert revision(account, deployed=deployed) == deployed
 
 
 def test_the_first_deployment_needs_a_model(account: Account) -> None:

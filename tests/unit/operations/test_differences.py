@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -90,3 +91,31 @@ def test_the_mean_confidence_has_an_interval() -> None:
     low, high = mean.interval(0.95)
     assert mean.value == pytest.approx(-0.1)
     assert high - low == pytest.approx(2 * 1.96 * 0.1 * (2 / 199) ** 0.5, rel=0.001)
+
+
+def test_abstentions_are_compared_if_both_models_can_abstain() -> None:
+    # GIVEN a deployed model that abstains from a tenth of the texts, and a candidate from a half
+    deployed = [
+        replace(text, outcome="answered" if n % 10 else "low_confidence")
+        for n, text in enumerate(log(mix(100, 100)))
+    ]
+    candidate = [
+        replace(text, outcome="answered" if n % 2 else "out_of_scope")
+        for n, text in enumerate(log(mix(100, 100)))
+    ]
+    # WHEN they are compared THEN the difference is there
+    assert difference(deployed, candidate, "(abstained)").value == pytest.approx(0.4)
+    # AND not if one of them has no thresholds
+    names = [each.name for each in estimate_differences(log(mix(100, 100)), candidate)]
+    assert "(abstained)" not in names
+
+
+def test_each_of_several_labels_has_its_share() -> None:
+    # GIVEN texts with one label, with both, and with none
+    texts = [
+        LoggedPrediction(str(number), next(iter(labels), ""), 0.9, 9, 0, labels=labels)
+        for number, labels in enumerate([("a",), ("a", "b"), (), ()] * 50)
+    ]
+    # WHEN two models are compared THEN there is a share of each label, and none of no label
+    found = {each.name: each.deployed.value for each in estimate_differences(texts, texts)}
+    assert found == pytest.approx({"a": 0.5, "b": 0.25, "(mean confidence)": 0.9})

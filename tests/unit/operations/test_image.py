@@ -1,4 +1,5 @@
 import base64
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -28,7 +29,7 @@ class Images:
         self.tagged: list[tuple[str, str]] = []
 
     def get_registry_data(self, name: str) -> SimpleNamespace:
-        assert name == image.BASE
+        assert name == image.find_base(ROOT)
         return SimpleNamespace(id=BASE)
 
     def build(self, **options: Any) -> tuple[SimpleNamespace, list[Any]]:
@@ -43,7 +44,7 @@ class Images:
 
 
 def builder(images: Images) -> Builder:
-    return Builder(SimpleNamespace(images=images), Path("/checkout"))
+    return Builder(SimpleNamespace(images=images), ROOT)
 
 
 LOGIN = {"username": "AWS", "password": "secret"}
@@ -62,6 +63,41 @@ def test_an_image_is_built_for_the_processor_on_a_base_with_a_digest(
     assert images.built["platform"] == platform
     assert images.built["buildargs"] == {"BASE": f"public.ecr.aws/lambda/python@{BASE}"}
     assert images.built["labels"]["org.opencontainers.image.base.digest"] == BASE
+
+
+def test_dependabot_finds_the_base_image() -> None:
+    """It reads FROM lines, but no build arguments in them (dependabot-core, issue 2057)."""
+    (entry,) = (
+        one
+        for one in yaml_parse((ROOT / ".github" / "dependabot.yml").read_text())["updates"]
+        if one["package-ecosystem"] == "docker"
+    )
+    assert entry["directory"] == "/docker"
+    assert re.fullmatch(
+        r"public\.ecr\.aws/lambda/python:3\.\d+(@sha256:\w+)?", image.find_base(ROOT)
+    )
+
+
+def test_a_digest_in_the_dockerfile_is_kept(tmp_path: Path) -> None:
+    # GIVEN a Dockerfile whose base image has a digest
+    (tmp_path / "docker").mkdir()
+    base = f"registry/python:3.13@{DIGEST}"
+    (tmp_path / "docker" / "Dockerfile").write_text(f"ARG BASE=base\nFROM {base} AS base\n")
+    # WHEN the image is built THEN it is on that image, whatever its tag means by now
+    images = Images()
+    Builder(SimpleNamespace(images=images), tmp_path).build("x86_64")
+    assert images.built["buildargs"] == {"BASE": base}
+    assert images.built["labels"] == {
+        "org.opencontainers.image.base.name": "registry/python:3.13",
+        "org.opencontainers.image.base.digest": DIGEST,
+    }
+
+
+def test_a_dockerfile_without_a_base_image_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "docker").mkdir()
+    (tmp_path / "docker" / "Dockerfile").write_text("FROM scratch\n")
+    with pytest.raises(StackError, match="no line FROM IMAGE AS base"):
+        image.find_base(tmp_path)
 
 
 def test_a_pushed_image_is_named_by_its_digest() -> None:

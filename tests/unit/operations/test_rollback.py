@@ -1,7 +1,7 @@
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
-from botocore.stub import ANY
 
 from operations.rollback import finish_rollback, roll_back
 from operations.stack import StackError
@@ -12,22 +12,23 @@ def go_back(account: Account, *version: str) -> str:
     return roll_back(account.cloudformation, account.lambda_, account.find(), *version)
 
 
-def list_versions(account: Account, descriptions: dict[str, str]) -> None:
-    """Expect a call that lists the versions; each has a description."""
-    listed = [
-        {"Version": version, "Description": description}
-        for version, description in {"$LATEST": "", **descriptions}.items()
-    ]
-    account.function.add_response(
-        "list_versions_by_function", {"Versions": listed}, {"FunctionName": FUNCTION}
-    )
+FAILED_9 = (
+    ("stack", "UPDATE_ROLLBACK_COMPLETE"),
+    ("9", "DELETE_SKIPPED"),
+    ("stack", "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS"),
+    ("stack", "UPDATE_ROLLBACK_IN_PROGRESS"),
+    ("9", "CREATE_COMPLETE"),
+    ("9", "CREATE_IN_PROGRESS"),
+    ("stack", "UPDATE_IN_PROGRESS"),
+)
 
 
 def test_the_previous_version_serves_again(account: Account) -> None:
     # GIVEN version 10 serves, and version 9 was deleted
     account.describe()
     account.serve("10")
-    list_versions(account, dict.fromkeys(("2", "8", "10", "11"), "s3://..."))
+    account.expect_events()
+    account.list_versions(dict.fromkeys(("2", "8", "10", "11"), "s3://..."))
     # WHEN it is rolled back THEN the newest older version serves, by number and not by spelling
     account.answer_warmer("8")
     account.expect_alias("8")
@@ -47,11 +48,48 @@ def test_a_rollback_skips_versions_that_were_only_candidates(account: Account) -
     # GIVEN a candidate that was given up before version 10 was deployed
     account.describe()
     account.serve("10")
-    list_versions(account, {"8": "s3://...", "9": "candidate s3://...", "10": "s3://..."})
+    account.expect_events()
+    account.list_versions({"8": "s3://...", "9": "candidate s3://...", "10": "s3://..."})
     # WHEN it is rolled back THEN the deployed version before it serves
     account.answer_warmer("8")
     account.expect_alias("8")
     assert go_back(account) == "stack: version 8 serves instead of 10"
+
+
+def test_a_rollback_skips_a_version_whose_deployment_failed(account: Account) -> None:
+    # GIVEN a canary of version 9 that was rolled back before version 10 was deployed
+    account.describe()
+    account.serve("10")
+    account.expect_events(
+        ("stack", "UPDATE_COMPLETE"),
+        ("10", "CREATE_COMPLETE"),
+        ("stack", "UPDATE_IN_PROGRESS"),
+        *FAILED_9,
+        ("8", "DELETE_SKIPPED"),
+        ("stack", "UPDATE_COMPLETE"),
+    )
+    account.list_versions({"8": "s3://...", "9": "s3://...", "10": "s3://..."})
+    # WHEN it is rolled back THEN the version that served before it serves
+    account.answer_warmer("8")
+    account.expect_alias("8")
+    assert go_back(account) == "stack: version 8 serves instead of 10"
+
+
+def test_a_rollback_to_a_failed_version_happens_only_by_its_number(account: Account) -> None:
+    # GIVEN only a version before the one that serves, which failed
+    account.describe()
+    account.serve("10")
+    account.expect_events(*FAILED_9)
+    account.list_versions({"9": "s3://...", "10": "s3://..."})
+    # WHEN it is rolled back THEN the failed version does not serve
+    with pytest.raises(StackError, match="no version older than 10 that served"):
+        go_back(account)
+    # UNLESS it is asked for
+    account.describe()
+    account.serve("10")
+    account.answer_warmer("9")
+    account.expect_alias("9")
+    assert go_back(account, "9") == "stack: version 9 serves instead of 10"
 
 
 def test_a_chosen_version_serves_even_if_there_is_a_candidate(account: Account) -> None:
@@ -65,7 +103,8 @@ def test_a_chosen_version_serves_even_if_there_is_a_candidate(account: Account) 
 def test_nothing_changes_without_an_older_version(account: Account) -> None:
     account.describe("CREATE_COMPLETE")
     account.serve("1")
-    list_versions(account, {"1": "s3://..."})
+    account.expect_events()
+    account.list_versions({"1": "s3://..."})
     with pytest.raises(StackError, match="no version older than 1"):
         go_back(account)
 
@@ -98,7 +137,8 @@ def test_a_rollback_after_a_rollback_skips_what_was_withdrawn(account: Account) 
         "10": "s3://m 10 abc",
         "11": "s3://m 9 rb9",
     }
-    list_versions(account, versions)
+    account.expect_events()
+    account.list_versions(versions)
     # WHEN it is rolled back THEN version 8 serves, not version 10
     account.answer_warmer("8")
     account.expect_alias("8")
@@ -116,7 +156,8 @@ def test_a_retraining_after_a_rollback_is_a_version_of_its_own(account: Account)
         "11": "s3://m 9 rb9",
         "12": "s3://m 12 rb9",
     }
-    list_versions(account, versions)
+    account.expect_events()
+    account.list_versions(versions)
     # WHEN it is rolled back THEN the version before it serves
     account.answer_warmer("11")
     account.expect_alias("11")
@@ -134,6 +175,25 @@ def finish(account: Account) -> str:
     return finish_rollback(account.cloudformation, account.lambda_, account.find())
 
 
+def expect_update(account: Account, changed: dict[str, str], names: Iterable[str] = ()) -> None:
+    """Expect an update with the stack's own template that changes these parameters only."""
+    account.stack.add_response(
+        "update_stack",
+        {},
+        {
+            "StackName": "stack",
+            "UsePreviousTemplate": True,
+            "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+            "Parameters": [
+                {"ParameterKey": name, "ParameterValue": changed[name]}
+                if name in changed
+                else {"ParameterKey": name, "UsePreviousValue": True}
+                for name in (*MODEL, *STACK, *names)
+            ],
+        },
+    )
+
+
 def has_image(account: Account, version: str | None, image: str) -> None:
     expected = {"FunctionName": FUNCTION} | ({"Qualifier": version} if version else {})
     answer: Any = {"Code": {"ResolvedImageUri": image}}
@@ -147,6 +207,7 @@ def test_finishing_deploys_the_model_and_the_image_that_serve(account: Account) 
     account.serve("7")
     account.has_model("7", OLD)
     has_image(account, "7", IMAGES[0])
+    account.list_versions()
     # WHEN the rollback is finished
     changed = {
         "ModelStore": STORE,
@@ -156,21 +217,7 @@ def test_finishing_deploys_the_model_and_the_image_that_serve(account: Account) 
         "ShiftTraffic": "false",
     }
     # THEN the stack is updated with its own template, and CloudFormation moves the alias itself
-    account.stack.add_response(
-        "update_stack",
-        {},
-        {
-            "StackName": "stack",
-            "UsePreviousTemplate": True,
-            "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
-            "Parameters": [
-                {"ParameterKey": name, "ParameterValue": changed[name]}
-                if name in changed
-                else {"ParameterKey": name, "UsePreviousValue": True}
-                for name in (*MODEL, *STACK)
-            ],
-        },
-    )
+    expect_update(account, changed)
     account.describe("UPDATE_COMPLETE")
     assert finish(account) == "stack: the stack deployed the model of version 7 anew"
 
@@ -201,6 +248,7 @@ def test_finishing_brings_back_the_settings_that_the_version_was_deployed_with(
     }
     account.function.add_response("get_function_configuration", configuration)
     has_image(account, "7", IMAGES[0])
+    account.list_versions()
     # WHEN the rollback is finished THEN the stack has the settings of version 7 again
     changed = settings | {
         "ModelStore": STORE,
@@ -209,14 +257,31 @@ def test_finishing_brings_back_the_settings_that_the_version_was_deployed_with(
         "Revision": "rb7",
         "ShiftTraffic": "false",
     }
-    expected = [
-        {"ParameterKey": name, "ParameterValue": changed[name]}
-        if name in changed
-        else {"ParameterKey": name, "UsePreviousValue": True}
-        for name in (*MODEL, *STACK, *settings)
-    ]
-    update = {"StackName": "stack", "UsePreviousTemplate": True, "Capabilities": ANY}
-    account.stack.add_response("update_stack", {}, {**update, "Parameters": expected})
+    expect_update(account, changed, settings)
+    account.describe("UPDATE_COMPLETE")
+    assert "version 7" in finish(account)
+
+
+@pytest.mark.parametrize(
+    ("deployed", "newest"), [("rb7", "s3://m 7 rb7"), ("0123456789", "s3://m 7 rb7")]
+)
+def test_a_rollback_can_be_finished_again(account: Account, deployed: str, newest: str) -> None:
+    # GIVEN a rollback to version 7 that was finished once before, or whose end failed
+    account.describe(parameters=STACK | {"Revision": deployed}, Version="9")
+    account.serve("7")
+    account.serve("7")
+    account.has_model("7", OLD)
+    has_image(account, "7", IMAGES[0])
+    account.list_versions({"8": "s3://m 8 0123456789", "9": newest})
+    # WHEN it is finished THEN it differs from what the stack, or the version left behind, has
+    changed = {
+        "ModelStore": STORE,
+        "ModelVersion": "00112233445566aa",
+        "Image": IMAGES[0],
+        "Revision": "rb7x",
+        "ShiftTraffic": "false",
+    }
+    expect_update(account, changed)
     account.describe("UPDATE_COMPLETE")
     assert "version 7" in finish(account)
 

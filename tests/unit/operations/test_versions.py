@@ -22,6 +22,10 @@ def has_versions(account: Account, *numbers: int, served: dict[str, Any]) -> Non
     )
 
 
+def prune(account: Account, keep: int) -> list[str]:
+    return prune_versions(account.cloudformation, account.lambda_, account.find(), keep)
+
+
 def expect_deletions(account: Account, *versions: str) -> None:
     for version in versions:
         expected = {"FunctionName": FUNCTION, "Qualifier": version}
@@ -32,9 +36,10 @@ def test_the_newest_versions_are_kept(account: Account) -> None:
     # GIVEN five versions, whose numbers are not sorted as texts are
     account.describe()
     has_versions(account, 7, 8, 9, 10, 11, served={"FunctionVersion": "11"})
+    account.expect_events()
     # THEN the oldest are deleted
     expect_deletions(account, "7", "8")
-    assert prune_versions(account.lambda_, account.find(), keep=3) == ["7", "8"]
+    assert prune(account, keep=3) == ["7", "8"]
 
 
 def test_versions_that_serve_are_kept_however_old(account: Account) -> None:
@@ -45,20 +50,49 @@ def test_versions_that_serve_are_kept_however_old(account: Account) -> None:
         "RoutingConfig": {"AdditionalVersionWeights": {"3": 0.1}},
     }
     has_versions(account, 1, 2, 3, 4, 5, served=served)
+    account.expect_events()
     expect_deletions(account, "1", "4")
-    assert prune_versions(account.lambda_, account.find(), keep=1) == ["1", "4"]
+    assert prune(account, keep=1) == ["1", "4"]
+
+
+def test_the_version_that_the_stack_deployed_is_kept(account: Account) -> None:
+    # GIVEN a rollback to version 2 that was not finished: CloudFormation may yet need version 4
+    account.describe(Version="4")
+    has_versions(account, 1, 2, 3, 4, 5, served={"FunctionVersion": "2"})
+    account.expect_events()
+    expect_deletions(account, "1", "3")
+    assert prune(account, keep=1) == ["1", "3"]
+
+
+def test_versions_whose_deployment_failed_are_not_kept_for_a_rollback(account: Account) -> None:
+    # GIVEN two deployments that failed between the versions that served
+    account.describe()
+    has_versions(account, 7, 8, 9, 10, served={"FunctionVersion": "10"})
+    account.expect_events(
+        ("stack", "UPDATE_ROLLBACK_COMPLETE"),
+        ("stack", "UPDATE_ROLLBACK_IN_PROGRESS"),
+        ("9", "CREATE_COMPLETE"),
+        ("stack", "UPDATE_IN_PROGRESS"),
+        ("stack", "UPDATE_ROLLBACK_IN_PROGRESS"),
+        ("8", "CREATE_COMPLETE"),
+        ("stack", "UPDATE_IN_PROGRESS"),
+    )
+    # WHEN two versions are to be kept THEN they are the one that serves and the one before
+    expect_deletions(account, "8", "9")
+    assert prune(account, keep=2) == ["8", "9"]
 
 
 def test_few_versions_are_all_kept(account: Account) -> None:
     account.describe()
     has_versions(account, 1, 2, served={"FunctionVersion": "2"})
-    assert prune_versions(account.lambda_, account.find(), keep=3) == []
+    account.expect_events()
+    assert prune(account, keep=3) == []
 
 
 def test_nothing_is_deleted_during_a_deployment(account: Account) -> None:
     account.describe("UPDATE_IN_PROGRESS")
     with pytest.raises(StackError, match="wait for the deployment"):
-        prune_versions(account.lambda_, account.find(), keep=3)
+        prune(account, keep=3)
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,7 @@ def test_the_parameters_after_a_rollback_are_those_of_the_version_that_serves(
     account.serve("7")
     account.has_model("7", f"{STORE}/00112233445566aa")
     account.serve("7")
+    account.list_versions()
     # WHEN the parameters of the next deployment are printed
     assert main(["parameters", "stack", "MemorySize=3008"]) == 0
     # THEN they keep that model and the processor, and leave out CodeDeploy
