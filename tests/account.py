@@ -14,6 +14,7 @@ from botocore.stub import Stubber
 from mypy_boto3_cloudformation import CloudFormationClient
 from mypy_boto3_lambda import LambdaClient
 
+from operations.failures import STACK_TYPE, VERSION_TYPE
 from operations.stack import Stack
 
 FUNCTION = "stack-Classifier-1"
@@ -63,6 +64,35 @@ class Account:
         message = "Stack with id stack does not exist"
         self.stack.add_client_error("describe_stacks", "ValidationError", message)
 
+    def expect_events(
+        self, *newest_first: tuple[str, str], more: str = "", after: str = ""
+    ) -> None:
+        """Expect a call that lists the stack's events: a version or "stack", and its status.
+
+        Args:
+            newest_first: The events.
+            more: The token of the next page, if there is one.
+            after: The token with which this page is asked for.
+        """
+        identifier = "arn:aws:cloudformation:us-east-1:1:stack/stack/1"
+        function = f"arn:aws:lambda:us-east-1:1:function:{FUNCTION}"
+        events: Any = [
+            {
+                "StackId": identifier,
+                "EventId": str(number),
+                "StackName": "stack",
+                "Timestamp": "2026-01-01T00:00:00Z",
+                "ResourceType": STACK_TYPE if is_stack else VERSION_TYPE,
+                "PhysicalResourceId": identifier if is_stack else f"{function}:{subject}",
+                "ResourceStatus": status,
+            }
+            for number, (subject, status) in enumerate(newest_first)
+            for is_stack in [subject == "stack"]
+        ]
+        answer = {"StackEvents": events} | ({"NextToken": more} if more else {})
+        expected = {"StackName": "stack"} | ({"NextToken": after} if after else {})
+        self.stack.add_response("describe_stack_events", answer, expected)
+
     def serve(self, version: str, **weights: float) -> None:
         """Expect a call that reads the alias; ``v11=0.1`` is a candidate's weight."""
         answer = {
@@ -81,6 +111,15 @@ class Account:
         }
         expected = {"FunctionName": FUNCTION, "Qualifier": version}
         self.function.add_response("get_function_configuration", answer, expected)
+
+    def list_versions(self, descriptions: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Expect a call that lists the versions; each has a description."""
+        listed: Any = [
+            {"Version": version, "Description": description}
+            for version, description in {"$LATEST": "", **descriptions}.items()
+        ]
+        expected = {"FunctionName": FUNCTION}
+        self.function.add_response("list_versions_by_function", {"Versions": listed}, expected)
 
     def answer_warmer(self, version: str, body: bytes = b'{"status": "ok"}') -> None:
         """Expect a call of a version before it gets requests, which it answers."""

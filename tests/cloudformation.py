@@ -38,6 +38,7 @@ KMS = "arn:aws:kms:us-east-1:123456789012:key/01234567-89ab-cdef-0123-456789abcd
 VPC = {"SubnetIds": "subnet-1,subnet-2", "SecurityGroupIds": "sg-1"}
 JWT = {"Access": "jwt", "JwtIssuer": "https://issuer/", "JwtAudience": "app,cli"}
 API_KEY = {"Access": "api-key"}
+DASHBOARD = {"MetricsDashboard": "on"}
 DRIFT = {"PredictionLog": "on", "DriftSchedule": "daily"}
 EVERYTHING = {
     **API_KEY,
@@ -45,6 +46,7 @@ EVERYTHING = {
     "KmsKeyArn": KMS,
     "BulkBucket": "files",
     **DRIFT,
+    **DASHBOARD,
     "ProvisionedConcurrency": "2",
     "ReservedConcurrency": "10",
     "CorsOrigin": "https://example.com",

@@ -27,6 +27,7 @@ ROOT = Path(__file__).parents[1]
 SAMPLE_DATA = ROOT / "data"
 HEADLINES = SAMPLE_DATA / "headlines.csv"
 REVIEWS = SAMPLE_DATA / "reviews.csv"
+MESSAGES = SAMPLE_DATA / "messages.csv"
 SAMPLE_MODEL = SAMPLE_DATA / "sample-model"
 # The options that train the tiny model, wherever it is trained.
 TRAINING = ["--epochs", "25", "--learning-rate", "2e-3", "--batch-size", "16", "--averaging", "0.9"]
@@ -68,6 +69,16 @@ def tiny_model(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Tin
     folder = tmp_path_factory.mktemp("tiny")
     train_and_export(tiny_base, folder)
     return TinyModel(folder, folder / "bundle")
+
+
+@pytest.fixture(scope="session")
+def multi_label_model(tmp_path_factory: pytest.TempPathFactory) -> TinyModel:
+    """A tiny model that may give a text several labels, evaluated and exported."""
+    from tests.multi_label import train_and_export
+
+    folder = tmp_path_factory.mktemp("several")
+    train_and_export(folder)
+    return TinyModel(folder / "model", folder / "model" / "bundle")
 
 
 @pytest.fixture(scope="session")

@@ -18,9 +18,9 @@ SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 MAX_LENGTH = 64
 
 
-def write_base_model(folder: Path) -> None:
-    """Write a model with random weights that knows the words of the sample headlines."""
-    texts = [row.text for row in read(str(HEADLINES), tasks.NEWS).examples]
+def write_base_model(folder: Path, texts: Sequence[str] = ()) -> None:
+    """Write a model with random weights that knows the words of texts, or the sample headlines."""
+    texts = texts or [row.text for row in read(str(HEADLINES), tasks.NEWS).examples]
     tokenizer = build_tokenizer(texts)
     config = DistilBertConfig(
         vocab_size=tokenizer.get_vocab_size(),

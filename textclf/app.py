@@ -33,6 +33,7 @@ app.register_install_completion_command()
 
 TRY = Group.create_ordered("Try it on this machine")
 app.command("textclf.predict:predict", help="Classify texts on the terminal.", group=TRY)
+app.command("textclf.explain:explain", help="Show which words decide a label.", group=TRY)
 app.command("textclf.local:demo", help="Answer the sample requests as Lambda would.", group=TRY)
 app.command("textclf.local:serve", help="Serve a bundle as Lambda would.", group=TRY)
 app.command("textclf.local:sam_local", help="Serve template.yaml with Docker.", group=TRY)
@@ -60,6 +61,13 @@ sagemaker.command("textclf.sagemaker:train", help="Start a training job and foll
 sagemaker.command("textclf.sagemaker:follow", help="Follow a job that was started before.")
 sagemaker.command("textclf.sagemaker:prepare", help="Prepare a stack's own retraining.")
 app.command(sagemaker)
+
+labels = App(name="labels", help="Write labels, and find wrong ones.", group=MAKE)
+labels.command("textclf.labels:check", help="List labels that are probably wrong.")
+labels.command("textclf.labels:next_texts", name="next", help="Choose the texts to label next.")
+labels.command("textclf.labels_write:write", help="Let an LLM on Bedrock label texts.")
+labels.command("textclf.labels_export:export", help="Write the labels that people corrected.")
+app.command(labels)
 
 SCORE = Group.create_ordered("Score many texts, and watch")
 app.command("textclf.bulk:bulk", help="Classify every row of a file.", group=SCORE)

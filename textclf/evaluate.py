@@ -1,13 +1,19 @@
 """`textclf evaluate`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import Parameter
+from cyclopts import Parameter, validators
 
 from inference.tables.options import Quoting, ReadOptions
+from training.labels.llm.spending import Spending
+
+if TYPE_CHECKING:
+    from training.evaluate.yardstick import LlmLabels, YardstickRequest
+    from training.fit.trained_model import TrainedModel
 
 FILES = Parameter(show_default=False)
+NO_PRICES = Spending()
 
 
 def evaluate(
@@ -24,6 +30,11 @@ def evaluate(
     no_header: bool = False,
     skip_bad_rows: bool = False,
     previous: str | None = None,
+    against: str = "",
+    against_rows: Annotated[int, Parameter(validator=validators.Number(gte=1))] = 200,
+    against_labels: str = "",
+    spending: Annotated[Spending, Parameter(name="*")] = NO_PRICES,
+    yes: bool = False,
 ) -> None:
     r"""Measure a trained model on the rows it has never seen, next to a baseline.
 
@@ -37,6 +48,9 @@ def evaluate(
     model folder as `report.md`, with its plots and the figures as `evaluation.json`, `labels.csv`
     and `confusion.csv`. The errors that the model is most confident in are in `errors.csv`; it
     quotes the data, so it stays out of the report.
+
+    If a text may have several labels, micro-F1 takes the place of accuracy, and a threshold for
+    each label is chosen on the validation rows.
 
     The figures come from the test rows. `--also` measures model and baseline on further texts,
     such as headlines of other publishers; some of the model's labels are enough. `--previous`
@@ -53,6 +67,15 @@ def evaluate(
 
     One half of the rows of such a file is calibrated on, with the same weight as all validation
     rows; the other half tests the result. A file that is named twice counts twice.
+
+    `--against` compares the model with a large language model on Amazon Bedrock, on a sample of the
+    test rows that both label. **Each row is sent to Bedrock and costs money**, so the command says
+    first how many tokens that takes, and asks. Rows that were paid for once are not paid for again.
+
+    ```
+    textclf evaluate build/news --against bedrock:MODEL_ID --against-rows 200 \
+        --usd-per-million-input 1 --usd-per-million-output 5 --budget-usd 1
+    ```
 
     Next: `textclf export build/news`.
 
@@ -74,6 +97,11 @@ def evaluate(
         skip_bad_rows: Leave out rows of them that cannot be used, such as those with a label that
             the model does not know, and count them.
         previous: Model URI of a published bundle to do better than.
+        against: `bedrock:` and the id or ARN of a model or an inference profile.
+        against_rows: How many test rows to ask it about.
+        against_labels: File that describes the labels to it, as for `textclf labels write`.
+        spending: What a token costs, and all of them may cost.
+        yes: Pay without asking.
     """
     from training.evaluate.further import FurtherFiles
     from training.fit.trained_model import open_trained_model
@@ -89,6 +117,28 @@ def evaluate(
     trained = open_trained_model(model)
     # After the data, because torch takes seconds to import and the data may be missing.
     from training.evaluate import evaluation, report
+    from training.evaluate.yardstick import YardstickRequest
 
-    evaluation.evaluate(trained, further, previous)
+    llm_labels = None
+    if against:
+        request = YardstickRequest(against, against_rows, against_labels, spending)
+        llm_labels = _ask_llm(request, trained, yes=yes)
+    evaluation.evaluate(trained, further, previous, llm_labels)
     print((model / report.REPORT).read_text())
+
+
+def _ask_llm(request: "YardstickRequest", trained: "TrainedModel", *, yes: bool) -> "LlmLabels":
+    """Say what the labels of an LLM cost, ask whether to go on, and pay for them."""
+    from textclf.consent import require_consent
+    from training.evaluate.yardstick import open_yardstick
+
+    with open_yardstick(request, trained) as yardstick:
+        estimate = yardstick.estimate()
+        print(f"{request.model}: {estimate.describe(request.spending)}")
+        if estimate.texts:
+            require_consent(yes=yes)
+        try:
+            return yardstick.ask()
+        finally:
+            paid = yardstick.usage - estimate.spent
+            print(f"paid: {request.spending.describe(paid)}, in {paid.calls:,} calls")

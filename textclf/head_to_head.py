@@ -27,9 +27,9 @@ def head_to_head(
     ```
 
     Use it before a new model goes live. It splits the file as it was split for training and prints
-    the accuracy of both bundles, their difference with its 95 % interval, and the same for parts
-    of the rows. Bundles that held out different rows are refused, because one of them may have
-    learnt what the other is tested on.
+    the accuracy of both bundles (micro-F1, if a text may have several labels), their difference
+    with its 95 % interval, and the same for parts of the rows. Bundles that held out different rows
+    are refused, because one of them may have learnt what the other is tested on.
     """
     # Here, because the metrics take a second to import and --help does not need them.
     from training.evaluate.head_to_head import measure_head_to_head

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 STDIN = "-"
 DOWNLOAD_SECONDS = 300.0
 BAR_CELLS = 10
+NO_LABEL = "(no label)"
 PARTS_OF_A_CELL = " ▏▎▍▌▋▊▉█"
 
 
@@ -55,14 +56,17 @@ def predict(
 
     On a terminal, each line shows a label, its probability and the text, or the probabilities of
     the other labels if you give a single text. In a pipe, the label, its probability and the text
-    are separated by tabs. For large files, use `textclf bulk`.
+    are separated by tabs. If the model has thresholds, the line also says why not to act on the
+    label: `low_confidence` or `out_of_scope`; in a pipe, in a fourth column. If a text may have
+    several labels, all of them take the label's place, and the probability is that of the first.
+    For large files, use `textclf bulk`.
 
     Args:
         texts: The texts, or `-` to read them from stdin, one per line. Blank lines are skipped.
         model_uri: The model: a folder, `file:///FOLDER` or `s3://BUCKET/PREFIX/VERSION`.
         as_json: Print JSON lines, each exactly as the API answers one text.
     """
-    location = _locate_model(model_uri)
+    location = locate_model(model_uri)
 
     # They import onnxruntime, which `--help` need not wait for.
     from inference.api.answers import answer_one
@@ -72,19 +76,24 @@ def predict(
 
     classifier = Classifier.load(fetch(location, MODEL_CACHE, DOWNLOAD_SECONDS))
     label_width = max(map(len, classifier.labels))
-    for text in _read_texts(texts):
+    separator = classifier.labelling.separator if classifier.labelling else ""
+    for text in read_texts(texts):
         (prediction,) = classifier.predict([text])
         if as_json:
-            line = answer_one(prediction, classifier.version).model_dump_json()
+            line = answer_one(prediction, classifier.version).to_json()
         elif sys.stdout.isatty():
             is_only_one = len(texts) == 1 and texts[0] != STDIN
             line = _format_line(prediction, label_width, "" if is_only_one else text)
         else:
-            line = f"{prediction.label}\t{prediction.confidence:.4f}\t{_squeeze(text)}"
+            labels = separator.join(prediction.all_labels)
+            line = f"{labels}\t{prediction.confidence:.4f}\t{_squeeze(text)}"
+            if prediction.can_abstain:
+                line += f"\t{prediction.abstention or ''}"
         print(line, flush=True)
 
 
-def _locate_model(model_uri: str) -> str:
+def locate_model(model_uri: str) -> str:
+    """Return the URI of a model that is given as a URI or a folder; by default the sample model."""
     if "://" in model_uri:
         return model_uri
     folder = Path(model_uri) if model_uri else SAMPLE_MODEL
@@ -95,7 +104,8 @@ def _locate_model(model_uri: str) -> str:
     return folder.resolve().as_uri()
 
 
-def _read_texts(texts: tuple[str, ...]) -> Iterator[str]:
+def read_texts(texts: tuple[str, ...]) -> Iterator[str]:
+    """Yield the texts of a command, or the lines of stdin that are not blank."""
     if texts != (STDIN,):
         yield from texts
         return
@@ -110,12 +120,16 @@ def _read_texts(texts: tuple[str, ...]) -> Iterator[str]:
 def _format_line(prediction: "Prediction", label_width: int, text: str) -> str:
     """Format a prediction for a terminal, with its text or else the other labels' shares."""
     bar = _draw_bar(prediction.confidence)
-    line = f"{prediction.label:{label_width}}  {prediction.confidence:6.1%}  {bar}  "
+    labels = ", ".join(prediction.all_labels) or NO_LABEL
+    line = f"{labels:{label_width}}  {prediction.confidence:6.1%}  {bar}  "
+    if prediction.abstention:
+        line += f"[{prediction.abstention.replace('_', ' ')}]  "
     if text:
         room = shutil.get_terminal_size().columns - len(line)
         return line + _shorten(_squeeze(text), room)
     by_share = sorted(prediction.probabilities.items(), key=lambda item: -item[1])
-    return line + ", ".join(f"{label} {share:.1%}" for label, share in by_share[1:])
+    others = by_share[1:] if prediction.labels is None else by_share
+    return line + ", ".join(f"{label} {share:.1%}" for label, share in others)
 
 
 def _draw_bar(share: float) -> str:

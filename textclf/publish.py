@@ -57,12 +57,14 @@ def _format(listed: listing.ListedBundle) -> str:
     manifest = listed.manifest
     int8: dict[str, Any] = manifest.metrics.get("int8", {})
     baseline: dict[str, Any] = manifest.metrics.get("baseline", {})
+    # Of models that may give a text several labels, micro-F1 is what others call accuracy.
+    name, key = ("micro-F1", "micro_f1") if manifest.labelling else ("accuracy", "accuracy")
     return "  ".join(
         [
             listed.version,
             listed.time,
             manifest.task,
-            f"accuracy {_accuracy(int8)} (baseline {_accuracy(baseline)})",
+            f"{name} {_percent(int8, key)} (baseline {_percent(baseline, key)})",
             f"macro-F1 {int8.get('macro_f1', math.nan):.4f}",
             f"split {manifest.training.get('split')}",
             f"{_megabytes(manifest):.1f} MB",
@@ -70,8 +72,8 @@ def _format(listed: listing.ListedBundle) -> str:
     )
 
 
-def _accuracy(metrics: dict[str, Any]) -> str:
-    return f"{metrics.get('accuracy', math.nan):.2%}"
+def _percent(metrics: dict[str, Any], key: str) -> str:
+    return f"{metrics.get(key, math.nan):.2%}"
 
 
 def _megabytes(manifest: Manifest) -> float:

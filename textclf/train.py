@@ -25,6 +25,9 @@ def train(*, settings: Annotated[Settings, Parameter(name="*")]) -> None:
         --output build/tickets
     ```
 
+    A text may have several labels, or none, if `--label-separator ";"` says what separates them in
+    a cell, or `--label-columns` names a column of 0 and 1 for each.
+
     `--base-model` takes any encoder. A DistilBERT or a BERT can be exported later; any other can
     teach one that can (`--teachers`).
 

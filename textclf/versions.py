@@ -15,7 +15,8 @@ def prune(
     """Delete old versions of a stack's function.
 
     A version costs nothing by itself, but with `SnapStart=on` its snapshot does, for as long as the
-    version exists. The versions that serve are never deleted. Those that are cannot serve again:
+    version exists. The versions that serve, and the one that the stack deployed last, are never
+    deleted; those whose deployment failed always are. What is deleted cannot serve again, so
     `textclf rollback` goes back as far as you keep. `make deploy` prunes after each deployment with
     `SnapStart=on`.
 
@@ -36,6 +37,6 @@ def prune(
     found = Stack.find(cloudformation, stack)
     if with_snapshots and not has_snapshots(lambda_, found):
         return
-    deleted = prune_versions(lambda_, found, keep)
+    deleted = prune_versions(cloudformation, lambda_, found, keep)
     listed = f"deleted the versions {', '.join(deleted)}" if deleted else "no version to delete"
     print(f"{stack}: {listed}")

@@ -18,6 +18,10 @@ class FileLayout:
     source: str | None = None  # who wrote the text
     split: str | None = None  # train or test, if the authors split the data; may be missing
     header: tuple[str, ...] | None = None  # None if the file's first row is its header
+    # If a text may have several labels, or none: what separates them in the label column, or one
+    # column of zeros and ones for each label, and then there is no label column.
+    label_separator: str = ""
+    label_columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,11 @@ class Task:
     baseline: str = "TF-IDF(1,2) + LinearSVC"  # one of training.evaluate.baseline.CLASSIFIERS
     truncation_side: str = "right"  # where a longer text is cut: right is its end
     markup: str | None = None  # regular expression; what it matches is read as a space
+
+    @property
+    def is_multi_label(self) -> bool:
+        """Whether a text may have several labels, or none."""
+        return bool(self.layout.label_separator or self.layout.label_columns)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -76,10 +85,26 @@ SENTIMENT = Task(
 TASKS = {task.name: task for task in (NEWS, SENTIMENT)}
 
 
-def custom_task(name: str, text: str, label: str, group: str | None) -> Task:
-    """Make a task for any CSV file with a header row, a text and a label column."""
-    layout = FileLayout(text=text, label=label, group=group)
-    return Task(name, layout, codes={}, max_length=128, default_split="story")
+def custom_task(
+    name: str,
+    text: str,
+    label: str,
+    group: str | None,
+    label_separator: str = "",
+    label_columns: tuple[str, ...] = (),
+) -> Task:
+    """Make a task for any CSV file with a header row, a text column, and its labels."""
+    layout = FileLayout(
+        text=text,
+        label=label,
+        group=group,
+        label_separator=label_separator,
+        label_columns=label_columns,
+    )
+    codes = {column: column for column in label_columns}
+    # With several labels a text, chance alone would leave a part without the rarer ones.
+    split = "stratified" if label_separator or label_columns else "story"
+    return Task(name, layout, codes=codes, max_length=128, default_split=split)
 
 
 def with_labels(task: Task, labels: tuple[str, ...]) -> Task:

@@ -6,13 +6,17 @@ the service is an error of the invocation, so that Lambda and Step Functions try
 """
 
 import json
+from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from inference.api.answers import answer
 from inference.api.predictor import Predictor
 from inference.api.problems import ProblemError, describe, to_problem
 from inference.api.requests import RequestParser
+
+if TYPE_CHECKING:
+    from inference.api.feedback import FeedbackRecorder
 
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 MAX_ANSWER_BYTES = 6 * 1024 * 1024
@@ -30,8 +34,23 @@ def answer_event(
     Raises:
         ServiceFaultError: The service failed; to try again may help.
     """
+    return _answer_or_explain(lambda: _answer(event, parser, predictor, request_id), request_id)
+
+
+def answer_feedback(event: Any, recorder: "FeedbackRecorder", request_id: str) -> dict[str, Any]:
+    """Answer an event that has the form of feedback.
+
+    Raises:
+        ServiceFaultError: The service failed; to try again may help.
+    """
+    return _answer_or_explain(lambda: recorder.record(event).to_dict(), request_id)
+
+
+def _answer_or_explain(
+    give_answer: Callable[[], dict[str, Any]], request_id: str
+) -> dict[str, Any]:
     try:
-        return _answer(event, parser, predictor, request_id)
+        return give_answer()
     except Exception as error:
         problem = to_problem(error, request_id)
     if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -42,7 +61,7 @@ def answer_event(
 def _answer(
     event: Any, parser: RequestParser, predictor: Predictor, request_id: str
 ) -> dict[str, Any]:
-    content = answer(predictor.classify(parser.read(event), request_id)).model_dump(mode="json")
+    content = answer(predictor.classify(parser.read(event), request_id)).to_dict()
     size = len(json.dumps(content, ensure_ascii=False).encode())
     if size > MAX_ANSWER_BYTES:
         detail = (

@@ -24,6 +24,8 @@ from typing import Any
 
 from inference.api.requests import FIELDS
 
+PREDICTION_ID = "prediction_id"  # the field that makes a direct invocation feedback
+
 
 class UnknownEventError(Exception):
     """The event came from a service that has no door here; to answer it would be to lose it."""
@@ -63,9 +65,11 @@ def find_door(event: Any) -> Door:
     if "eventSource" in event or "awslogs" in event:
         return Door.UNKNOWN
     # The events of EventBridge have a source, and so do those of serverless-plugin-warmup;
-    # lambda-warmer sends {"warmer": true}. None of them has a text, which must not go unanswered.
+    # lambda-warmer sends {"warmer": true}. None of them has a text or feedback, which must not go
+    # unanswered.
     is_warmer = not event or "source" in event or "warmer" in event
-    return Door.WARMER if is_warmer and event.keys().isdisjoint(FIELDS) else Door.DIRECT
+    has_content = not event.keys().isdisjoint([*FIELDS, PREDICTION_ID])
+    return Door.WARMER if is_warmer and not has_content else Door.DIRECT
 
 
 def _find_source(records: Any) -> Any:

@@ -17,22 +17,28 @@ TEXTS = {
 REQUESTS = {"one": TEXT, "many": list(TEXTS)}
 DETAILS = {
     400: "The body is not JSON: expecting value at line 1, column 12.",
+    404: "There is no such prediction; it may have expired.",
     413: "The body has 1234567 bytes; at most 1000000 are read.",
     415: "The body is compressed (gzip). Send it uncompressed.",
     422: "The request is not valid.",
     500: "Request c6af9ac6-7b61-11e6-9a41-93e8deadbeef failed.",
     503: "The model is not available yet.",
 }
+FEEDBACK = {
+    "prediction_id": f"{VERSION}.c6af9ac6-7b61-11e6-9a41-93e8deadbeef.0",
+    "label": "Health",
+}
+FEEDBACK_ANSWER = {**FEEDBACK, "predicted_label": "Science"}
 WRONG_FIELD = FieldError(field="inputs.3", message="String should have at least 1 character")
 
 
 def answer_examples() -> dict[str, Any]:
     """Return the answers to ``REQUESTS``, by the same names."""
-    one = _answer((0.0064, 0.9814, 0.0048, 0.0074)).model_dump()
+    one = _answer((0.0064, 0.9814, 0.0048, 0.0074)).to_dict()
     many = ManyAnswers(predictions=list(map(_answer, TEXTS.values())), model_version=VERSION)
     return {
-        "one": OneAnswer(**one, model_version=VERSION).model_dump(),
-        "many": many.model_dump(),
+        "one": OneAnswer(**one, model_version=VERSION).to_dict(),
+        "many": many.to_dict(),
     }
 
 

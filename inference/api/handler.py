@@ -26,7 +26,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from inference.api import problems, snapshot
 from inference.api.answers import Health, answer
-from inference.api.doors import HTTP, Door, UnknownEventError, find_door
+from inference.api.doors import HTTP, PREDICTION_ID, Door, UnknownEventError, find_door
 from inference.api.pages import render_page
 from inference.api.paths import as_event_of, find_resource
 from inference.api.predictor import Classified, Predictor
@@ -34,6 +34,7 @@ from inference.api.requests import PredictRequest, RequestParser
 from inference.runtime.telemetry import count_cold_start, logger, metrics
 
 if TYPE_CHECKING:
+    from inference.api.feedback import FeedbackRecorder
     from inference.api.queue import QueueWorker
 
 Route = Callable[[], Response[str]]
@@ -67,7 +68,15 @@ def route(path: str, *methods: str) -> Callable[[Route], Route]:
 @route("/predict", "POST")
 def predict() -> Response[str]:
     """Classify one text or a list of texts."""
-    return respond(answer(classify(parser.parse(router.current_event))).model_dump_json())
+    return respond(answer(classify(parser.parse(router.current_event))).to_json())
+
+
+@route("/feedback", "POST")
+def take_feedback() -> Response[str]:
+    """Store the right label for the text of a prediction."""
+    recorder = make_recorder()
+    recorder.require_table()
+    return respond(recorder.record(parser.decode(router.current_event)).to_json())
 
 
 @route("/hf", "POST")
@@ -77,6 +86,7 @@ def predict_for_hugging_face() -> Response[str]:
 
     content = parser.decode(router.current_event)
     request = hugging_face.parse(content, parser, settings.max_texts)
+    hugging_face.require_function(content, loader.get_model().classifier.labelling)
     return respond(hugging_face.answer(classify(request)))
 
 
@@ -88,7 +98,9 @@ def predict_for_sagemaker() -> Response[str]:
     event = router.current_event
     request = invocations.parse(event, parser, settings.max_texts)
     media_type = invocations.find_format(event)
-    return respond(invocations.write(answer(classify(request)), media_type), media_type)
+    labelling = loader.get_model().classifier.labelling
+    separator = labelling.separator if labelling else ""
+    return respond(invocations.write(answer(classify(request)), media_type, separator), media_type)
 
 
 @route("/health", "GET", "HEAD")
@@ -108,7 +120,7 @@ def ping() -> Response[str]:
 def model_card() -> Response[str]:
     """Show the manifest and the version of the bundle."""
     model = loader.get_model()
-    manifest = model.manifest.model_dump(mode="json")
+    manifest = model.manifest.to_json()
     return respond(json.dumps({"model_version": model.classifier.version, **manifest}))
 
 
@@ -117,7 +129,10 @@ def openapi() -> Response[str]:
     """Show the OpenAPI document."""
     from inference.api.openapi import describe_api
 
-    return respond(json.dumps(describe_api(parser, router.context["prefix"])))
+    prefix, has_feedback = router.context["prefix"], bool(settings.prediction_table)
+    labelling = loader.get_model().classifier.labelling if loader.is_loaded else None
+    document = describe_api(parser, prefix, has_feedback=has_feedback, labelling=labelling)
+    return respond(json.dumps(document))
 
 
 @route("/", "GET", "HEAD")
@@ -191,6 +206,14 @@ def answer_http(event: dict[str, Any], context: LambdaContext, door: Door) -> di
 
 
 @cache
+def make_recorder() -> "FeedbackRecorder":
+    """Make what stores feedback."""
+    from inference.api.feedback import FeedbackRecorder
+
+    return FeedbackRecorder(settings, loader)
+
+
+@cache
 def make_worker() -> "QueueWorker":
     """Make what answers the messages of a queue."""
     from inference.api import queue
@@ -217,6 +240,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         return {"status": "ok" if loader.is_loaded else "unavailable"}
     if door is Door.UNKNOWN:
         raise UnknownEventError("the event came from a service that has no door here")
-    from inference.api.direct import answer_event
+    from inference.api.direct import answer_event, answer_feedback
 
+    if isinstance(event, dict) and PREDICTION_ID in event:
+        return answer_feedback(event, make_recorder(), context.aws_request_id)
     return answer_event(event, parser, predictor, context.aws_request_id)

@@ -20,6 +20,7 @@ from inference.api.requests import (
     invalid,
     invalid_model,
 )
+from inference.model.labelling import Labelling
 
 PARAMETERS = "parameters"
 # The "options" of the hub, such as wait_for_model and use_cache, change no answer.
@@ -32,8 +33,8 @@ class Parameters(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     top_k: TopK = None
-    # A model that gives each text one label has no other function.
-    function_to_apply: Literal["softmax"] | None = None
+    # Of these, a model has only the one that it was trained for; see `require_function`.
+    function_to_apply: Literal["softmax", "sigmoid"] | None = None
     truncation: bool | None = Field(None, strict=True)  # of the pipelines of transformers
 
 
@@ -56,6 +57,19 @@ def parse(content: Any, parser: RequestParser, max_texts: int) -> PredictRequest
         raise invalid([FieldError(field=repeat(name), message="Unknown field") for name in unknown])
     options = {"truncate": bool(parameters.truncation), "top_k": parameters.top_k}
     return parser.read({LIST_FIELD: content[LIST_FIELD], **options}, max_texts)
+
+
+def require_function(content: Any, labelling: Labelling | None) -> None:
+    """Require that a valid request asks for the function that the model has, if it asks for one.
+
+    Raises:
+        ProblemError: It asks for another one.
+    """
+    function, labels = ("sigmoid", "any number") if labelling else ("softmax", "one")
+    asked = (content.get(PARAMETERS) or {}).get("function_to_apply")
+    if asked not in (None, function):
+        message = f"Input should be '{function}': a text has {labels} of this model's labels"
+        raise invalid([FieldError(field=f"{PARAMETERS}.function_to_apply", message=message)])
 
 
 def answer(classified: Classified) -> str:

@@ -73,19 +73,27 @@ def find_format(event: BaseProxyEvent) -> str:
     return JSON
 
 
-def write(answer: OneAnswer | ManyAnswers, media_type: str) -> str:
-    """Write an answer in a format; CSV has a row for each text: its label and the confidence."""
+def write(answer: OneAnswer | ManyAnswers, media_type: str, separator: str = "") -> str:
+    """Write an answer in a format; CSV has a row for each text: its label and the confidence.
+
+    Where a text may have several labels, the separator is written between them.
+    """
     if media_type == JSON:
-        return answer.model_dump_json()
+        return answer.to_json()
     answers = [answer] if isinstance(answer, OneAnswer) else answer.predictions
     if media_type == LINES:
-        return "".join(one.model_dump_json() + "\n" for one in answers)
+        return "".join(one.model_dump_json(exclude_none=True) + "\n" for one in answers)
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     for one in answers:
-        row = (one.predicted_label, one.confidence) if isinstance(one, Answer) else ("", "")
-        writer.writerow(row)
+        writer.writerow(_to_row(one, separator) if isinstance(one, Answer) else ("", ""))
     return table.getvalue()
+
+
+def _to_row(answer: Answer, separator: str) -> tuple[str, float]:
+    if answer.predicted_labels is None:
+        return answer.predicted_label, answer.confidence
+    return separator.join(answer.predicted_labels), answer.confidence
 
 
 def _read_csv(text: str) -> Iterator[str]:

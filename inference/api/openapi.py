@@ -8,29 +8,50 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from inference.api.answers import Health, ManyAnswers, OneAnswer
-from inference.api.examples import DETAILS, REQUESTS, answer_examples, problem_example
+from inference.api.examples import (
+    DETAILS,
+    FEEDBACK,
+    FEEDBACK_ANSWER,
+    REQUESTS,
+    answer_examples,
+    problem_example,
+)
+from inference.api.feedback import FeedbackAnswer, FeedbackRequest
 from inference.api.problems import Problem
 from inference.api.requests import FIELDS, LIST_FIELD, Options, RequestParser
+from inference.model.explanation import MAX_TEXTS
+from inference.model.labelling import Labelling
 
 SCHEMAS = "#/components/schemas/"
 ERROR = "PlainError"
 PROBLEMS = {
     400: "The body is not JSON in UTF-8; `detail` says what is wrong.",
+    404: "There is no such prediction, or it has expired.",
     413: "The body is too large.",
     415: "The Content-Type is not JSON in UTF-8, or the body is compressed.",
     422: "The request is not valid; `errors` has an entry for each wrong field.",
     429: "There were too many requests; API Gateway itself sends this response.",
     500: "The service failed; `detail` contains the id of the request.",
-    503: "The model is not available yet; `Retry-After` says when to try again.",
+    503: "The model or the table is not available yet; `Retry-After` says when to try again.",
 }
+OF_PREDICTIONS = (400, 413, 415, 422, 429, 500, 503)
+OF_FEEDBACK = (400, 404, 413, 415, 422, 429, 500, 503)
 
 
-def describe_api(parser: RequestParser, prefix: str = "") -> dict[str, Any]:
+def describe_api(
+    parser: RequestParser,
+    prefix: str = "",
+    *,
+    has_feedback: bool = False,
+    labelling: Labelling | None = None,
+) -> dict[str, Any]:
     """Return the OpenAPI document of a service with the limits of this parser.
 
     Args:
         parser: Of the requests.
         prefix: Where the API is on its host, such as ``/news``.
+        has_feedback: Whether the service takes feedback.
+        labelling: Of the model, if it may give a text several labels.
     """
     return {
         "openapi": "3.1.0",
@@ -42,16 +63,17 @@ def describe_api(parser: RequestParser, prefix: str = "") -> dict[str, Any]:
         **({"servers": [{"url": prefix}]} if prefix else {}),
         "paths": {
             "/predict": {"post": _predict()},
+            **({"/feedback": {"post": _take_feedback()}} if has_feedback else {}),
             "/health": {
                 "get": _read("Tell whether the service can answer", "health", _reference("Health"))
             },
             "/model": {"get": _read("Show the model card", "model", {"type": "object"})},
-            "/hf": {"post": _predict_for_hugging_face(parser)},
+            "/hf": {"post": _predict_for_hugging_face(parser, labelling)},
             "/invocations": {"post": _predict_for_sagemaker()},
             "/ping": {"get": _ping()},
         },
         "components": {
-            "schemas": _answer_schemas()
+            "schemas": _answer_schemas(has_feedback=has_feedback)
             | {"Request": _request_schema(parser), "Instances": _instances_schema(parser)}
             | {ERROR: _object({"error": {"type": "string"}}, ["error"])}
         },
@@ -70,16 +92,31 @@ def _predict() -> dict[str, Any]:
         "requestBody": {"required": True, "content": body},
         "responses": {
             "200": answered,
-            **_problems(*PROBLEMS),
+            **_problems(*OF_PREDICTIONS),
         },
     }
 
 
-def _predict_for_hugging_face(parser: RequestParser) -> dict[str, Any]:
+def _take_feedback() -> dict[str, Any]:
+    body = {"schema": _reference("FeedbackRequest"), "example": FEEDBACK}
+    answered = _json(
+        "It is stored, in place of earlier feedback on this prediction.",
+        _reference("FeedbackAnswer"),
+    )
+    answered["content"]["application/json"]["example"] = FEEDBACK_ANSWER
+    return {
+        "summary": "Tell the right label for the text of a prediction",
+        "operationId": "feedback",
+        "requestBody": {"required": True, "content": {"application/json": body}},
+        "responses": {"200": answered, **_problems(*OF_FEEDBACK)},
+    }
+
+
+def _predict_for_hugging_face(parser: RequestParser, labelling: Labelling | None) -> dict[str, Any]:
     text = parser.text.json_schema()
     parameters = {
         "top_k": _option_schemas()["top_k"],
-        "function_to_apply": {"enum": ["softmax", None]},
+        "function_to_apply": {"enum": ["sigmoid" if labelling else "softmax", None]},
         "truncation": {"type": ["boolean", "null"]},
     }
     schema = _closed(
@@ -102,7 +139,7 @@ def _predict_for_hugging_face(parser: RequestParser) -> dict[str, Any]:
         "summary": "Classify texts for a client of Hugging Face",
         "operationId": "hf",
         "requestBody": {"required": True, "content": {"application/json": body}},
-        "responses": {"200": answered, **_plain_errors(*PROBLEMS)},
+        "responses": {"200": answered, **_plain_errors(*OF_PREDICTIONS)},
     }
 
 
@@ -120,7 +157,7 @@ def _predict_for_sagemaker() -> dict[str, Any]:
         "summary": "Classify texts for a client of SageMaker",
         "operationId": "invocations",
         "requestBody": {"required": True, "description": others, "content": content},
-        "responses": {"200": answered, **_plain_errors(*PROBLEMS)},
+        "responses": {"200": answered, **_plain_errors(*OF_PREDICTIONS)},
     }
 
 
@@ -146,20 +183,28 @@ def _list_schemas(
 ) -> list[dict[str, Any]]:
     """Describe a field with a list of texts; by item, each of them may be wrong.
 
+    Fewer texts can be explained.
+
     Args:
         name: Of the field.
         texts: What the list is without that option.
         others: What the field may be besides a list.
     """
-    options = _option_schemas()
-    on_error = options.pop("on_error")
-    any_items = {key: value for key, value in texts.items() if key != "items"}
-    by_request = {name: {"anyOf": [*others, texts]}, "on_error": {**on_error, "enum": ["request"]}}
-    by_item = {name: {"anyOf": [*others, any_items]}, "on_error": {**on_error, "enum": ["item"]}}
-    return [
-        _closed(by_request | options, name),
-        _closed(by_item | options, name, "on_error"),
-    ]
+    explained = {**texts, "maxItems": min(texts["maxItems"], MAX_TEXTS)}
+    schemas = []
+    for explain, some in ((False, texts), (True, explained)):
+        options = _option_schemas()
+        options["explain"]["enum"] = [explain]
+        if explain:
+            del options["explain"]["default"]
+        required = ["explain"] if explain else []
+        any_items = {key: value for key, value in some.items() if key != "items"}
+        for on_error, choice in (("request", some), ("item", any_items)):
+            given = options | {"on_error": {**options["on_error"], "enum": [on_error]}}
+            fields = {name: {"anyOf": [*others, choice]}, **given}
+            also = ["on_error"] if on_error == "item" else []
+            schemas.append(_closed(fields, name, *also, *required))
+    return schemas
 
 
 def _texts_schema(parser: RequestParser) -> dict[str, Any]:
@@ -197,8 +242,9 @@ def _read(summary: str, operation: str, schema: dict[str, Any]) -> dict[str, Any
     return {"summary": summary, "operationId": operation, "responses": responses}
 
 
-def _answer_schemas() -> dict[str, Any]:
+def _answer_schemas(*, has_feedback: bool) -> dict[str, Any]:
     models: list[type[BaseModel]] = [OneAnswer, ManyAnswers, Health, Problem]
+    models += [FeedbackRequest, FeedbackAnswer] if has_feedback else []
     _, schemas = models_json_schema(
         [(model, "serialization") for model in models], ref_template=SCHEMAS + "{model}"
     )

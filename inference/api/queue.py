@@ -107,7 +107,7 @@ class QueueWorker:
         try:
             content = decode_json(record["body"].encode())
             request = self._parser.read(content, self._max_texts)
-            body = answer(self._predictor.classify(request, message_id)).model_dump(mode="json")
+            body = answer(self._predictor.classify(request, message_id)).to_dict()
             self._results.send(message_id, json.dumps({"message_id": message_id, **body}))
         except ProblemError as error:
             reasons = [error.detail, *(one.message for one in error.errors)]

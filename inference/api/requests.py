@@ -20,6 +20,7 @@ from pydantic_core import PydanticCustomError
 from inference.api.bodies import get_header, read_body
 from inference.api.json_body import decode_json, require_uncompressed
 from inference.api.problems import FieldError, ProblemError, repeat
+from inference.model.explanation import MAX_CHARACTERS, MAX_TEXTS
 from inference.runtime.settings import Settings
 
 LIST_FIELD = "inputs"  # the field that takes one text or a list of texts
@@ -62,6 +63,11 @@ class Options(BaseModel):
     top_k: TopK = Field(
         default=None, description="How many of the most probable labels `probabilities` has."
     )
+    explain: bool = Field(
+        default=False,
+        description="Whether the answer says what each word contributes to the label "
+        f"(`explanation`). For at most {MAX_TEXTS} texts of {MAX_CHARACTERS:,} characters.",
+    )
 
 
 @dataclass(frozen=True)
@@ -79,6 +85,7 @@ class PredictRequest:
     items: list[Text | FieldError]  # an error in the place of each text that is wrong
     is_list: bool
     top_k: int | None = None
+    explain: bool = False
 
     @property
     def texts(self) -> list[str]:
@@ -91,11 +98,8 @@ class RequestParser:
 
     def __init__(self, settings: Settings) -> None:
         """Build the validator of a text, from which the OpenAPI schema comes, too."""
-        text = Annotated[
-            str,
-            Field(min_length=1, max_length=settings.max_characters, strict=True, pattern=NOT_BLANK),
-        ]
-        self.text: TypeAdapter[str] = TypeAdapter(text)
+        self.text = _make_text_validator(settings.max_characters)
+        self._explained_text = _make_text_validator(min(settings.max_characters, MAX_CHARACTERS))
         self.max_texts = settings.max_texts
         self._max_characters = settings.max_characters
         self._max_bytes = settings.max_body_bytes
@@ -148,7 +152,7 @@ class RequestParser:
         text = self._read_text(value, name, options)
         if isinstance(text, FieldError):
             raise invalid([text])
-        return PredictRequest([text], is_list=False, top_k=options.top_k)
+        return PredictRequest([text], False, options.top_k, options.explain)
 
     def read_list(
         self, values: Sequence[Any], options: Options, name: str, max_texts: int | None = None
@@ -160,8 +164,11 @@ class RequestParser:
         """
         if not values:
             raise invalid([FieldError(field=name, message="List should have at least 1 item")])
+        if options.explain:
+            max_texts = MAX_TEXTS if max_texts is None else min(max_texts, MAX_TEXTS)
         if max_texts is not None and len(values) > max_texts:
-            message = f"List should have at most {max_texts} items, not {len(values)}"
+            end = " to explain" if options.explain else ""
+            message = f"List should have at most {max_texts} items{end}, not {len(values)}"
             raise invalid([FieldError(field=name, message=message)])
         items = [
             self._read_text(value, f"{name}.{index}", options) for index, value in enumerate(values)
@@ -169,18 +176,28 @@ class RequestParser:
         errors = [item for item in items if isinstance(item, FieldError)]
         if errors and options.on_error == "request":
             raise invalid(errors)
-        return PredictRequest(items, is_list=True, top_k=options.top_k)
+        return PredictRequest(items, True, options.top_k, options.explain)
 
     def _read_text(self, value: Any, name: str, options: Options) -> Text | FieldError:
         is_cut = False
-        if options.truncate and isinstance(value, str) and len(value) > self._max_characters:
-            value, is_cut = value[: self._max_characters], True
+        validator, most = self.text, self._max_characters
+        if options.explain:
+            validator, most = self._explained_text, min(most, MAX_CHARACTERS)
+        if options.truncate and isinstance(value, str) and len(value) > most:
+            value, is_cut = value[:most], True
         try:
-            return Text(self.text.validate_python(value), is_cut)
+            return Text(validator.validate_python(value), is_cut)
         except ValidationError as error:
             (first, *_) = error.errors(include_url=False, include_input=False)
             is_blank = first["type"] == "string_pattern_mismatch"
             return FieldError(field=name, message=BLANK if is_blank else first["msg"])
+
+
+def _make_text_validator(max_characters: int) -> TypeAdapter[str]:
+    text = Annotated[
+        str, Field(min_length=1, max_length=max_characters, strict=True, pattern=NOT_BLANK)
+    ]
+    return TypeAdapter(text)
 
 
 def require_json(header: str | None) -> None:

@@ -16,6 +16,8 @@ Value = str | int | float | bool
 Record = Sequence[Value]
 
 _PREDICTION = ("predicted_label", "confidence", "truncated", "model_version")
+_SEVERAL = ("predicted_labels",)  # of models that may give a text several labels
+_ABSTENTION = ("abstained", "abstention_reason")  # of models with thresholds
 _SEPARATORS_TO_SPACES = str.maketrans("\t\r\n", "   ")
 
 
@@ -29,6 +31,8 @@ class OutputColumns:
 
     keep: tuple[str, ...]  # copied from the input
     labels: tuple[str, ...]
+    can_abstain: bool = False  # whether the model has thresholds
+    several: bool = False  # whether a text may have several labels
 
     def __post_init__(self) -> None:
         if len(set(self.names)) < len(self.names):
@@ -39,7 +43,9 @@ class OutputColumns:
     def names(self) -> tuple[str, ...]:
         """Their names, in order."""
         probabilities = (f"probability_{label}" for label in self.labels)
-        return ("line", *self.keep, *_PREDICTION, *probabilities)
+        abstention = _ABSTENTION if self.can_abstain else ()
+        several = _SEVERAL if self.several else ()
+        return ("line", *self.keep, *_PREDICTION, *several, *abstention, *probabilities)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,8 @@ def write_parquet(json_lines: Path, path: Path, columns: OutputColumns) -> None:
 
     types = {"line": pyarrow.int64(), "truncated": pyarrow.bool_(), "confidence": pyarrow.float64()}
     types |= {f"probability_{label}": pyarrow.float64() for label in columns.labels}
+    if columns.can_abstain:  # otherwise a column of the input may have this name
+        types["abstained"] = pyarrow.bool_()
     schema = pyarrow.schema((name, types.get(name, pyarrow.string())) for name in columns.names)
     with json_lines.open(encoding="utf-8") as source, path.open("wb") as file:
         with pyarrow.parquet.ParquetWriter(file, schema, compression="zstd") as writer:

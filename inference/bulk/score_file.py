@@ -59,7 +59,14 @@ def score_file(
     cache = Path(os.environ.get("MODEL_CACHE", MODEL_CACHE))
     bundle = fetch(request.model_uri, cache, MODEL_SECONDS)
     require_apart(request.input, request.output, bundle.folder.iterdir())
-    encoder = Encoder(OutputColumns(request.columns.keep, bundle.manifest.labels), output_type)
+    manifest = bundle.manifest
+    columns = OutputColumns(
+        request.columns.keep,
+        manifest.labels,
+        manifest.can_abstain,
+        several=manifest.labelling is not None,
+    )
+    encoder = Encoder(columns, output_type)
     fingerprint = _make_fingerprint(request, identity, bundle.version)
     bad_rows = BadRows(request.input)
     started = time.monotonic()

@@ -42,5 +42,25 @@ class Scorer:
             round(prediction.confidence, DECIMALS),
             prediction.truncated,
             self._classifier.version,
+            *self._join_labels(prediction),
+            *_describe_abstention(prediction),
             *(round(probability, DECIMALS) for probability in prediction.probabilities.values()),
         ]
+
+    def _join_labels(self, prediction: Prediction) -> list[Value]:
+        """Return the value of the column that only a model with several labels has.
+
+        They are in the order of the model, so that the same labels are the same value.
+        """
+        labelling = self._classifier.labelling
+        if labelling is None:
+            return []
+        labels = [label for label in self._classifier.labels if label in prediction.all_labels]
+        return [labelling.separator.join(labels)]
+
+
+def _describe_abstention(prediction: Prediction) -> list[Value]:
+    """Return the values of the columns that only a model with thresholds has."""
+    if prediction.abstained is None:
+        return []
+    return [prediction.abstained, prediction.abstention or ""]

@@ -3,12 +3,14 @@
 Errors are raised: Lambda retries the call twice, and an alarm of the stack counts them.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from inference.aws import make_client, read_live_model
 from inference.drift.measure import MIN_TEXTS, Measurement, measure_drift
+from inference.drift.stability import LABEL, Feature
 from inference.runtime.settings import SettingsError, read_settings
 from inference.runtime.telemetry import emit, logger, metrics
 
@@ -49,9 +51,21 @@ def record_drift(measured: Measurement) -> None:
     }
     version = measured.version
     logger.info("drift measured", model_version=version, texts=measured.texts, features=features)
-    for feature in measured.features:
-        emit({"PopulationStability": [feature.psi]}, version, feature=feature.name)
+    for name, psi in find_greatest(measured.features).items():
+        emit({"PopulationStability": [psi]}, version, feature=name)
     emit({"DriftedFeatures": [sum(feature.drifted for feature in measured.features)]}, version)
+
+
+def find_greatest(features: Sequence[Feature]) -> dict[str, float]:
+    """Return the PSI by the name of a metric: of the features of single labels, the greatest.
+
+    A metric for each label would have to be paid for.
+    """
+    greatest: dict[str, float] = {}
+    for feature in features:
+        name = LABEL if feature.is_of_one_label else feature.name
+        greatest[name] = max(feature.psi, greatest.get(name, 0.0))
+    return greatest
 
 
 def record_skipped_drift(measured: Measurement) -> None:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from inference.drift.reference import Reference
 from inference.drift.stability import Feature, measure_features, smoothed_shares
+from inference.model.abstention import OUTCOMES
 from inference.model.classifier import Prediction
 
 CONFIDENCE_PARTS = 100  # fine, because most confidences are close to 1
@@ -21,7 +22,7 @@ def measure_reference(predictions: Sequence[Prediction], clusters: NDArray[np.in
         clusters: The cluster of each text, such as its story; clusters are independent.
     """
     texts, tokens = len(predictions), sum(prediction.tokens for prediction in predictions)
-    labels = Counter(prediction.label for prediction in predictions)
+    labels = Counter(label for prediction in predictions for label in prediction.all_labels)
     confidences = [prediction.confidence for prediction in predictions]
     lengths = Counter(prediction.tokens for prediction in predictions)
     histogram, _ = np.histogram(confidences, CONFIDENCE_PARTS, (0, 1))
@@ -31,6 +32,8 @@ def measure_reference(predictions: Sequence[Prediction], clusters: NDArray[np.in
         confidence=tuple((histogram / texts).tolist()),
         token_length={length: lengths[length] / texts for length in sorted(lengths)},
         unknown_tokens=sum(prediction.unknown_tokens for prediction in predictions) / tokens,
+        outcomes=_measure_outcomes(predictions),
+        several=None if predictions[0].labels is None else True,
     )
     members: dict[int, list[Prediction]] = {}
     for prediction, cluster in zip(predictions, clusters.tolist(), strict=True):
@@ -41,6 +44,14 @@ def measure_reference(predictions: Sequence[Prediction], clusters: NDArray[np.in
         for of_clusters in zip(*counted, strict=True)
     }
     return reference.model_copy(update={"design_effects": effects})
+
+
+def _measure_outcomes(predictions: Sequence[Prediction]) -> dict[str, float] | None:
+    """Return the share of each outcome, if the predictions are those of a model with thresholds."""
+    counts = Counter(prediction.outcome for prediction in predictions)
+    if None in counts:
+        return None
+    return {outcome: counts[outcome] / len(predictions) for outcome in OUTCOMES}
 
 
 def _design_effect(feature_by_cluster: Sequence[Feature]) -> float:

@@ -11,13 +11,15 @@ class Reference(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     texts: int
-    labels: dict[str, float]  # in output order
+    labels: dict[str, float]  # in output order; of texts that may have several, the share of each
     confidence: tuple[float, ...]  # over equal parts of [0, 1]
     token_length: dict[int, float]  # by number of wordpieces
     unknown_tokens: float  # of all tokens
     # How many texts carry as much information as one independent text, by feature. The first
     # bundles lack them.
     design_effects: dict[str, float] = {}
+    outcomes: dict[str, float] | None = None  # of models with thresholds
+    several: bool | None = None  # true for models that may give a text several labels, or none
 
 
 def read_reference(manifest: Manifest) -> Reference:

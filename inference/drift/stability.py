@@ -27,6 +27,8 @@ from inference.prediction_log.table import LoggedPrediction
 if TYPE_CHECKING:  # it imports onnxruntime, which the Lambda function does not need
     from inference.model.classifier import Prediction
 
+LABEL = "label"  # a feature; where a text may have several, there is one for each label
+OF_LABEL = f"{LABEL}: "
 MIN_SHARE = 0.05  # of the reference in a bin, if merging neighbouring cells can reach it
 ALARM = 0.2  # PSI; benchmarks/false_alarms.py measures how often it is a false alarm
 FALSE_ALARMS = 0.001  # the share of windows without a shift in which a feature may drift
@@ -44,6 +46,11 @@ class Feature:
     reference: Counts  # shape (bins,)
     window: Counts  # shape (bins,)
     design_effect: float  # how many texts carry as much information as one independent text
+
+    @property
+    def is_of_one_label(self) -> bool:
+        """Whether it is the share of one of several labels."""
+        return self.name.startswith(OF_LABEL)
 
     @property
     def psi(self) -> float:
@@ -65,13 +72,20 @@ class Feature:
 
 
 def measure_features(reference: Reference, window: Sequence[Observed]) -> list[Feature]:
-    """Count each feature of a window, in the same bins as the reference."""
-    return [
-        _label(reference, window),
+    """Count each feature of a window, in the same bins as the reference.
+
+    Outcomes are left out if the model has no thresholds, or the window does not know them because
+    the index of its table does not hold them.
+    """
+    features = [
+        *(_each_label(reference, window) if reference.several else [_label(reference, window)]),
         _confidence(reference, window),
         _tokens(reference, window),
         _unknown_tokens(reference, window),
     ]
+    if reference.outcomes is not None and all(each.outcome is not None for each in window):
+        features.append(_outcome(reference, reference.outcomes, window))
+    return features
 
 
 def smoothed_shares(counts: Counts) -> Counts:
@@ -95,12 +109,30 @@ def chi_square_quantile(degrees_of_freedom: int) -> float:
 def _label(reference: Reference, window: Sequence[Observed]) -> Feature:
     labels = tuple(reference.labels)
     return Feature(
-        "label",
+        LABEL,
         labels,
         reference.texts * np.array(list(reference.labels.values())),
         np.array([sum(p.label == label for p in window) for label in labels], float),
         reference.design_effects.get("label", 1.0),
     )
+
+
+def _each_label(reference: Reference, window: Sequence[Observed]) -> list[Feature]:
+    """Count how many texts have each label, where a text may have several, or none."""
+    features = []
+    for label, share in reference.labels.items():
+        name = f"{OF_LABEL}{label}"
+        count = sum(label in each.all_labels for each in window)
+        features.append(
+            Feature(
+                name,
+                ("with", "without"),
+                reference.texts * np.array([share, 1 - share]),
+                np.array([count, len(window) - count], float),
+                reference.design_effects.get(name, 1.0),
+            )
+        )
+    return features
 
 
 def _confidence(reference: Reference, window: Sequence[Observed]) -> Feature:
@@ -136,6 +168,17 @@ def _unknown_tokens(reference: Reference, window: Sequence[Observed]) -> Feature
         reference.texts * tokens_per_text * np.array([1 - share, share]),
         np.array([tokens - unknown, unknown], float),
         reference.design_effects.get("unknown tokens", 1.0),
+    )
+
+
+def _outcome(reference: Reference, shares: dict[str, float], window: Sequence[Observed]) -> Feature:
+    outcomes = tuple(shares)
+    return Feature(
+        "outcome",
+        outcomes,
+        reference.texts * np.array(list(shares.values())),
+        np.array([sum(each.outcome == outcome for each in window) for outcome in outcomes], float),
+        reference.design_effects.get("outcome", 1.0),
     )
 
 

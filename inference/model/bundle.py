@@ -6,6 +6,7 @@ other file, the version identifies the whole content.
 """
 
 import hashlib
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +15,17 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from inference.errors import TextClassifierError
+from inference.model.abstention import LabelThresholds, OutOfScope
+from inference.model.labelling import Labelling
 
 MANIFEST = "manifest.json"
 MODEL = "model.onnx"
 WEIGHTS = "model.onnx.data"  # ONNX external data: the weights that model.onnx leaves out, if any
 TOKENIZER = "tokenizer.json"
 VERSION_DIGITS = 16
+SCHEMAS = (1, 2, 3)  # of manifests that can be read
+# Fields that a reader of schema 2 does not know. A bundle that uses none of them is of schema 2.
+FIELDS_OF_SCHEMA_3 = ("label_thresholds", "out_of_scope", "labelling")
 # Bytes per read. A hashing thread waits for the GIL after each read, and during a cold start the
 # importing thread holds it: with a sixteenth of this size, a start from disk took 20 % longer.
 CHUNK = 1 << 22
@@ -71,6 +77,15 @@ class ClassifierSpec(BaseModel):
     labels: Annotated[tuple[str, ...], Field(min_length=2)]  # in output order
     max_length: Annotated[int, Field(ge=3)]  # wordpieces, [CLS] and [SEP] included
     temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    label_thresholds: LabelThresholds | None = None
+    out_of_scope: OutOfScope | None = None
+    labelling: Labelling | None = None  # if a text may have several labels; None if it has one
+
+    @model_validator(mode="after")
+    def _require_labelling_of_labels(self) -> Self:
+        if self.labelling is not None and not self.labelling.has_labels(self.labels):
+            raise ValueError("labelling is not that of the labels")
+        return self
 
     @model_validator(mode="after")
     def _require_distinct_labels(self) -> Self:
@@ -78,11 +93,28 @@ class ClassifierSpec(BaseModel):
             raise ValueError("labels repeat")
         return self
 
+    @model_validator(mode="after")
+    def _require_threshold_for_each_label(self) -> Self:
+        thresholds = self.label_thresholds
+        if thresholds is not None and set(thresholds.least) != set(self.labels):
+            raise ValueError("label_thresholds are not those of the labels")
+        return self
+
+    @property
+    def can_abstain(self) -> bool:
+        """Whether answers say if their label should be acted on."""
+        return self.label_thresholds is not None or self.out_of_scope is not None
+
+    @property
+    def schema_needed(self) -> Literal[2, 3]:
+        """The schema of a manifest with these facts."""
+        return 3 if any(getattr(self, name) is not None for name in FIELDS_OF_SCHEMA_3) else 2
+
 
 class _Header(BaseModel):
     """The fields that open the file. pydantic takes the fields of the last base class first."""
 
-    schema_version: Literal[1, 2] = 2  # 2: with examples
+    schema_version: Literal[1, 2, 3] = 2  # 2: with examples; 3: with FIELDS_OF_SCHEMA_3
     task: Annotated[str, Field(min_length=1)]
 
 
@@ -103,10 +135,25 @@ class Manifest(ClassifierSpec, _Header):
             raise ValueError(f"files lack {', '.join(sorted(missing))}")
         return self
 
+    @model_validator(mode="after")
+    def _require_schema(self) -> Self:
+        if self.schema_version < self.schema_needed and self.schema_needed > 2:
+            raise ValueError(f"schema_version must be {self.schema_needed} for these fields")
+        return self
+
     def to_bytes(self) -> bytes:
         """Return the bytes of ``manifest.json``; equal manifests give equal bytes."""
-        missing = None if self.examples else {"examples"}  # as in manifests of schema 1
-        return self.model_dump_json(indent=2, exclude=missing).encode() + b"\n"
+        missing = set() if self.examples else {"examples"}  # as in manifests of schema 1
+        return self.model_dump_json(indent=2, exclude=self._unused | missing).encode() + b"\n"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the same as what ``json.dumps`` takes."""
+        return self.model_dump(mode="json", exclude=self._unused)
+
+    @property
+    def _unused(self) -> set[str]:
+        """The fields without a value that manifests of earlier schemas do not have."""
+        return {name for name in FIELDS_OF_SCHEMA_3 if getattr(self, name) is None}
 
 
 @dataclass(frozen=True)
@@ -140,9 +187,24 @@ def parse_manifest(data: bytes, version: str | None = None) -> Manifest:
     try:
         return Manifest.model_validate_json(data)
     except ValidationError as error:
+        if newer := _find_newer_schema(data):
+            raise BundleError(
+                f"{MANIFEST} is of schema {newer}, and this version reads schemas up to "
+                f"{SCHEMAS[-1]}: deploy the code that made the bundle first"
+            ) from None
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "content"
         raise BundleError(f"{MANIFEST}: {where}: {first['msg']}") from None
+
+
+def _find_newer_schema(data: bytes) -> int | None:
+    """Return the schema of a manifest if it is later than all that are known."""
+    try:
+        content = json.loads(data)
+    except ValueError:
+        return None
+    schema = content.get("schema_version") if isinstance(content, dict) else None
+    return schema if isinstance(schema, int) and schema > SCHEMAS[-1] else None
 
 
 def read_verified(folder: Path, version: str | None = None) -> Bundle:

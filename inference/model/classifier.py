@@ -1,9 +1,10 @@
 """Classify texts with a loaded bundle. Knows tokenizers and onnxruntime, but not AWS or HTTP."""
 
 import math
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,7 +13,15 @@ import onnxruntime
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from inference.model.abstention import ANSWERED, Abstention, decide
 from inference.model.bundle import MODEL, TOKENIZER, Bundle, BundleError, ClassifierSpec
+from inference.model.explanation import (
+    Explanation,
+    ExplanationError,
+    Occlusion,
+    find_hiding_token,
+)
+from inference.model.labelling import Labelling
 from inference.model.long_texts import encode_texts, is_truncated
 
 BATCH_TOKENS = 384  # in one run of the model; more is slower per text on one core
@@ -23,20 +32,44 @@ UNKNOWN = "[UNK]"  # the token of everything that the vocabulary lacks
 class Prediction:
     """The probabilities of one text, and how much of the text was read."""
 
-    probabilities: dict[str, float]  # by label, in output order; they sum to 1
+    # By label, in output order. They sum to 1, unless a text may have several labels.
+    probabilities: dict[str, float]
     truncated: bool  # whether the text was longer than the model reads
     tokens: int  # wordpieces read, [CLS] and [SEP] included
     unknown_tokens: int = 0  # how many of them the vocabulary lacks
+    can_abstain: bool = False  # whether the bundle has thresholds
+    abstention: Abstention | None = None  # why not to act on the label
+    scope_score: float | None = None  # high for texts unlike those that the model knows
+    explanation: Explanation | None = None  # of the label, if it was asked for
+    # All labels, the most probable first, if a text may have several or none; None if it has one.
+    labels: tuple[str, ...] | None = None
 
     @property
     def label(self) -> str:
-        """The most probable label."""
+        """The most probable label; where a text may have several, of those that it has, if any."""
+        if self.labels:
+            return self.labels[0]
         return max(self.probabilities, key=self.probabilities.__getitem__)
 
     @property
     def confidence(self) -> float:
         """The probability of the label."""
         return self.probabilities[self.label]
+
+    @property
+    def all_labels(self) -> tuple[str, ...]:
+        """The label or, where a text may have several or none, all of them."""
+        return (self.label,) if self.labels is None else self.labels
+
+    @property
+    def abstained(self) -> bool | None:
+        """Whether the label should not be acted on; None if the bundle has no thresholds."""
+        return self.abstention is not None if self.can_abstain else None
+
+    @property
+    def outcome(self) -> str | None:
+        """One of OUTCOMES; None if the bundle has no thresholds."""
+        return (self.abstention or ANSWERED) if self.can_abstain else None
 
 
 class Classifier:
@@ -55,9 +88,10 @@ class Classifier:
                 session = background.submit(_open_session, folder / MODEL)
                 self._tokenizer = _open_tokenizer(folder / TOKENIZER, spec.max_length)
                 self._unknown = self._tokenizer.token_to_id(UNKNOWN)
+                self._hiding = find_hiding_token(self._tokenizer)
                 self._session = session.result()
             # The model must know even the last token of the tokenizer.
-            logits = self._run([[self._tokenizer.get_vocab_size() - 1]])
+            logits, scores = self._run([[self._tokenizer.get_vocab_size() - 1]])
         except Exception as error:  # neither library has a base class for its errors
             raise BundleError(f"cannot load the model: {error}") from error
         if logits.shape != (1, len(spec.labels)):
@@ -65,6 +99,8 @@ class Classifier:
             raise BundleError(f"the model has {outputs} outputs for {labels} labels")
         if not np.isfinite(logits).all():
             raise BundleError("the model's logits are not finite")
+        if scores is not None and (scores.shape != (1,) or not np.isfinite(scores).all()):
+            raise BundleError("the model's out-of-scope score is not one finite number")
 
     @classmethod
     def load(cls, bundle: Bundle) -> Self:
@@ -80,30 +116,125 @@ class Classifier:
         """The labels, in output order."""
         return self._spec.labels
 
+    @property
+    def labelling(self) -> Labelling | None:
+        """How a text gets several labels; None if it gets one."""
+        return self._spec.labelling
+
+    @property
+    def can_abstain(self) -> bool:
+        """Whether the bundle has thresholds, so that predictions say if they abstain."""
+        return self._spec.can_abstain
+
     def predict(self, texts: Sequence[str]) -> list[Prediction]:
         """Classify texts; the predictions come in the order of the texts."""
         encodings = encode_texts(self._tokenizer, texts)
         token_ids = [encoding.ids for encoding in encodings]  # the property copies its list
-        probabilities: dict[int, list[float]] = {}  # by row
-        for rows in _batches([len(ids) for ids in token_ids]):
-            batch = self._run([token_ids[row] for row in rows]).tolist()
-            for row, logits in zip(rows, batch, strict=True):
-                probabilities[row] = _softmax(logits, self._spec.temperature)
+        probabilities, scores = self._measure(token_ids)
         return [
-            Prediction(
-                probabilities=dict(zip(self.labels, probabilities[row], strict=True)),
-                truncated=is_truncated(texts[row], encoding),
-                tokens=len(ids),
-                unknown_tokens=ids.count(self._unknown),
+            self._judge(
+                Prediction(
+                    probabilities=dict(zip(self.labels, probabilities[row], strict=True)),
+                    truncated=is_truncated(texts[row], encoding),
+                    tokens=len(ids),
+                    unknown_tokens=ids.count(self._unknown),
+                    scope_score=scores.get(row),
+                )
             )
             for row, (ids, encoding) in enumerate(zip(token_ids, encodings, strict=True))
         ]
 
-    def _run(self, token_ids: Sequence[Sequence[int]]) -> NDArray[np.float32]:
-        """Compute the logits of texts of equal length, shape (texts, labels)."""
-        inputs = {"input_ids": np.array(token_ids, np.int64)}
-        logits: NDArray[np.float32] = self._session.run(None, inputs)[0]
-        return logits
+    def explain(
+        self,
+        texts: Sequence[str],
+        predictions: Sequence[Prediction],
+        seconds: float = math.inf,
+    ) -> list[Explanation]:
+        """Return what each word of each text contributes to the label of its prediction.
+
+        Args:
+            texts: The texts.
+            predictions: The prediction of each.
+            seconds: After which no more runs of the model are begun.
+
+        Raises:
+            ExplanationError: A text is too long, or all take longer than they may.
+        """
+        deadline = time.monotonic() + seconds
+        plans = [
+            Occlusion.plan(text, encoding.ids, encoding.offsets, self._hiding)
+            for text, encoding in zip(texts, encode_texts(self._tokenizer, texts), strict=True)
+        ]
+        variants = [ids for plan in plans for ids in plan.variants]
+        try:
+            probabilities, _ = self._measure(variants, deadline)
+        except TimeoutError:
+            raise ExplanationError(
+                f"explaining takes longer than {seconds:g} s: ask for fewer or shorter texts"
+            ) from None
+        explanations, start = [], 0
+        for plan, prediction in zip(plans, predictions, strict=True):
+            label = self.labels.index(prediction.label)
+            rows = range(start, start + len(plan.variants))
+            shares = [probabilities[row][label] for row in rows]
+            explanations.append(plan.explain(prediction.confidence, shares))
+            start = rows.stop
+        return explanations
+
+    def _measure(
+        self, token_ids: Sequence[Sequence[int]], deadline: float = math.inf
+    ) -> tuple[dict[int, list[float]], dict[int, float]]:
+        """Compute the probabilities of texts, and their out-of-scope scores, by row.
+
+        Raises:
+            TimeoutError: The deadline (monotonic) passed before the last run began.
+        """
+        probabilities: dict[int, list[float]] = {}  # by row
+        scores: dict[int, float] = {}  # by row, if the bundle has an out-of-scope limit
+        for rows in _batches([len(ids) for ids in token_ids]):
+            if time.monotonic() > deadline:
+                raise TimeoutError
+            batch, of_batch = self._run([token_ids[row] for row in rows])
+            for row, logits in zip(rows, batch.tolist(), strict=True):
+                probabilities[row] = self._to_probabilities(logits)
+            if of_batch is not None:
+                scores.update(zip(rows, of_batch.tolist(), strict=True))
+        return probabilities, scores
+
+    def _to_probabilities(self, logits: Sequence[float]) -> list[float]:
+        if self._spec.labelling is None:
+            return _softmax(logits, self._spec.temperature)
+        return self._spec.labelling.to_probabilities(logits, self.labels)
+
+    def _judge(self, prediction: Prediction) -> Prediction:
+        """Add the labels, if there may be several, and whether to act on the label."""
+        if self._spec.labelling is not None:
+            labels = self._spec.labelling.choose(prediction.probabilities)
+            prediction = replace(prediction, labels=labels)
+        if not self._spec.can_abstain:
+            return prediction
+        reason = decide(
+            prediction.label,
+            prediction.confidence,
+            prediction.scope_score,
+            self._spec.label_thresholds,
+            self._spec.out_of_scope,
+        )
+        return replace(prediction, can_abstain=True, abstention=reason)
+
+    def _run(
+        self, token_ids: Sequence[Sequence[int]]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """Compute the logits of texts of equal length, shape (texts, labels).
+
+        If the bundle has an out-of-scope limit, the second value is the score of each text.
+        """
+        outputs: list[NDArray[np.float32]]
+        outputs = self._session.run(None, {"input_ids": np.array(token_ids, np.int64)})
+        logits, scope = outputs[0], self._spec.out_of_scope
+        if scope is None:
+            return logits, None
+        return logits, _energy(logits) if scope.score == "energy" else outputs[1]
 
 
 def _open_tokenizer(path: Path, max_length: int) -> Tokenizer:
@@ -140,3 +271,9 @@ def _softmax(logits: Sequence[float], temperature: float) -> list[float]:
     exponentials = [math.exp((logit - greatest) / temperature) for logit in logits]
     total = sum(exponentials)
     return [exponential / total for exponential in exponentials]
+
+
+def _energy(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    greatest = logits.max(axis=1)
+    energies: NDArray[np.float32] = -greatest - np.log(np.exp(logits.T - greatest).sum(axis=0))
+    return energies

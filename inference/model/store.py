@@ -93,6 +93,15 @@ def fetch_manifest(uri: str) -> PublishedManifest:
         return PublishedManifest(parse_manifest(data, version), version_of(data))
 
 
+def is_missing(error: StoreError) -> bool:
+    """Tell whether a bundle is not in its store, rather than out of reach for now.
+
+    To those who may not list the bucket, S3 answers 403 for an object that it does not have.
+    """
+    response = getattr(error.__cause__, "response", {})
+    return response.get("ResponseMetadata", {}).get("HTTPStatusCode") in (403, 404)
+
+
 @contextmanager
 def _store_errors(uri: str, cache: Path | None = None) -> Iterator[None]:
     """Turn what goes wrong with a bundle or a file into a ``StoreError`` that names the URI."""

@@ -29,7 +29,15 @@ ATTEMPTS = 5
 def sample(
     dynamodb: "DynamoDBClient", table: str, version: str, hours: int, now: datetime, limit: int
 ) -> list[LoggedPrediction]:
-    """Return at most ``limit`` predictions, spread evenly over the requests of a window.
+    """Return a random sample of a model's predictions, as ``sample_items`` draws it."""
+    items = sample_items(dynamodb, table, version, hours, now, limit)
+    return [from_item(item) for item in items]
+
+
+def sample_items(
+    dynamodb: "DynamoDBClient", table: str, version: str, hours: int, now: datetime, limit: int
+) -> list[Item]:
+    """Return the items of up to ``limit`` predictions, spread evenly over a window's requests.
 
     The items of each partition are sorted by their random request ids, so those with the lowest
     ids are a random sample of all requests, whatever the traffic of an hour: a bottom-k sample
@@ -51,7 +59,7 @@ def sample(
         for shard in range(SHARDS)
     ]
     merged = heapq.merge(*partitions, key=lambda item: str(item["id"]["S"]))
-    return [from_item(item) for item in islice(merged, limit)]
+    return list(islice(merged, limit))
 
 
 def create_client() -> "DynamoDBClient":

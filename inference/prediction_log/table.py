@@ -33,6 +33,13 @@ class LoggedPrediction:
     confidence: float
     tokens: int  # wordpieces read, [CLS] and [SEP] included
     unknown_tokens: int
+    outcome: str | None = None  # see inference/model/abstention.py; None if there are no thresholds
+    labels: tuple[str, ...] | None = None  # if the model may give several, or none
+
+    @property
+    def all_labels(self) -> tuple[str, ...]:
+        """The label or, where a text may have several or none, all of them."""
+        return (self.label,) if self.labels is None else self.labels
 
 
 def partition_of(version: str, hour: datetime, shard: int) -> str:
@@ -56,8 +63,8 @@ def to_item(
         "id": {"S": f"{request_id}#{index}"},
         PARTITION_KEY: {"S": partition_of(version, now, shard)},
         "time": {"S": now.isoformat(timespec="milliseconds")},
-        "label": {"S": prediction.label},
-        "confidence": {"N": str(prediction.confidence)},
+        "label": _write_labels(prediction),
+        "confidence": _write_confidence(prediction),
         "model_version": {"S": version},
         "text_sha256": {"S": hashlib.sha256(text.encode()).hexdigest()},
         "tokens": {"N": str(prediction.tokens)},
@@ -72,10 +79,38 @@ def to_item(
 
 def from_item(item: Item) -> LoggedPrediction:
     """Read a prediction from its item."""
+    several = item["label"].get("L")
+    labels = [item["label"]["S"]] if several is None else [str(one["S"]) for one in several]
+    confidence, outcome = item["confidence"], None
+    if "M" in confidence:
+        confidence, outcome = confidence["M"]["value"], confidence["M"]["outcome"]["S"]
     return LoggedPrediction(
         request_id=item["id"]["S"].rpartition("#")[0],
-        label=item["label"]["S"],
-        confidence=float(item["confidence"]["N"]),
+        label=labels[0] if labels else "",
+        confidence=float(confidence["N"]),
         tokens=int(item["tokens"]["N"]),
         unknown_tokens=int(item["unknown_tokens"]["N"]),
+        outcome=outcome,
+        labels=None if several is None else tuple(labels),
     )
+
+
+def _write_labels(prediction: "Prediction") -> dict[str, Any]:
+    """Write the label or, where a text may have several, the list of them.
+
+    The list takes the label's place, because the index of the table holds that attribute.
+    """
+    if prediction.labels is None:
+        return {"S": prediction.label}
+    return {"L": [{"S": label} for label in prediction.labels]}
+
+
+def _write_confidence(prediction: "Prediction") -> dict[str, Any]:
+    """Write the confidence and, where a model may abstain, what became of the text.
+
+    The map takes the number's place, because the index of the table holds that attribute.
+    """
+    confidence = {"N": str(prediction.confidence)}
+    if prediction.outcome is None:
+        return confidence
+    return {"M": {"value": confidence, "outcome": {"S": prediction.outcome}}}

@@ -12,6 +12,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from inference.prediction_log.prediction_id import PredictionId
 from inference.prediction_log.table import Item, to_item
 from inference.runtime.settings import Settings
 from inference.runtime.telemetry import record_lost_predictions
@@ -64,8 +65,12 @@ class PredictionLog:
         texts: Sequence[str],
         predictions: "Sequence[Prediction]",
         version: str,
-    ) -> None:
-        """Write the predictions of a request; losses are recorded, not raised."""
+    ) -> list[PredictionId | None]:
+        """Write the predictions of a request; losses are recorded, not raised.
+
+        Returns:
+            The id of each prediction, and None for those that were lost.
+        """
         now = datetime.now(UTC)
         pending = [
             to_item(request_id, index, now, text, prediction, version, self._settings)
@@ -79,8 +84,11 @@ class PredictionLog:
             writing.cancel()
         except Exception as error:  # no failure of the log may cost the answer
             cause = str(error)
-        if pending:
-            record_lost_predictions(len(pending), cause)
+        lost = {item["id"]["S"] for item in list(pending)}  # the writer may still shorten the list
+        if lost:
+            record_lost_predictions(len(lost), cause)
+        ids = [PredictionId(version, request_id, index) for index in range(len(texts))]
+        return [None if one.key in lost else one for one in ids]
 
     def _write(self, pending: list[Item], deadline: float) -> None:
         """Write items, removing those that are written from the list."""

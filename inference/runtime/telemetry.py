@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # the loader imports numpy and onnxruntime in the meantime
 SERVICE = "classifier"  # a dimension of every metric
 UNITS = {
     "Predictions": MetricUnit.Count,  # per label
+    "Abstentions": MetricUnit.Count,  # per reason; of models with thresholds
     "Confidence": MetricUnit.NoUnit,
     "Tokens": MetricUnit.Count,
     "Latency": MetricUnit.Milliseconds,  # for classifying all texts of a request
@@ -26,6 +27,9 @@ UNITS = {
     "ModelLoadSeconds": MetricUnit.Seconds,
     "ModelLoadFailures": MetricUnit.Count,
     "PredictionLogFailures": MetricUnit.Count,
+    "Feedback": MetricUnit.Count,
+    "FeedbackAgreement": MetricUnit.Count,  # 1 if the model was right, or else 0
+    "FeedbackFailures": MetricUnit.Count,
     "PopulationStability": MetricUnit.NoUnit,  # per feature that may drift
     "DriftedFeatures": MetricUnit.Count,
 }
@@ -67,7 +71,10 @@ def record_predictions(
         milliseconds: How long classifying all the texts took.
         texts: The classified texts, if the log may contain them.
     """
-    labels = [prediction.label for prediction in predictions]
+    labels = [
+        prediction.label if prediction.labels is None else list(prediction.labels)
+        for prediction in predictions
+    ]
     confidences = [prediction.confidence for prediction in predictions]
     tokens = [prediction.tokens for prediction in predictions]
     fields = {
@@ -77,18 +84,61 @@ def record_predictions(
         "tokens": tokens,
         "latency_ms": round(milliseconds, 2),
     }
+    reasons = Counter(each.abstention for each in predictions if each.abstention is not None)
+    if predictions[0].can_abstain:
+        fields["abstentions"] = [prediction.abstention for prediction in predictions]
     logger.info("predicted", extra=fields if texts is None else {**fields, "texts": list(texts)})
     emit({"Confidence": confidences, "Tokens": tokens, "Latency": [milliseconds]}, version)
-    for label, count in Counter(labels).items():
+    counts = Counter(label for prediction in predictions for label in prediction.all_labels)
+    for label, count in counts.items():
         # CloudWatch drops a metric whose dimension is not ASCII.
         dimension = label.encode("ascii", "backslashreplace").decode()
         emit({"Predictions": [count]}, version, label=dimension)
+    for reason, count in reasons.items():
+        emit({"Abstentions": [count]}, version, reason=reason)
 
 
 def record_lost_predictions(count: int, cause: str) -> None:
     """Record that predictions were answered but did not reach the prediction log."""
     logger.error("predictions not logged", lost=count, cause=cause)
     emit({"PredictionLogFailures": [count]})
+
+
+def record_feedback(
+    prediction_id: str,
+    version: str,
+    label: str | Sequence[str],
+    predicted: str | Sequence[str],
+    *,
+    agrees: bool,
+    is_repeated: bool,
+) -> None:
+    """Record what a client says about a prediction.
+
+    Args:
+        prediction_id: The id of the prediction.
+        version: Of the model that predicted.
+        label: What the text should have got: one of the model's labels, or several.
+        predicted: What it got.
+        agrees: Whether they are the same.
+        is_repeated: Whether the client had said the same before, which is not counted again.
+    """
+    logger.info(
+        "feedback",
+        prediction_id=prediction_id,
+        model_version=version,
+        label=label,
+        predicted_label=predicted,
+        agrees=agrees,
+    )
+    if not is_repeated:
+        emit({"Feedback": [1], "FeedbackAgreement": [1 if agrees else 0]}, version)
+
+
+def record_feedback_failure(cause: str) -> None:
+    """Record that feedback could not be stored."""
+    logger.error("feedback not stored", cause=cause)
+    emit({"FeedbackFailures": [1]})
 
 
 def emit(values: Mapping[str, Sequence[float]], version: str = "", **dimensions: str) -> None:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,11 +15,13 @@ import pytest
 from playwright.sync_api import Browser, Page, Request, Route, expect, sync_playwright
 
 from inference.model.bundle import read_verified
-from tests.conftest import ROOT, SAMPLE_MODEL
+from tests.conftest import ROOT, SAMPLE_MODEL, TinyModel
+from tests.e2e.conftest import TEXTCLF, serving
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 SCREENSHOT = ROOT / "build" / "page.png"
 MARS = "Life in Mars might be a real possibility"
+KETTLE = "The kettle leaks and is broken, please send a return label."
 
 
 @pytest.fixture(scope="module")
@@ -267,6 +270,99 @@ def test_of_many_labels_the_first_few_have_bars(page: Page) -> None:
     expect(page.locator("#list dd")).to_have_count(8)
 
 
+def test_the_words_that_decide_a_label_are_shown_on_request(page: Page) -> None:
+    # GIVEN a result WHEN its "Why?" is pressed with the keyboard
+    classify(page, MARS)
+    why = page.get_by_role("button", name="Why?")
+    expect(why).to_have_attribute("aria-pressed", "false")
+    why.focus()
+    page.keyboard.press("Enter")
+    # THEN the word that decides is marked strongly, and the text is still the same
+    expect(page.locator("#list mark.for.strong")).to_have_text("Mars")
+    expect(page.locator("#list .text")).to_have_text(MARS)
+    # AND the contributions are there in words, too, for those who do not see the colours
+    reason = page.locator("#list .why .note")
+    expect(reason).to_contain_text("For Science, in percentage points: Mars +7")
+    expect(reason).to_have_attribute("aria-live", "polite")
+    # AND the button says that it is pressed, has the focus, and takes the marks away again
+    expect(why).to_have_attribute("aria-pressed", "true")
+    expect(why).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#list mark")).to_have_count(0)
+    expect(why).to_have_attribute("aria-pressed", "false")
+
+
+def test_marks_stay_when_results_are_sorted_and_only_the_first_press_asks(page: Page) -> None:
+    # GIVEN an explained result among others
+    classify(page, MARS, "Fed holds rates")
+    page.get_by_role("button", name="Why?").first.click()
+    expect(page.locator("#list mark.strong")).to_have_text("Mars")
+    # WHEN the results are sorted THEN it is still explained
+    page.get_by_label("Order").select_option("least confident first")
+    expect(page.locator("#list mark.strong")).to_have_text("Mars")
+    # AND it can be hidden and shown without another request
+    sent: list[str] = []
+    page.on("request", lambda one: sent.append(one.url))
+    button = page.locator("#list li", has_text=MARS).get_by_role("button", name="Why?")
+    button.click()
+    expect(page.locator("#list mark")).to_have_count(0)
+    button.click()
+    expect(page.locator("#list mark.strong")).to_have_text("Mars")
+    assert sent == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '<b>Mars</b> &amp; Mars " Mars',
+        "生物学家发现火星上有生命",
+        "الأسهم ترتفع بعد قرار البنك",
+        "🎉🎉 e\u0301 Mars",
+        "a " * 80,
+    ],
+)
+def test_a_text_is_the_same_when_its_words_are_marked(page: Page, text: str) -> None:
+    classify(page, text)
+    page.get_by_role("button", name="Why?").click()
+    expect(page.get_by_role("button", name="Why?")).to_have_attribute("aria-pressed", "true")
+    assert page.locator("#list .text").evaluate("node => node.textContent") == text.strip()
+    # AND of a text that is too long, the words that were not read are told apart
+    unread = page.locator("#list mark.unread").count()
+    assert unread == (80 - 62 if text == "a " * 80 else 0)
+
+
+def test_a_second_click_while_the_page_waits_asks_nothing(page: Page) -> None:
+    classify(page, MARS)
+    sent: list[str] = []
+    page.on("request", lambda one: sent.append(one.url))
+    # GIVEN an impatient person
+    page.get_by_role("button", name="Why?").dblclick()
+    # THEN the words are asked for once, and shown
+    expect(page.locator("#list mark.strong")).to_have_text("Mars")
+    assert len(sent) == 1
+
+
+def test_an_answer_without_an_explanation_leaves_the_page_as_it_was(page: Page) -> None:
+    # GIVEN an older version that answers the second request, and explains nothing
+    shares = {"Science": 0.9, "Health": 0.1}
+    answer_with(page, shares, shares)
+    classify(page, "a", "b")
+    page.get_by_role("button", name="Why?").first.click()
+    # THEN the page says so, and the results can still be sorted
+    expect(page.locator("#list .why .note").first).to_contain_text("unexpected form")
+    page.get_by_label("Order").select_option("least confident first")
+    expect(page.locator("#list .text")).to_have_count(2)
+
+
+def test_a_refused_explanation_says_why(page: Page) -> None:
+    classify(page, MARS)
+    expect(page.get_by_role("heading", name="Science")).to_be_visible()
+    page.context.set_offline(True)
+    page.get_by_role("button", name="Why?").click()
+    expect(page.locator("#list .why .note")).to_contain_text("cannot be reached")
+    expect(page.get_by_role("button", name="Why?")).to_have_attribute("aria-pressed", "false")
+
+
 def test_a_text_is_shown_in_its_own_direction(page: Page) -> None:
     classify(page, "الأسهم ترتفع بعد قرار البنك", MARS)
     expect(page.locator("#list li")).to_have_count(2)
@@ -375,6 +471,25 @@ def test_every_text_has_enough_contrast(page: Page, scheme: Any) -> None:
     assert min(ratios) >= 4.5, ratios
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_marked_word_has_enough_contrast(page: Page, scheme: Any) -> None:
+    # GIVEN words with the strongest marks, for the label and against it, and one that is not read
+    page.emulate_media(color_scheme=scheme)
+    shares = {"Science": 0.9, "Health": 0.1}
+    answer_with(page, shares)
+    classify(page, "for against unread")
+    explanation = [["for", 0.9], ["against", -0.9], ["unread", None]]
+    answer = {"explanation": explanation, "predicted_label": "Science", "model_version": "0"}
+    page.unroute("**/predict")
+    page.route("**/predict", lambda route: route.fulfill(json=answer))
+    page.get_by_role("button", name="Why?").click()
+    expect(page.locator("mark")).to_have_count(3)
+    # WHEN the contrast of each word with its own ground is measured (WCAG 2.2, 1.4.3)
+    ratios = page.locator("mark").evaluate_all(CONTRAST_OF_MARKS)
+    # THEN all reach level AA
+    assert min(ratios) >= 4.5, ratios
+
+
 CONTRAST = """(selectors) => {
   const light = (colour) => {
     const [r, g, b] = colour.match(/[\\d.]+/g).slice(0, 3).map(Number)
@@ -384,6 +499,27 @@ CONTRAST = """(selectors) => {
   const ground = light(getComputedStyle(document.body).backgroundColor);
   return selectors.map((selector) => {
     const ink = light(getComputedStyle(document.querySelector(selector)).color);
+    return (Math.max(ink, ground) + 0.05) / (Math.min(ink, ground) + 0.05);
+  });
+}"""
+
+
+# The browser computes the mixed colours itself, on a canvas, over that of the page.
+CONTRAST_OF_MARKS = """(marks) => {
+  const light = (...colours) => {
+    const context = document.createElement("canvas").getContext("2d");
+    for (const colour of colours) {
+      context.fillStyle = colour;
+      context.fillRect(0, 0, 1, 1);
+    }
+    const [r, g, b] = [...context.getImageData(0, 0, 1, 1).data]
+      .map((v) => v / 255).map((v) => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const page = getComputedStyle(document.body).backgroundColor;
+  return marks.map((mark) => {
+    const style = getComputedStyle(mark);
+    const [ground, ink] = [light(page, style.backgroundColor), light(style.color)];
     return (Math.max(ink, ground) + 0.05) / (Math.min(ink, ground) + 0.05);
   });
 }"""
@@ -434,3 +570,63 @@ def test_the_screenshot_for_the_documentation_can_be_taken(page: Page) -> None:
     SCREENSHOT.parent.mkdir(exist_ok=True)
     page.screenshot(path=SCREENSHOT)
     assert SCREENSHOT.stat().st_size > 10_000
+
+
+def test_what_a_model_with_thresholds_does_not_know_is_marked_and_can_be_listed(
+    page: Page,
+) -> None:
+    # GIVEN the answers of a model with thresholds: two abstentions, and a low confidence above one
+    shares = {"Business": 0.55, "Science": 0.45}
+    known = {"predicted_label": "Business", "confidence": 0.55, "truncated": False}
+    known |= {"probabilities": shares, "abstained": False}
+    unknown = known | {"abstained": True, "abstention_reason": "out_of_scope"}
+    unsure = known | {"abstained": True, "abstention_reason": "low_confidence"}
+    answer = {"predictions": [known, unknown, unsure], "model_version": "0123456789abcdef"}
+    page.route("**/predict", lambda route: route.fulfill(json=answer))
+    # WHEN texts are classified
+    classify(page, "Stocks fall", "They won the cup", "Shares of Mars")
+    # THEN the page says which labels not to act on, and why
+    notes = page.locator("#list .note.doubt")
+    expect(notes).to_have_count(2)
+    expect(notes.nth(0)).to_contain_text("unlike those that the model knows")
+    expect(notes.nth(1)).to_contain_text("the confidence is too low, 55.0%")
+    # AND these can be shown alone
+    page.get_by_role("button", name="Abstained 2").click()
+    expect(page.locator("#list li")).to_have_count(2)
+    # AND the table has their columns
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download CSV").click()
+    rows = list(csv.DictReader(io.StringIO(download.value.path().read_text("utf-8-sig"))))
+    assert [row["abstained"] for row in rows] == ["true", "true"]
+    assert [row["abstention_reason"] for row in rows] == ["out_of_scope", "low_confidence"]
+
+
+def test_several_labels_of_a_text_are_all_shown(
+    browser: Browser, multi_label_model: TinyModel
+) -> None:
+    # GIVEN a model that may give a text several labels
+    command = [*TEXTCLF, "serve", "--bundle", str(multi_label_model.bundle), "--port", "0"]
+    context = browser.new_context()
+    with serving(os.environ, command) as (url, _):
+        page = context.new_page()
+        page.goto(url)
+        expect(page.locator("#facts")).to_contain_text("exactly the right labels")
+        # WHEN a text with two of them is classified, and one with another
+        classify(page, KETTLE, "I was charged twice on the same invoice.")
+        # THEN its heading and its bars show both, without a doubt about the lead of the first
+        first = page.locator("#list li").first
+        expect(first.get_by_role("heading")).to_have_text(
+            re.compile("Defect, Return|Return, Defect")
+        )
+        expect(first.locator("dl > .top")).to_have_count(2)
+        expect(page.locator(".doubt")).to_have_count(0)
+        # AND it can be found by either label
+        page.get_by_role("button", name="Return 1").click()
+        expect(page.locator("#list .text")).to_have_text([KETTLE])
+        # AND the table has a column with all labels
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Download CSV").click()
+        table = download.value.path().read_text(encoding="utf-8-sig")
+        (row,) = csv.DictReader(io.StringIO(table))
+        assert set(row["predicted_labels"].split(";")) == {"Defect", "Return"}
+    context.close()

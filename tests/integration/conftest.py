@@ -3,7 +3,8 @@
 import importlib
 import json
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from inference.runtime.context import Context
 from inference.runtime.payload import to_event
 from tests.cloudformation import deployed
 from tests.conftest import TinyModel
+from tests.step_functions.interpreter import Interpreter, start_interpreter
 
 Call = Callable[..., tuple[int, dict[str, str], Any]]
 
@@ -36,12 +38,27 @@ class PredictionTable:
         items: list[Any] = self._table.scan()["Items"]
         return {item["id"]: item for item in items}
 
+    def change(self, key: str, **values: Any) -> None:
+        """Replace attributes of an item."""
+        self._table.put_item(Item={**self.items()[key], **values})
+
+    def expire(self, key: str) -> None:
+        """Let an item expire a second ago; nothing deletes it here."""
+        self.change(key, expires_at=int(time.time()) - 1)
+
 
 @pytest.fixture
 def table(s3_endpoint: str, bucket: str, monkeypatch: pytest.MonkeyPatch) -> PredictionTable:
     """An empty table for this test alone; moto serves DynamoDB at the endpoint of its S3."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", s3_endpoint)
     return PredictionTable(s3_endpoint, f"predictions-{bucket}")
+
+
+@pytest.fixture(scope="session")
+def interpreter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Interpreter]:
+    """LocalStack, which executes the state machines."""
+    with start_interpreter(tmp_path_factory.mktemp("localstack")) as running:
+        yield running
 
 
 @pytest.fixture

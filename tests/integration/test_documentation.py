@@ -163,7 +163,9 @@ def test_every_answer_shown_is_the_shipped_models(page: Path) -> None:
     # GIVEN the request in the README, and what the shipped model answers
     bundle = read_verified(SAMPLE_MODEL)
     request = json.loads(re.findall(r"-d '(.*)'", README.read_text())[0])
-    prediction = Classifier.load(bundle).predict([request["inputs"]])[0]
+    classifier = Classifier.load(bundle)
+    prediction = classifier.predict([request["inputs"]])[0]
+    (explanation,) = classifier.explain([request["inputs"]], [prediction])
     # WHEN a page shows an answer of that model
     answers = [
         OneAnswer.model_validate_json(block)
@@ -177,6 +179,11 @@ def test_every_answer_shown_is_the_shipped_models(page: Path) -> None:
         assert answer.model_version == bundle.version
         assert answer.predicted_label == prediction.label
         assert answer.probabilities == pytest.approx(prediction.probabilities, abs=0.02)
+        for (shown_word, share), (word, contribution) in zip(
+            answer.explanation or explanation, explanation, strict=True
+        ):
+            assert shown_word == word
+            assert share == pytest.approx(contribution, abs=0.02)
 
 
 @pytest.mark.parametrize(
@@ -207,6 +214,14 @@ def test_every_link_within_the_repository_resolves(page: Path) -> None:
         assert target.exists(), link
         if anchor:
             assert anchor in anchors(target.read_text()), link
+
+
+@page
+def test_every_table_has_a_header(page: Path) -> None:
+    """Rows after an empty line are shown as text."""
+    text = FENCED.sub("", page.read_text())
+    for table in re.findall(r"^\|.*(?:\n\|.*)*", text, re.MULTILINE):
+        assert re.match(r".*\n\|[ :|-]+\|(\n|$)", table), table
 
 
 def anchors(text: str) -> set[str]:

@@ -76,6 +76,17 @@ def test_the_same_request_gets_the_same_answer_at_each_door(
 
 
 @pytest.mark.parametrize("name", HTTP_EVENTS)
+def test_an_explanation_can_be_asked_for_at_each_door(
+    invoke: Callable[[Any], Any], name: str
+) -> None:
+    body = json.dumps({"inputs": TEXT, "explain": True})
+    answer = invoke(event_of(name, body=body, isBase64Encoded=False))
+    assert answer["statusCode"] == 200
+    explanation = json.loads(answer["body"])["explanation"]
+    assert [word for word, _ in explanation] == TEXT.split()
+
+
+@pytest.mark.parametrize("name", HTTP_EVENTS)
 def test_a_body_may_be_base64_at_each_door(invoke: Callable[[Any], Any], name: str) -> None:
     body = base64.b64encode(json.dumps({"inputs": TEXT}).encode()).decode()
     assert invoke(event_of(name, body=body, isBase64Encoded=True))["statusCode"] == 200

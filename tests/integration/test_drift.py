@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from mypy_boto3_s3 import S3Client
 
@@ -17,6 +18,8 @@ from inference.local.emulator import EmulatorError, emulators
 from inference.model.bundle import read_verified
 from inference.model.classifier import Prediction
 from inference.model.publish import publish
+from inference.prediction_log.feedback import FeedbackStore
+from inference.prediction_log.prediction_id import PredictionId
 from inference.prediction_log.sample import PAGE, create_client, sample
 from inference.prediction_log.table import SHARDS, to_item
 from inference.runtime.settings import Settings
@@ -219,3 +222,60 @@ def test_the_function_fails_on_a_log_that_it_cannot_read(
     # GIVEN no log WHEN the function is called THEN it fails, which its alarm counts
     with pytest.raises(EmulatorError, match="the function failed: ResourceNotFoundException"):
         invoke("not-there", SAMPLE_MODEL.as_uri(), tmp_path / "log", monkeypatch)
+
+
+def give_feedback(table: PredictionTable, key: str, label: str) -> None:
+    FeedbackStore(table.name).store(PredictionId.from_key(key, VERSION), label)
+
+
+def test_the_command_shows_how_often_people_agree(
+    table: PredictionTable, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # GIVEN predictions of which people confirmed one and corrected another
+    log(table, [2, 0, 0, 0])
+    first, second = table.items()
+    give_feedback(table, first, LABELS[0])
+    give_feedback(table, second, LABELS[3])
+    # WHEN drift is measured THEN it shows both, although there are too few predictions for drift
+    assert main(command(table)) == 1
+    out = capsys.readouterr().out
+    assert "Feedback agrees with 1 of 2 labels: 50.0% (95 % interval 9.5% to 90.5%)" in out
+    assert "People correct what is wrong more often" in out
+    assert f"| {LABELS[0]} | 2 | 1 | 50.0% | 9.5% to 90.5% |" in out
+    assert f"Corrected most often: {LABELS[0]} → {LABELS[3]}: 1" in out
+
+
+def test_feedback_on_another_model_is_not_counted(
+    table: PredictionTable, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log(table, [1, 0, 0, 0], version="fedcba9876543210")
+    (key,) = table.items()
+    FeedbackStore(table.name).store(PredictionId.from_key(key, "fedcba9876543210"), LABELS[0])
+    main(command(table))
+    assert "No feedback in this time." in capsys.readouterr().out
+
+
+def test_a_table_that_is_older_than_feedback_does_not_stop_the_command(
+    s3_endpoint: str, table: PredictionTable, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # GIVEN a table without the index of feedback
+    name = f"{table.name}-old"
+    client = boto3.client("dynamodb", endpoint_url=s3_endpoint)
+    (index, *_) = client.describe_table(TableName=table.name)["Table"]["GlobalSecondaryIndexes"]
+    wanted: Any = {key: index[key] for key in ("IndexName", "KeySchema", "Projection")}
+    client.create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[
+            {"AttributeName": one, "AttributeType": "S"} for one in ("id", "bucket")
+        ],
+        GlobalSecondaryIndexes=[wanted],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    # WHEN drift is measured THEN it says how to get one
+    arguments = command(table)
+    arguments[arguments.index("--table") + 1] = name
+    main(arguments)
+    out, error = capsys.readouterr()
+    assert f"No feedback: {name} has no index by-day-of-feedback: deploy" in out
+    assert "1,000 predictions or more" in error

@@ -2,6 +2,7 @@
 
 import pytest
 
+from benchmarks.faithfulness import METHODS, choose_texts, measure
 from inference.model.bundle import read_verified
 from inference.model.classifier import Classifier
 from tests.conftest import HEADLINES, SAMPLE_MODEL
@@ -32,3 +33,18 @@ def test_it_holds_on_headlines_of_another_year(classifier: Classifier) -> None:
     labels = classifier.labels
     right = sum(p.label == labels[row.label] for p, row in zip(predictions, rows, strict=True))
     assert right / len(rows) >= 0.9
+
+
+def test_the_words_that_an_explanation_names_decide_the_label(classifier: Classifier) -> None:
+    # GIVEN headlines that the model was not trained on
+    texts = choose_texts([row.text for row in read(str(HEADLINES), NEWS).examples])[::3]
+    assert len(texts) > 150
+    # WHEN the words that contribute most are removed, or as many words by chance
+    explained = measure(classifier, texts, METHODS["both, as the API answers"])
+    chance = measure(classifier, texts, METHODS["chance"])
+    # THEN the probability of the label falls several times as far, however many are removed
+    for fall, by_chance in zip(explained.falls, chance.falls, strict=True):
+        assert fall > 3 * by_chance
+    assert explained.changed > 3 * chance.changed
+    # AND these words alone preserve most of it
+    assert explained.kept > chance.kept + 0.2

@@ -30,7 +30,7 @@ LAYERS = {
         {"api", "bulk", "drift", "local"},
     ),
     "training": (
-        {"atomic", "metrics", "tasks"},
+        {"atomic", "metrics", "multi_label", "tasks"},
         {"data"},
         {"labels"},
         {"fit"},

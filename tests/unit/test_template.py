@@ -3,15 +3,21 @@
 import json
 import re
 import tomllib
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 
-from inference.prediction_log.table import INDEX
+from inference.drift.live_accuracy import Agreement
+from inference.model.classifier import Prediction
+from inference.prediction_log import feedback
+from inference.prediction_log.table import INDEX, to_item
+from inference.runtime.settings import read_settings
 from operations import cost
 from tests.cloudformation import (
     API_KEY,
+    DASHBOARD,
     DRIFT,
     EVERYTHING,
     JWT,
@@ -318,13 +324,23 @@ def test_the_prediction_log_is_a_table_that_expires_its_items() -> None:
     assert variables["PREDICTION_TABLE"] == "PredictionTable"
 
 
-def test_the_index_of_the_prediction_log_holds_no_texts() -> None:
+@pytest.mark.parametrize(
+    ("name", "key"), [(INDEX, ["bucket", "id"]), (feedback.INDEX, [feedback.DAY, feedback.TIME])]
+)
+def test_the_indexes_of_the_prediction_log_hold_no_texts(name: str, key: list[str]) -> None:
     table = resources("DynamoDB::Table", PredictionLog="on")["PredictionTable"]
-    (index,) = table["GlobalSecondaryIndexes"]
-    assert index["IndexName"] == INDEX
-    assert [key["AttributeName"] for key in index["KeySchema"]] == ["bucket", "id"]
+    (index,) = (one for one in table["GlobalSecondaryIndexes"] if one["IndexName"] == name)
+    assert [one["AttributeName"] for one in index["KeySchema"]] == key
     assert index["Projection"]["ProjectionType"] == "INCLUDE"
-    assert not [name for name in index["Projection"]["NonKeyAttributes"] if "text" in name]
+    assert not [each for each in index["Projection"]["NonKeyAttributes"] if "text" in each]
+
+
+def test_only_feedback_pays_for_its_index() -> None:
+    """DynamoDB leaves items out of an index whose keys they lack, as predictions do at first."""
+    prediction = Prediction({"a": 0.5, "b": 0.5}, truncated=False, tokens=3)
+    settings = read_settings({"MODEL_URI": "file:///models"})
+    item = to_item("id", 0, datetime.now(UTC), "text", prediction, "0123456789abcdef", settings)
+    assert {feedback.DAY, feedback.TIME}.isdisjoint(item)
 
 
 def test_drift_is_measured_if_there_are_a_log_and_a_schedule() -> None:
@@ -460,6 +476,17 @@ def test_the_function_writes_predictions_but_cannot_read_them() -> None:
     assert allowed["Resource"] == {"PredictionTable.Arn"}
 
 
+def test_the_function_may_store_feedback_if_there_is_a_table() -> None:
+    allowed = statements("ClassifierRole", PredictionLog="on")
+    assert allowed["StoreFeedback"]["Action"] == {"dynamodb:UpdateItem"}
+    assert allowed["StoreFeedback"]["Resource"] == {"PredictionTable.Arn"}
+    # AND may do nothing else with it
+    actions = {action for one in allowed.values() for action in one["Action"]}
+    in_table = {action for action in actions if action.startswith("dynamodb:")}
+    assert in_table == {"dynamodb:BatchWriteItem", "dynamodb:UpdateItem"}
+    assert "StoreFeedback" not in statements("ClassifierRole")
+
+
 def test_in_a_vpc_only_the_service_manages_network_interfaces() -> None:
     found = statements("ClassifierRole", **VPC)
     assert found["DenyTheCode"]["Effect"] == "Deny"
@@ -570,7 +597,7 @@ def test_alarms_and_dashboard_follow_the_door(values: dict[str, str]) -> None:
     for alarm in (alarms["ServerErrors"], alarms["Latency"]):
         assert alarm["Namespace"] == "AWS/Lambda"
         assert alarm["Dimensions"] == [{"Name": "FunctionName", "Value": "Classifier"}]
-    body = resources("CloudWatch::Dashboard", **values)["Dashboard"]["DashboardBody"]
+    body = resources("CloudWatch::Dashboard", **values, **DASHBOARD)["Dashboard"]["DashboardBody"]
     assert "AWS/ApiGateway" not in body
     assert "UrlRequestCount" in json.dumps(json.loads(body))
 
@@ -784,14 +811,14 @@ def test_alarms_are_mailed_to_an_address() -> None:
     ("architecture", "gb_second"), [("x86_64", cost.LAMBDA_GB_SECOND), ("arm64", 1.33334e-5)]
 )
 def test_the_dashboard_shows_traffic_and_costs(architecture: str, gb_second: float) -> None:
-    values = {"Architecture": architecture, "MemorySize": "1024"}
+    values = {"Architecture": architecture, "MemorySize": "1024", **DASHBOARD}
     body = resources("CloudWatch::Dashboard", **values)["Dashboard"]["DashboardBody"]
     shown = json.dumps(json.loads(body)["widgets"])
     for metric in ("Count", "5xx", "p99", "ColdStarts", "Predictions", "Confidence"):
         assert metric in shown
     assert "TextClassifier/stack" in shown
     assert "PopulationStability" not in shown
-    drift = resources("CloudWatch::Dashboard", **DRIFT)["Dashboard"]["DashboardBody"]
+    drift = resources("CloudWatch::Dashboard", **DRIFT, **DASHBOARD)["Dashboard"]["DashboardBody"]
     assert "${PROP('Dim.feature')}" in json.dumps(json.loads(drift)["widgets"])
     assert "${PROP('Dim.label')}" in shown
     # CloudFormation cannot read operations/cost.py, so the template repeats its prices.
@@ -808,7 +835,7 @@ def test_alarms_and_dashboard_watch_metrics_that_the_function_writes() -> None:
     assert sorted(one["MetricName"] for one in own) == names
     for one in own:
         assert one["Dimensions"] == [{"Name": "service", "Value": "classifier"}]
-    body = resources("CloudWatch::Dashboard", **DRIFT)["Dashboard"]["DashboardBody"]
+    body = resources("CloudWatch::Dashboard", **DRIFT, **DASHBOARD)["Dashboard"]["DashboardBody"]
     assert 'feature,service} MetricName=\\"PopulationStability' in body
     shown = re.findall(r'\["TextClassifier/stack", "(\w+)", "service", "classifier"', body)
     shown += re.findall(r"stack\\\",service,label} MetricName=\\\"(\w+)", body)
@@ -821,7 +848,54 @@ def test_alarms_and_dashboard_watch_metrics_that_the_function_writes() -> None:
         "ModelLoadFailures",
         "ColdStarts",
         "PredictionLogFailures",
+        "Feedback",
+        "FeedbackAgreement",
+        "FeedbackFailures",
     }
+
+
+def test_a_stack_has_a_dashboard_only_if_asked_for() -> None:
+    # GIVEN the defaults THEN nothing costs 3 USD a month that nobody looks at
+    assert resources("CloudWatch::Dashboard") == {}
+    assert "DashboardUrl" not in deployed()["Outputs"]
+    # GIVEN MetricsDashboard=on THEN the stack says where its dashboard is
+    assert "Dashboard" in deployed(**DASHBOARD)["Outputs"]["DashboardUrl"]["Value"]
+
+
+def dashboard_widgets(**values: str) -> dict[str, Any]:
+    """Return the widgets of the dashboard by their titles."""
+    body = resources("CloudWatch::Dashboard", **values, **DASHBOARD)["Dashboard"]["DashboardBody"]
+    widgets = json.loads(body)["widgets"]
+    return {one["properties"]["title"].partition(":")[0]: one for one in widgets}
+
+
+@pytest.mark.parametrize("values", [{}, {"PredictionLog": "on"}, DRIFT])
+def test_no_widget_covers_another(values: dict[str, str]) -> None:
+    cells = [
+        (x, y)
+        for one in dashboard_widgets(**values).values()
+        for x in range(one["x"], one["x"] + one["width"])
+        for y in range(one["y"], one["y"] + one["height"])
+    ]
+    assert len(cells) == len(set(cells))
+
+
+@pytest.mark.parametrize(("agreed", "texts"), [(0, 1), (1, 1), (7, 10), (950, 1000)])
+def test_the_dashboard_shows_the_agreement_with_its_interval(agreed: int, texts: int) -> None:
+    assert "Feedback" not in dashboard_widgets()
+    # GIVEN a day with some feedback
+    widget = dashboard_widgets(PredictionLog="on")["Feedback"]
+    known: dict[str, float] = {"k": agreed, "n": texts}
+    # WHEN CloudWatch works out the expressions, whose ^ is a power
+    for metric in widget["properties"]["metrics"]:
+        options = metric[-1]
+        if "expression" in options:
+            formula = options["expression"].replace("^", "**")
+            known[options["id"]] = eval(formula, {"__builtins__": {}}, known)  # noqa: S307
+    # THEN it shows the share, and the interval that `textclf drift` has
+    expected = Agreement("", texts, agreed)
+    assert known["share"] == expected.share
+    assert (known["low"], known["high"]) == pytest.approx(expected.interval, abs=1e-4)
 
 
 # Parameters

@@ -26,7 +26,11 @@ class DataError(TextClassifierError):
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One text; ``label`` indexes the task's labels, unless it is UNLABELLED."""
+    """One text; ``label`` indexes the task's labels, unless it is UNLABELLED.
+
+    A text that may have several labels, or none, has them in ``labels``, and ``label`` is
+    UNLABELLED.
+    """
 
     text: str
     label: int
@@ -35,6 +39,13 @@ class Example:
     source: str = ""
     part: str = ""  # of the official split: train or test
     new: bool = False  # joined to the data set later
+    labels: tuple[int, ...] | None = None  # in rising order; None if a text has one label
+    line: int = field(default=0, compare=False)  # where the row begins in its file, from 1
+
+    @property
+    def answer(self) -> int | tuple[int, ...]:
+        """What a model should answer: the label or, if there may be several, all of them."""
+        return self.label if self.labels is None else self.labels
 
 
 class BadRow(NamedTuple):
@@ -71,6 +82,7 @@ class Dataset:
     all_bad_rows: tuple[BadRow, ...] = ()  # those of new files, too
     layout: Layout | None = None  # how the file was read
     note: str = field(default="", compare=False)  # which table of an archive the file is
+    hints: tuple[str, ...] = field(default=(), compare=False)  # what may be wrong with its labels
 
     @property
     def file_rows(self) -> int:
@@ -82,6 +94,29 @@ class Dataset:
 def labels_of(examples: Sequence[Example]) -> NDArray[np.int64]:
     """Return the labels of rows, shape (rows,)."""
     return np.array([example.label for example in examples], np.int64)
+
+
+def multi_hot(examples: Sequence[Example], count: int) -> NDArray[np.bool_]:
+    """Return which of ``count`` labels each row has, shape (rows, count).
+
+    Works for rows of one label, too; those without any answer have no label.
+    """
+    hot = np.zeros((len(examples), count), bool)
+    for row, example in enumerate(examples):
+        hot[row, list_labels(example)] = True
+    return hot
+
+
+def list_labels(example: Example) -> list[int]:
+    """Return the labels that a row has: one, or any number if there may be several."""
+    if example.labels is not None:
+        return list(example.labels)
+    return [] if example.label == UNLABELLED else [example.label]
+
+
+def has_answer(example: Example) -> bool:
+    """Whether a row says which labels its text has."""
+    return example.labels is not None or example.label != UNLABELLED
 
 
 def has_groups(examples: Sequence[Example]) -> bool:

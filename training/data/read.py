@@ -3,8 +3,9 @@
 import hashlib
 import io
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from inference.tables.bad_rows import BadRows
 from inference.tables.columns import InputColumns
@@ -14,8 +15,9 @@ from inference.tables.options import ReadOptions
 from inference.tables.reader import read_rows
 from inference.tables.recognize import recognize
 from inference.tables.rows import Reject
-from training.data.examples import BadRow, DataError, Dataset, Example
+from training.data.examples import UNLABELLED, BadRow, DataError, Dataset, Example
 from training.data.fetch import fetch
+from training.data.label_cells import find_lists, read_flag, split_cell
 from training.tasks import FileLayout, Task, with_labels
 
 PARTS = ("train", "test")  # of an official split
@@ -45,9 +47,10 @@ def read(
         rows = list(_read_rows(content, task, layout, columns, rejects))
     except TableError as error:
         raise DataError(str(error.in_file(location))) from error
+    hints = _find_hints(rows, task)
     bad_rows = count_bad_rows(rejects, location)
     if bad_rows.count and not skip_bad_rows:
-        raise DataError(str(bad_rows.make_error()))
+        raise DataError("\n".join([str(bad_rows.make_error()), *map("note: {}".format, hints)]))
     if not rows:
         raise DataError(f"{location} is empty")
     if not task.codes:
@@ -56,7 +59,8 @@ def read(
         raise DataError(f"{location}: a classifier needs two labels, found {list(task.labels)}")
     if not any(row.part for row in rows) and task.default_split == "official":
         task = replace(task, default_split="story")
-    examples = [_to_example(row, task) for row in rows]
+    numbers = {code: task.labels.index(label) for code, label in task.codes.items()}
+    examples = [_to_example(row, task, numbers) for row in rows]
     digest = hashlib.sha256(content).hexdigest()
     return Dataset(
         task,
@@ -66,6 +70,7 @@ def read(
         all_bad_rows=tuple(BadRow(location, *reject) for reject in rejects),
         layout=layout,
         note=note,
+        hints=hints,
     )
 
 
@@ -81,20 +86,27 @@ def count_bad_rows(rejects: Sequence[Reject], location: str) -> BadRows:
 class _Row:
     line: int
     text: str
-    label: str
+    label: str = ""
     group: str = ""
     time: str = ""
     source: str = ""
     part: str = ""  # of the official split
+    labels: tuple[str, ...] = ()  # in place of the label, if there may be several
+    problem: str = ""  # with the labels
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "label", self.label.strip())
         object.__setattr__(self, "part", self.part.strip())
 
+    @property
+    def all_labels(self) -> tuple[str, ...]:
+        """The label, or all labels if there may be several."""
+        return (self.label,) if self.label else self.labels
+
 
 def _find_columns(layout: FileLayout) -> InputColumns:
     optional = frozenset({layout.split} if layout.split else ())
-    kept = tuple(_find_names(layout).values())
+    kept = (*_find_names(layout).values(), *layout.label_columns)
     return InputColumns(layout.text, kept, optional, layout.header or ())
 
 
@@ -107,12 +119,33 @@ def _read_rows(
         if isinstance(row, Reject):
             rejects.append(row)
             continue
-        found = _Row(row.line, row.text, **dict(zip(names, row.kept, strict=True)))
+        values = dict(zip(names, row.kept, strict=False))
+        several = _read_several(values, row.kept[len(names) :], task.layout)
+        found = _Row(row.line, row.text, **{**values, **several})
         problem = _find_problem(found, task)
         if problem:
             rejects.append(Reject(row.line, problem, show(row.text)))
         else:
             yield found
+
+
+def _read_several(
+    values: dict[str, str], flags: Sequence[str], layout: FileLayout
+) -> dict[str, Any]:
+    """Read the labels of a text that may have several; they take the place of their cell."""
+    if layout.label_separator:
+        try:
+            return {"label": "", "labels": split_cell(values["label"], layout.label_separator)}
+        except ValueError as error:
+            return {"label": "", "problem": str(error)}
+    labels = []
+    for name, cell in zip(layout.label_columns, flags, strict=True):
+        applies = read_flag(cell)
+        if applies is None:
+            return {"problem": f"the column {name!r} has {show(cell)}, which is neither 0 nor 1"}
+        if applies:
+            labels.append(name)
+    return {"labels": tuple(labels)}
 
 
 def _find_names(layout: FileLayout) -> dict[str, str]:
@@ -124,32 +157,52 @@ def _find_names(layout: FileLayout) -> dict[str, str]:
         "source": layout.source,
         "part": layout.split,
     }
-    return {meaning: name for meaning, name in names.items() if name is not None}
+    return {meaning: name for meaning, name in names.items() if name}
 
 
 def _find_labels(rows: Sequence[_Row], location: str) -> tuple[str, ...]:
     """Return the labels of a file, sorted; two that differ only in case are a mistake."""
-    labels = sorted({row.label for row in rows})
+    labels = sorted({label for row in rows for label in row.all_labels})
     seen: dict[str, str] = {}
     for label in labels:
         other = seen.setdefault(unicodedata.normalize("NFKC", label).casefold(), label)
         if other != label:
-            line = next(row.line for row in rows if row.label == label)
+            line = next(row.line for row in rows if label in row.all_labels)
             raise DataError(f"{location}, line {line}: is {label!r} the label {other!r}?")
     return tuple(labels)
 
 
-def _to_example(row: _Row, task: Task) -> Example:
-    label = task.labels.index(task.codes[row.label])
-    return Example(row.text, label, row.group, int(row.time or 0), row.source, row.part)
+def _find_hints(rows: Sequence[_Row], task: Task) -> tuple[str, ...]:
+    """Say what may be wrong with how the labels are read; nothing is guessed."""
+    if task.codes or not rows:  # the labels are known already
+        return ()
+    if not task.is_multi_label:
+        return tuple(find_lists([row.label for row in rows]))
+    if any(len(row.labels) > 1 for row in rows):
+        return ()
+    separator = task.layout.label_separator
+    hint = f"no label cell has {separator!r} (--label-separator), so no text has several labels"
+    return (hint, *find_lists([label for row in rows for label in row.labels]))
+
+
+def _to_example(row: _Row, task: Task, number_of: Mapping[str, int]) -> Example:
+    rest = (row.group, int(row.time or 0), row.source, row.part)
+    numbers = [number_of[label] for label in row.all_labels]
+    if task.is_multi_label:
+        labels = tuple(sorted(set(numbers)))
+        return Example(row.text, UNLABELLED, *rest, labels=labels, line=row.line)
+    return Example(row.text, numbers[0], *rest, line=row.line)
 
 
 def _find_problem(row: _Row, task: Task) -> str:
     """Say what is wrong with the values of a row; empty if nothing is."""
-    if not row.label:
+    if row.problem:
+        return row.problem
+    if not row.label and not task.is_multi_label:
         return "the label is blank"
-    if task.codes and row.label not in task.codes:
-        return f"unknown category {show(row.label)}; known: {', '.join(task.codes)}"
+    for label in row.all_labels:
+        if task.codes and label not in task.codes:
+            return f"unknown category {show(label)}; known: {', '.join(task.codes)}"
     if row.time and not row.time.isdigit():
         return f"{show(row.time)} is not a time in milliseconds"
     if row.part and row.part not in PARTS:

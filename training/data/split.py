@@ -10,10 +10,11 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-from training.data.examples import DataError, Dataset, Example, cluster_of
+from training.data.examples import DataError, Dataset, Example, cluster_of, list_labels, multi_hot
+from training.data.stratify import stratify
 from training.data.text_key import TextKey
 
-SPLITS = ("story", "random", "time", "official")
+SPLITS = ("story", "stratified", "random", "time", "official")
 TEST_SHARE = 0.10
 VALIDATION_SHARE = 0.05
 LEAST_TEST_ROWS = 200  # with fewer, one row is more than half a point
@@ -81,6 +82,7 @@ def split(dataset: Dataset, how: str, seed: int, key: TextKey = TextKey.CURRENT)
     """Split into 85 % train, 5 % validation and 10 % test; the same seed gives the same split.
 
     - ``story`` holds out whole groups; rows without a group form one with the rows of equal text.
+    - ``stratified`` does so, too, and gives every part its share of every label, as well as it can.
     - ``random`` holds out single rows.
     - ``time`` holds out the newest rows.
     - ``official`` tests on the rows that the file marks as test, and validates on 1 in 18 others.
@@ -93,10 +95,10 @@ def split(dataset: Dataset, how: str, seed: int, key: TextKey = TextKey.CURRENT)
             the split needs.
     """
     texts = [key.of(example.text) for example in dataset.examples]
-    parts = _assign(dataset.examples, how, seed, texts)
+    parts = _assign(dataset, how, seed, texts)
     # Keeps the first row of each text and label, in the place of the last: models that were
     # trained on this order can be trained again to the same weights.
-    distinct = {(texts[n], dataset.examples[n].label): n for n in reversed(parts["train"])}
+    distinct = {(texts[n], dataset.examples[n].answer): n for n in reversed(parts["train"])}
     repeated = len(parts["train"]) - len(distinct)
     parts["train"] = list(distinct.values())[::-1]
     held_out = len(parts["validation"]) + len(parts["test"])
@@ -134,17 +136,37 @@ def _explain_empty_part(
     return f"{message}: {rows:,} rows{groups} are too few; add more, at least some hundreds"
 
 
-def _assign(examples: list[Example], how: str, seed: int, texts: list[str]) -> dict[str, list[int]]:
+def _assign(dataset: Dataset, how: str, seed: int, texts: list[str]) -> dict[str, list[int]]:
     """Return the numbers of the rows in each part, in file order; ``texts`` are their keys."""
     parts: dict[str, list[int]] = {"train": [], "validation": [], "test": []}
-    for number, place in enumerate(_places(examples, how, seed, texts)):
-        parts[_part(place)].append(number)
+    names = (
+        _stratify(dataset, seed, texts)
+        if how == "stratified"
+        else [_part(place) for place in _places(dataset.examples, how, seed, texts)]
+    )
+    for number, name in enumerate(names):
+        parts[name].append(number)
     return parts
 
 
+def _stratify(dataset: Dataset, seed: int, texts: list[str]) -> list[str]:
+    """Return the part of each row, with its share of every label in each of them."""
+    clusters = [e.group or text for e, text in zip(dataset.examples, texts, strict=True)]
+    shares = {"train": 1 - TEST_SHARE - VALIDATION_SHARE}
+    shares |= {"test": TEST_SHARE, "validation": VALIDATION_SHARE}
+    order = {cluster: _unit(f"{seed}:{cluster}") for cluster in clusters}
+    labels = multi_hot(dataset.examples, len(dataset.task.labels))
+    part_of = stratify(clusters, labels, shares, order)
+    return [part_of[cluster] for cluster in clusters]
+
+
 def _require_every_label(dataset: Dataset, train: list[int], how: str) -> None:
-    counts = Counter(example.label for example in dataset.examples)
-    learnt = {dataset.examples[number].label for number in train}
+    counts = Counter(label for example in dataset.examples for label in list_labels(example))
+    if dataset.task.is_multi_label:
+        for label, name in enumerate(dataset.task.labels):
+            if not counts[label]:
+                raise DataError(f"no text has the label {name!r}: leave it out")
+    learnt = {label for number in train for label in list_labels(dataset.examples[number])}
     for label in sorted(counts.keys() - learnt):
         raise DataError(
             f"a {how} split holds out every row of {dataset.task.labels[label]!r}: "

@@ -42,7 +42,7 @@ class Baseline:
 
     def predict(self, texts: Sequence[str]) -> NDArray[np.int64]:
         """Label texts."""
-        predicted: NDArray[np.int64] = self.model.predict(_read(texts, self.markup))
+        predicted: NDArray[np.int64] = self.model.predict(read_markup(texts, self.markup))
         return predicted
 
 
@@ -51,7 +51,7 @@ def fit(task: Task, train: Sequence[Example], validation: Sequence[Example], see
 
     Words alone win a tie. With a great many texts the choice is made on a sample of them.
     """
-    sample = _draw(train, seed)
+    sample = draw(train, seed)
     candidates = [
         candidate
         for with_characters in (False, True)
@@ -74,7 +74,7 @@ def fit_words(task: Task, train: Sequence[Example], seed: int) -> Baseline:
     return words
 
 
-def _draw(rows: Sequence[Example], seed: int) -> Sequence[Example]:
+def draw(rows: Sequence[Example], seed: int) -> Sequence[Example]:
     """Draw rows of at most ``CHOOSE_ON`` characters."""
     order = np.random.default_rng(seed).permutation(len(rows))
     lengths = np.cumsum([len(rows[index].text) for index in order])
@@ -86,29 +86,42 @@ def _fit(
     task: Task, rows: Sequence[Example], seed: int, *, with_characters: bool
 ) -> Baseline | None:
     """Fit the model on words, or on words and characters; None if the texts have no words."""
-    features: Any = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
-    name = task.baseline
-    if with_characters:
-        characters = TfidfVectorizer(
-            analyzer="char_wb", ngram_range=(1, 4), sublinear_tf=True, dtype=np.float32
-        )
-        features = make_union(features, characters) if _has_words(rows, task) else characters
-        name = f"{CHARACTERS} + {name.partition(' + ')[2]}"
-    elif not _has_words(rows, task):
+    features = make_features(task, rows, with_characters=with_characters)
+    if features is None:
         return None
-    model = make_pipeline(features, CLASSIFIERS[task.baseline](random_state=seed))
+    model = make_pipeline(features.extractor, CLASSIFIERS[task.baseline](random_state=seed))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # close enough for a yardstick
-        model.fit(_read([row.text for row in rows], task.markup), labels_of(rows))
-    return Baseline(name, task.markup, model)
+        model.fit(read_markup([row.text for row in rows], task.markup), labels_of(rows))
+    return Baseline(features.name, task.markup, model)
+
+
+@dataclass(frozen=True)
+class Features:
+    """What a linear model sees, and the name of both."""
+
+    name: str
+    extractor: Any
+
+
+def make_features(task: Task, rows: Sequence[Example], *, with_characters: bool) -> Features | None:
+    """Make the features of words, or of words and characters; None if the texts have no words."""
+    words: Any = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
+    if not with_characters:
+        return Features(task.baseline, words) if _has_words(rows, task) else None
+    characters = TfidfVectorizer(
+        analyzer="char_wb", ngram_range=(1, 4), sublinear_tf=True, dtype=np.float32
+    )
+    name = f"{CHARACTERS} + {task.baseline.partition(' + ')[2]}"
+    return Features(name, make_union(words, characters) if _has_words(rows, task) else characters)
 
 
 def _has_words(rows: Sequence[Example], task: Task) -> bool:
     """Whether a text has a word of two letters, which is what scikit-learn takes for one."""
     word = re.compile(r"\b\w\w+\b")
-    return any(word.search(text) for text in _read([row.text for row in rows], task.markup))
+    return any(word.search(text) for text in read_markup([row.text for row in rows], task.markup))
 
 
-def _read(texts: Sequence[str], markup: str | None) -> list[str]:
+def read_markup(texts: Sequence[str], markup: str | None) -> list[str]:
     """Return texts with their markup read as a space, as the model reads it."""
     return [re.sub(markup, " ", text) for text in texts] if markup else list(texts)

@@ -1,7 +1,7 @@
 """Which labels are mistaken for which: the pairs, an order for a picture, and files with all."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
 from training.atomic import replacing
-from training.evaluate.results import Summary
+from training.evaluate.results import LabelMetrics, Summary
 
 
 class Confusion(NamedTuple):
@@ -68,10 +68,15 @@ def write_confusions(path: Path, summary: Summary) -> None:
 
 
 def write_labels(path: Path, summary: Summary) -> None:
+    """Write the figures of every label of a model as CSV, the worst first."""
+    write_label_metrics(path, summary.per_label)
+
+
+def write_label_metrics(path: Path, per_label: Mapping[str, LabelMetrics]) -> None:
     """Write the figures of every label as CSV, the worst first."""
     rows = [
         (name, f"{m.precision:.4f}", f"{m.recall:.4f}", f"{m.f1:.4f}", m.texts)
-        for name, m in summary.per_label.items()
+        for name, m in per_label.items()
     ]
     _write_csv(path, ("label", "precision", "recall", "F1", "texts"), sorted(rows, key=_by_f1))
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from inference.model.store import fetch
 from training import metrics
 from training.atomic import require_writable
-from training.data.examples import Example, clusters_of, has_groups, labels_of
+from training.data.examples import DataError, Example, clusters_of, has_groups, labels_of
 from training.evaluate import baseline, calibration, confusion, elsewhere, plots, report, summary
 from training.evaluate.calibration import Fitted, Source
 from training.evaluate.elsewhere import FurtherRows
@@ -20,6 +20,8 @@ from training.evaluate.errors import count_errors, write_errors
 from training.evaluate.fp32 import Fp32Model
 from training.evaluate.further import NO_FILES, FurtherFile, FurtherFiles, Mask, read_files
 from training.evaluate.intervals import measure_difference
+from training.evaluate.multi_label import evaluation as multi_label
+from training.evaluate.multi_label.results import MultiLabelEvaluation
 from training.evaluate.predictions import FETCH_SECONDS, HeldOutPredictions, predict_rows
 from training.evaluate.results import (
     BaselineMetrics,
@@ -30,8 +32,10 @@ from training.evaluate.results import (
     Repeats,
     Summary,
 )
+from training.evaluate.selective import measure_coverage, plot_coverage
 from training.evaluate.slices import measure_slices
 from training.evaluate.usefulness import measure_usefulness
+from training.evaluate.yardstick import LlmLabels
 from training.fit.record import TrainingRecord, hash_weights, require_same_rows
 from training.fit.trained_model import TrainedModel, replacing_evaluation
 from training.labels.conflicts import count_conflicts
@@ -41,8 +45,11 @@ ERRORS = "errors.csv"
 
 
 def evaluate(
-    model: TrainedModel, further: FurtherFiles = NO_FILES, previous: str | None = None
-) -> Evaluation:
+    model: TrainedModel,
+    further: FurtherFiles = NO_FILES,
+    previous: str | None = None,
+    against: LlmLabels | None = None,
+) -> Evaluation | MultiLabelEvaluation:
     """Evaluate a model and the baseline on the test rows; write the results and the report.
 
     The model folder gets `evaluation.json`, `report.md` with its plots, `errors.csv`, and the
@@ -53,12 +60,17 @@ def evaluate(
             rows of each file to calibrate on.
         further: further files of texts with the same labels.
         previous: the URI of a published bundle to compare with on the same test rows.
+        against: the labels of a large language model for some of the test rows.
 
     Raises:
         OutputError: the folder cannot be written.
         DataError: a further file cannot be used, or the bundle held out other rows.
         StoreError: the bundle cannot be fetched.
     """
+    if model.dataset.task.is_multi_label:
+        if against:
+            raise DataError("--against is for models that give each text one label")
+        return multi_label.evaluate(model, further, previous)
     # First what may fail for reasons outside the model: the rest can take an hour.
     require_writable(model.folder)
     files = read_files(further, model)
@@ -82,6 +94,9 @@ def evaluate(
     rows = [FurtherRows.collect(file, linear) for file in files]
     evaluation = _measure(model, fitted.temperature, test, linear.name, published)
     evaluation = _add_further(evaluation, model, test, fitted, outputs, rows)
+    if against:
+        compared = against.compare(test.logits.argmax(axis=1), model.rows.test)
+        evaluation = evaluation.model_copy(update={"against": compared})
     _write(model, test, evaluation, rows)
     return evaluation
 
@@ -195,6 +210,7 @@ def _measure(
             model, probabilities.argmax(axis=1), test.baseline, baseline_name
         ),
         calibration_rows=len(model.rows.validation),
+        coverage=measure_coverage(probabilities, labels, clusters),
     )
 
 
@@ -232,6 +248,9 @@ def _write(
             metrics.softmax(test.logits),
             probabilities,
             labels_of(rows),
+        )
+        plot_coverage(
+            folder / report.COVERAGE_PLOT, [(report.FP32, probabilities, labels_of(rows))]
         )
         evaluation.write(folder)
         report.write_report(folder, model.record, evaluation)

@@ -116,7 +116,10 @@ def is_for_calibration(row: Example) -> bool:
 def adapt_task(task: Task, text_column: str, label_column: str) -> Task:
     """Return the task for a file with these columns, whose labels may be written out."""
     layout = FileLayout(
-        text=text_column or task.layout.text, label=label_column or task.layout.label
+        text=text_column or task.layout.text,
+        label=label_column or task.layout.label,
+        label_separator=task.layout.label_separator,
+        label_columns=task.layout.label_columns,
     )
     return replace(_accept_names(task), layout=layout)
 

@@ -12,6 +12,7 @@ from training.data.examples import DataError, clusters_of, labels_of
 from training.data.split import Split
 from training.evaluate import summary, tables
 from training.evaluate.intervals import measure_difference
+from training.evaluate.multi_label.head_to_head import MultiLabelHeadToHead, compare_bundles
 from training.evaluate.predictions import FETCH_SECONDS, predict_rows
 from training.evaluate.results import PairedComparison, Slice, Summary
 from training.evaluate.slices import measure_slices
@@ -50,7 +51,9 @@ class HeadToHead:
         )
 
 
-def measure_head_to_head(new_uri: str, old_uri: str, data: str, new_rows: str = "") -> HeadToHead:
+def measure_head_to_head(
+    new_uri: str, old_uri: str, data: str, new_rows: str = ""
+) -> HeadToHead | MultiLabelHeadToHead:
     """Measure a new and an old bundle on the test rows of the file they were trained on.
 
     Args:
@@ -70,6 +73,8 @@ def measure_head_to_head(new_uri: str, old_uri: str, data: str, new_rows: str = 
         )
         require_same_rows(record, old_record)
         rows = load_held_out_rows(record, data, new_rows)
+        if record.settings.is_multi_label:
+            return compare_bundles(new, old, rows.test, Path(data).name)
         new_probabilities, old_probabilities = (
             predict_rows(bundle, rows.test) for bundle in (new, old)
         )

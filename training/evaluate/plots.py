@@ -46,7 +46,7 @@ def plot_confusion(path: Path, matrix: Sequence[Sequence[int]], names: Sequence[
         for (row, column), share in np.ndenumerate(shown):
             color = "white" if share > 0.5 else "black"
             axes.text(column, row, f"{share:.1%}", ha="center", va="center", color=color)
-    _save(figure, path)
+    save(figure, path)
 
 
 def name_ticks(names: Sequence[str]) -> list[str]:
@@ -88,9 +88,10 @@ def plot_reliability(
     axes.set(ylabel="accuracy", title="Reliability", xlim=(0, 1), ylim=(0, 1))
     axes.legend(loc="upper left", fontsize="small")
     histogram.set(xlabel="confidence", ylabel="texts")
-    _save(figure, path)
+    save(figure, path)
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure as a PNG."""
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png", dpi=120)

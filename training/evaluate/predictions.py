@@ -15,6 +15,7 @@ from training.atomic import replacing
 from training.data.examples import Example
 from training.fit.trained_model import StaleError
 from training.metrics import Labels, Probabilities
+from training.multi_label import Answers
 
 FILE = "predictions.npz"
 FETCH_SECONDS = 600.0  # for a bundle from a store
@@ -55,6 +56,22 @@ def classify(classifier: Classifier, texts: Sequence[str]) -> list[Prediction]:
 def stack_probabilities(predictions: Sequence[Prediction]) -> Probabilities:
     """Stack the probabilities of predictions, shape (texts, labels)."""
     return np.array([list(prediction.probabilities.values()) for prediction in predictions])
+
+
+def stack_answers(predictions: Sequence[Prediction]) -> Answers:
+    """Stack the labels of predictions where a text may have several, shape (texts, labels)."""
+    return np.array(
+        [
+            [label in prediction.all_labels for label in prediction.probabilities]
+            for prediction in predictions
+        ]
+    )
+
+
+def answer_rows(bundle: Bundle, rows: Sequence[Example]) -> tuple[Probabilities, Answers]:
+    """Compute a bundle's probabilities for rows, and the labels that it gives them."""
+    predictions = classify(Classifier.load(bundle), [row.text for row in rows])
+    return stack_probabilities(predictions), stack_answers(predictions)
 
 
 def predict_rows(bundle: Bundle, rows: Sequence[Example]) -> Probabilities:

@@ -16,10 +16,12 @@ from training.evaluate.results import (
     PairedComparison,
     Summary,
 )
+from training.evaluate.yardstick import describe_yardstick
 from training.fit.record import TrainingRecord
 from training.labels.names import name_some, shorten
 
 REPORT, CONFUSION_PLOT, RELIABILITY_PLOT = "report.md", "confusion.png", "reliability.png"
+COVERAGE_PLOT = "coverage.png"
 CONFUSIONS, LABELS = "confusion.csv", "labels.csv"
 FEW_LABELS = 10  # whose confusion matrix fits a page as text
 MOST_LABELS, MOST_CONFUSIONS = 20, 20  # rows of a table
@@ -37,6 +39,8 @@ def write_report(folder: Path, record: TrainingRecord, evaluation: Evaluation) -
         *_describe_slices(evaluation),
         *_describe_repeats(evaluation),
         *_describe_calibration(evaluation),
+        *_describe_coverage(evaluation),
+        *describe_yardstick(evaluation.against, FP32),
     ]
     for name, measured in evaluation.also.items():
         sections += [f"## {tables.escape(name)}", *_describe_further(measured, FP32)]
@@ -200,6 +204,19 @@ def _describe_calibration(evaluation: Evaluation) -> list[str]:
         "The temperature has the least mean of the log losses on all sources. Calibration errors "
         "on rows that it was not fitted on:",
         tables.format_calibration(evaluation.calibration),
+    ]
+
+
+def _describe_coverage(evaluation: Evaluation) -> list[str]:
+    """Show how often the model is right if it leaves out the texts that it is least sure of."""
+    if not evaluation.coverage:
+        return []
+    return [
+        "## Precision against coverage",
+        "How often the model is right if texts below some confidence are left to a person:",
+        tables.format_coverage(evaluation.coverage),
+        f"![Precision against coverage]({COVERAGE_PLOT})",
+        "`textclf export --precision` chooses a threshold for each label, on validation rows.",
     ]
 
 

@@ -153,6 +153,25 @@ class CalibrationChoice(Result):
     errors: dict[str, float]
 
 
+class CoveragePoint(Result):
+    """How often a model is right about the texts with at least some confidence."""
+
+    coverage: float  # share of the texts
+    least_confidence: float
+    precision: float  # share of these whose label is right
+    precision_interval: Interval
+
+
+class LlmComparison(PairedComparison):
+    """The model and a large language model, on a sample of the test rows."""
+
+    model: str  # its id
+    without_label: int  # rows that it gave none, which count as wrong
+    input_tokens: int
+    output_tokens: int
+    usd: float | None  # None if the prices were not given
+
+
 class PreviousComparison(PairedComparison):
     """The model and a published bundle."""
 
@@ -275,6 +294,8 @@ class Evaluation(Result):
     usefulness: Usefulness | None = None  # None for evaluations of earlier versions
     calibration_rows: int | None = None  # validation rows that the temperature was fitted on
     calibration: list[CalibrationChoice] = []  # if it was fitted on rows of further files, too
+    coverage: list[CoveragePoint] = []  # empty for evaluations of earlier versions
+    against: LlmComparison | None = None
 
     @classmethod
     def read(cls, folder: Path) -> Self:

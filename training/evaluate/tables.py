@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from training.evaluate.confusion import list_confusions
 from training.evaluate.results import (
     CalibrationChoice,
+    CoveragePoint,
     Elsewhere,
     Interval,
     LabelMetrics,
@@ -31,7 +32,7 @@ def format_models(models: Iterable[tuple[str, Metrics]]) -> str:
         columns.insert(2, "group-balanced accuracy")
         for row, (_, model) in zip(rows, listed, strict=True):
             row.insert(2, _format_group_accuracy(model))
-    return _table(columns, rows)
+    return format_table(columns, rows)
 
 
 def _format_metrics(model: Metrics) -> list[str]:
@@ -67,7 +68,20 @@ def format_calibration(choices: Sequence[CalibrationChoice]) -> str:
         )
         for choice in choices
     ]
-    return _table(("fitted on", "temperature", *choices[0].errors), rows)
+    return format_table(("fitted on", "temperature", *choices[0].errors), rows)
+
+
+def format_coverage(points: Iterable[CoveragePoint]) -> str:
+    """Format one row per point of the curve of precision against coverage."""
+    rows = [
+        (
+            f"{point.coverage:.1%}",
+            f"{point.least_confidence:.3f}",
+            _accuracy(point.precision, point.precision_interval),
+        )
+        for point in points
+    ]
+    return format_table(("texts labelled", "least confidence", "right of these"), rows)
 
 
 def format_elsewhere(files: Iterable[Elsewhere]) -> str:
@@ -85,7 +99,7 @@ def format_elsewhere(files: Iterable[Elsewhere]) -> str:
         for file in files
     ]
     columns = ("texts", "accuracy", "baseline", "points between", "calibration error")
-    return _table(("file", *columns), rows)
+    return format_table(("file", *columns), rows)
 
 
 def format_differences(differences: Iterable[tuple[str, PairedComparison]]) -> str:
@@ -101,7 +115,7 @@ def format_differences(differences: Iterable[tuple[str, PairedComparison]]) -> s
         for name, comparison in differences
     ]
     columns = ("points", "only first right", "only second right", "McNemar p")
-    return _table(("first against second", *columns), rows)
+    return format_table(("first against second", *columns), rows)
 
 
 def format_slices(slices: Iterable[Slice], name: str, other: str) -> str:
@@ -116,7 +130,7 @@ def format_slices(slices: Iterable[Slice], name: str, other: str) -> str:
         )
         for part in slices
     ]
-    return _table(("slice", "texts", name, other, "points between"), rows)
+    return format_table(("slice", "texts", name, other, "points between"), rows)
 
 
 def format_labels(per_label: Mapping[str, LabelMetrics]) -> str:
@@ -125,7 +139,7 @@ def format_labels(per_label: Mapping[str, LabelMetrics]) -> str:
         (name, f"{m.precision:.4f}", f"{m.recall:.4f}", f"{m.f1:.4f}", f"{m.texts:,}")
         for name, m in per_label.items()
     ]
-    return _table(("label", "precision", "recall", "F1", "texts"), rows)
+    return format_table(("label", "precision", "recall", "F1", "texts"), rows)
 
 
 def format_worst_labels(model: Summary, limit: int) -> str:
@@ -142,7 +156,7 @@ def format_confusions(model: Summary, limit: int) -> str:
         (names[pair.label], names[pair.predicted], f"{pair.texts:,}", f"{pair.share:.1%}")
         for pair in list_confusions(model.confusion)[:limit]
     ]
-    return _table(("true label", "predicted", "texts", "of the label's"), rows)
+    return format_table(("true label", "predicted", "texts", "of the label's"), rows)
 
 
 def format_confusion(model: Summary) -> str:
@@ -152,7 +166,7 @@ def format_confusion(model: Summary) -> str:
         (name, *(f"{texts:,}" for texts in row))
         for name, row in zip(names, model.confusion, strict=True)
     ]
-    return _table(("", *names), rows)
+    return format_table(("", *names), rows)
 
 
 def format_repeats(repeats: Repeats) -> str:
@@ -169,7 +183,7 @@ def format_repeats(repeats: Repeats) -> str:
         for name, counts in (("file", repeats.file), ("test", repeats.test))
     ]
     columns = ("rows", "different texts", "texts of several labels", "rows of these", "outvoted")
-    return _table(("", *columns), rows)
+    return format_table(("", *columns), rows)
 
 
 def _accuracy(accuracy: float, interval: Interval) -> str:
@@ -185,7 +199,8 @@ def _format_difference(difference: float, interval: Interval) -> str:
     return f"{100 * difference:+.2f} ({100 * low:+.2f} to {100 * high:+.2f})"
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def format_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Format a table whose first column is text, and the others numbers."""
     rule = ("---", *("---:" for _ in header[1:]))
     lines = [[escape(cell) for cell in cells] for cells in (header, *rows)]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (lines[0], rule, *lines[1:]))

@@ -18,21 +18,41 @@ from inference.model.bundle import (
     version_of,
 )
 from inference.model.classifier import Classifier
+from inference.model.labelling import Labelling
 from training.atomic import OutputError, naming, require_writable
 from training.data.examples import clusters_of
+from training.data.label_cells import choose_separator
 from training.evaluate.elsewhere import measure_bundle
+from training.evaluate.multi_label.results import MultiLabelEvaluation
 from training.evaluate.predictions import classify, stack_probabilities
 from training.evaluate.results import Evaluation
+from training.export.abstention import (
+    NEVER,
+    AbstentionFigures,
+    AbstentionOptions,
+    choose_limits,
+    measure_abstention,
+    read_other_texts,
+)
+from training.export.abstention_page import describe_abstention
 from training.export.examples import make_examples
-from training.export.gate import pass_gate
+from training.export.gate import Passed, pass_gate
 from training.export.graph import require_exportable, write_graph
+from training.export.multi_label_gate import MultiLabelPassed, pass_multi_label_gate
+from training.export.thresholds import Choice
 from training.fit import text_model
 from training.fit.trained_model import TrainedModel
 
 CALIBRATION_ROWS = 500
 
 
-def export(model: TrainedModel, output: Path, *, allow_worse: bool = False) -> Bundle:
+def export(
+    model: TrainedModel,
+    output: Path,
+    *,
+    allow_worse: bool = False,
+    abstention: AbstentionOptions = NEVER,
+) -> Bundle:
     """Write the bundle of a trained and evaluated model.
 
     The classifier that serves labels the test rows with the bundle. What it loses against fp32 is
@@ -43,15 +63,19 @@ def export(model: TrainedModel, output: Path, *, allow_worse: bool = False) -> B
         output: the folder of the bundle.
         allow_worse: whether to accept a bundle that is worse than a linear model, or than always
             the same answer.
+        abstention: when the bundle should abstain.
 
     Raises:
         ModelError: the model is not a DistilBERT.
         StaleError: the model is not evaluated.
         OutputError: the output folder holds something else than a bundle, or cannot be written.
         GateError: the bundle lost too much, or is no good; it is not written.
+        DataError: texts of another kind cannot be read.
+        ThresholdError: no label reaches the precision that was asked for.
     """
     require_exportable(model.folder)
-    evaluation = Evaluation.read(model.folder)
+    evaluation = _read_evaluation(model)
+    others = read_other_texts(abstention, model)
     _require_replaceable(output)
     require_writable(output.parent)
     require_writable(model.folder)
@@ -60,10 +84,11 @@ def export(model: TrainedModel, output: Path, *, allow_worse: bool = False) -> B
         folder.mkdir()
         max_length = write_tokenizer(model.folder, folder)
         write_graph(model.folder, folder, max_length, _encode_calibration_rows(model, folder))
+        spec = _specify(model, evaluation, max_length)
+        choices: list[Choice] = []
+        if abstention.is_wanted:
+            spec, choices = choose_limits(model, folder, spec, abstention, others)
         files = describe_files(folder)
-        spec = ClassifierSpec(
-            labels=model.labels, max_length=max_length, temperature=evaluation.temperature
-        )
         texts = [row.text for row in model.rows.test]
         classifier = Classifier(folder, spec, version="int8")
         predictions = classify(classifier, texts)
@@ -72,12 +97,30 @@ def export(model: TrainedModel, output: Path, *, allow_worse: bool = False) -> B
             model.labels,
             lambda further: stack_probabilities(classify(classifier, further)),
         )
+        figures: AbstentionFigures | None = None
+        pages: list[str] = []
+        if spec.can_abstain:
+            figures = measure_abstention(model, classifier, predictions, choices, others)
+            pages = describe_abstention(spec, choices, figures)
         size = sum(file.size for file in files.values())
-        passed = pass_gate(
-            model, evaluation, predictions, size, allow_worse=allow_worse, elsewhere=elsewhere
-        )
+        passed: Passed | MultiLabelPassed
+        if isinstance(evaluation, MultiLabelEvaluation):
+            passed = pass_multi_label_gate(
+                model, evaluation, predictions, size, allow_worse=allow_worse
+            )
+        else:
+            passed = pass_gate(
+                model,
+                evaluation,
+                predictions,
+                size,
+                allow_worse=allow_worse,
+                elsewhere=elsewhere,
+                abstention=pages,
+            )
         reference = measure_reference(predictions, clusters_of(model.rows.test))
         manifest = Manifest(
+            schema_version=spec.schema_needed,
             task=model.dataset.task.name,
             **dict(spec),
             files=files,
@@ -87,9 +130,10 @@ def export(model: TrainedModel, output: Path, *, allow_worse: bool = False) -> B
                 "fp32": evaluation.fp32.to_json(),
                 "baseline": evaluation.baseline.to_json(),
                 **({"elsewhere": [file.to_json() for file in elsewhere]} if elsewhere else {}),
+                **({"abstention": figures.to_json()} if figures else {}),
             },
             quantization=passed.quantization.to_json(),
-            reference=reference.model_dump(mode="json"),
+            reference=reference.model_dump(mode="json", exclude_none=True),
             examples=make_examples(classifier),
         )
         (folder / MANIFEST).write_bytes(manifest.to_bytes())
@@ -97,6 +141,28 @@ def export(model: TrainedModel, output: Path, *, allow_worse: bool = False) -> B
             output.rename(Path(temporary) / "old")  # removed with the temporary folder
         folder.rename(output)
     return Bundle(output, manifest, version_of(manifest.to_bytes()))
+
+
+def _read_evaluation(model: TrainedModel) -> Evaluation | MultiLabelEvaluation:
+    kind = MultiLabelEvaluation if model.dataset.task.is_multi_label else Evaluation
+    return kind.read(model.folder)
+
+
+def _specify(
+    model: TrainedModel, evaluation: Evaluation | MultiLabelEvaluation, max_length: int
+) -> ClassifierSpec:
+    """Say how the bundle turns texts into labels."""
+    if isinstance(evaluation, Evaluation):
+        return ClassifierSpec(
+            labels=model.labels, max_length=max_length, temperature=evaluation.temperature
+        )
+    names = model.labels
+    labelling = Labelling(
+        separator=model.dataset.task.layout.label_separator or choose_separator(names),
+        temperatures=dict(zip(names, evaluation.temperatures, strict=True)),
+        thresholds=dict(zip(names, evaluation.thresholds, strict=True)),
+    )
+    return ClassifierSpec(labels=names, max_length=max_length, temperature=1.0, labelling=labelling)
 
 
 def _temporary_folder(output: Path) -> tempfile.TemporaryDirectory[str]:

@@ -117,6 +117,7 @@ def pass_gate(
     *,
     allow_worse: bool = False,
     elsewhere: Sequence[Elsewhere] = (),
+    abstention: Sequence[str] = (),
 ) -> Passed:
     """Measure a bundle on the test rows, write `gate.md` and refuse the bundle if it is worse.
 
@@ -129,6 +130,7 @@ def pass_gate(
         bundle_bytes: the size of the bundle.
         allow_worse: whether to accept one that is worse than simpler ways to answer.
         elsewhere: how good the bundle is on further files, for the page.
+        abstention: when the bundle abstains, as sections of the page.
 
     Raises:
         GateError: the bundle lost more than is allowed, or is no good.
@@ -162,6 +164,7 @@ def pass_gate(
         useful,
         allow_worse=allow_worse,
         elsewhere=elsewhere,
+        abstention=abstention,
     )
     require_pass(quantization, model.folder / PAGE, None if allow_worse else useful)
     return Passed(summary, quantization, useful)
@@ -210,6 +213,7 @@ def write_page(
     *,
     allow_worse: bool = False,
     elsewhere: Sequence[Elsewhere] = (),
+    abstention: Sequence[str] = (),
 ) -> None:
     """Write the page of the gate: int8 next to fp32 and the baseline."""
     baseline, fp32 = evaluation.baseline, evaluation.fp32
@@ -231,6 +235,7 @@ def write_page(
         *(["The int8 bundle elsewhere:", tables.format_elsewhere(elsewhere)] if elsewhere else []),
         "All labels here are those of the int8 bundle.",
         *describe_labels(int8),
+        *abstention,
     ]
     write_text(path, "\n\n".join(sections) + "\n")
 

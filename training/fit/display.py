@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 from inference.tables.bad_rows import BadRows
 from inference.tables.describe import describe_bad_rows, describe_balance, describe_reading
-from training.data.examples import LONGEST_TEXT, Dataset
+from training.data.examples import LONGEST_TEXT, Dataset, list_labels
 from training.data.split import LEAST_TEST_ROWS, Split, explain_few_rows
 from training.data.unlabelled import Unlabelled
 from training.fit.epoch_rows import EpochRows
@@ -119,12 +119,14 @@ def describe_rows(dataset: Dataset, rows: Split, unlabelled: Unlabelled | None =
         f"{dataset.task.name} ({name_some(labels)}): {len(rows.train):,} training, "
         f"{len(rows.validation):,} validation, {len(rows.test):,} test rows"
     )
-    for reason in list_left_out(dataset, rows):
+    for reason in (*dataset.hints, *list_left_out(dataset, rows)):
         print(f"note: {reason}")
+    if dataset.task.is_multi_label:
+        print(_describe_answers(dataset))
     for file in dataset.new_files:
         if file.problem:
             print(f"note: set aside: {file.problem}")
-    tested = {example.label for example in rows.test}
+    tested = {label for example in rows.test for label in list_labels(example)}
     untested = [label for number, label in enumerate(labels) if number not in tested]
     if untested:
         names = repr(untested[0]) if len(untested) == 1 else f"any of {name_some(untested)}"
@@ -133,6 +135,15 @@ def describe_rows(dataset: Dataset, rows: Split, unlabelled: Unlabelled | None =
         print(f"note: {explain_few_rows(len(rows.test))}")
     if unlabelled:
         print(_account_for(unlabelled))
+
+
+def _describe_answers(dataset: Dataset) -> str:
+    """Say how many labels the texts have, where they may have several."""
+    counts = [len(list_labels(example)) for example in dataset.examples]
+    return (
+        f"each text may have several labels: {sum(counts) / len(counts):.1f} on average, "
+        f"{max(counts)} at most, none in {counts.count(0):,} of {len(counts):,} texts"
+    )
 
 
 def _account_for(unlabelled: Unlabelled) -> str:

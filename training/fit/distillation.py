@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from training import metrics
-from training.data.examples import UNLABELLED, DataError, Example, labels_of
+from training import metrics, multi_label
+from training.data.examples import DataError, Example, has_answer, multi_hot
 from training.fit.process_group import Group
 from training.fit.record import TrainingRecord, hash_weights, require_same_rows
 from training.fit.settings import Settings
@@ -25,11 +25,15 @@ from training.fit.teacher_answers import Answers, ask_teacher
 
 @dataclass(frozen=True)
 class Targets:
-    """What to learn of each row; NaN for rows that no epoch has."""
+    """What to learn of each row.
 
-    labels: NDArray[np.float32]  # probabilities, (rows, labels)
-    # What teachers add to the labels at another temperature, (rows, labels); None at 1, where the
-    # sum of both parts is in ``labels``.
+    The outcomes are the labels or, where each label applies or not on its own, first that every
+    label applies and then that every label does not: (rows, 2 * labels).
+    """
+
+    labels: NDArray[np.float32]  # probabilities, (rows, outcomes)
+    # What teachers add to the labels at another temperature, (rows, outcomes); None at 1, where
+    # the sum of both parts is in ``labels``.
     softened: NDArray[np.float32] | None = None
     states: NDArray[np.float16] | None = None  # of the teachers one after the other, (rows, size)
 
@@ -78,7 +82,7 @@ def make_targets(
 
     Args:
         examples: the training rows.
-        rows: the numbers of those that the run can have; teachers answer no others.
+        rows: the numbers of those that teachers answer; the others have only their labels.
         record: how the student is trained, and by which teachers.
         group: the processes that share the teachers' work.
         precision: the type of the teachers' matrix products; None for fp32.
@@ -86,34 +90,52 @@ def make_targets(
     Raises:
         DataError: a teacher was trained on other rows, so it may know those that are held out.
     """
-    settings, numbers = record.settings, labels_of(examples)
-    is_unlabelled = numbers == UNLABELLED
-    labels = np.eye(len(record.labels), dtype=np.float32)[numbers]
-    labels[is_unlabelled] = 0
+    settings = record.settings
+    is_unlabelled = np.array([not has_answer(example) for example in examples])
+    labels = multi_hot(examples, len(record.labels)).astype(np.float32)
+    if settings.is_multi_label:
+        labels = np.hstack([labels, 1 - labels])
+        labels[is_unlabelled] = 0
     answers = _ask_teachers([examples[row].text for row in rows], record, group, precision)
     if not answers:
         return Targets(_smooth(labels, 1.0, settings))
-    share, temperature = settings.distillation, settings.distillation_temperature
-    labels = (1 - share) * labels
-    shares = np.where(is_unlabelled, 1.0, share)[:, np.newaxis]
-    softened = np.full(labels.shape, np.nan)
-    softened[rows] = np.mean([metrics.softmax(a.logits, temperature) for a in answers], axis=0)
+    temperature = settings.distillation_temperature
+    shares = np.zeros((len(examples), 1))  # of the target, from the teachers
+    shares[rows] = settings.distillation
+    labels = ((1 - shares) * labels).astype(np.float32)
+    shares[is_unlabelled] = 1
+    softened = np.zeros(labels.shape)
+    probabilities = [_read_answers(each.logits, temperature, settings) for each in answers]
+    softened[rows] = np.mean(probabilities, axis=0)
     softened *= shares
     states = _join_states(answers, rows, len(examples)) if settings.embedding_loss else None
     if temperature == 1:
         return Targets(_smooth(labels + softened, 1.0, settings), None, states)
-    left = np.where(is_unlabelled, 0.0, 1 - share)[:, np.newaxis]
-    labels, softened = _smooth(labels, left, settings), _smooth(softened, shares, settings)
-    return Targets(labels, softened, states)
+    smoothed = _smooth(labels, 1 - shares, settings)
+    return Targets(smoothed, _smooth(softened, shares, settings), states)
+
+
+def _read_answers(
+    logits: NDArray[np.float32], temperature: float, settings: Settings
+) -> NDArray[np.float64]:
+    """Return the probability that a teacher gives each outcome."""
+    if not settings.is_multi_label:
+        return metrics.softmax(logits, temperature)
+    probabilities = multi_label.sigmoid(logits, temperature)
+    return np.hstack([probabilities, 1 - probabilities])
 
 
 def _smooth(
     part: NDArray[np.floating], shares: NDArray[np.float64] | float, settings: Settings
 ) -> NDArray[np.float32]:
-    """Spread a part of the targets, whose rows sum to these shares, over all labels."""
+    """Spread a part of the targets, whose rows sum to these shares, over all labels.
+
+    Where each label applies or not on its own, it is spread over these two outcomes.
+    """
     smoothing = settings.label_smoothing
     part = part.astype(np.float32)
-    smoothed = part * (1 - smoothing) + shares * smoothing / part.shape[1]
+    outcomes = 2 if settings.is_multi_label else part.shape[1]
+    smoothed = part * (1 - smoothing) + shares * smoothing / outcomes
     result: NDArray[np.float32] = smoothed.astype(np.float32)
     return result
 

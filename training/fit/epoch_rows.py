@@ -54,19 +54,29 @@ class EpochRows:
 
     def draw(self, epoch: int) -> NDArray[np.intp]:
         """Return the row numbers of an epoch in the order of the rows."""
-        rows = np.arange(len(self.times))
-        if self.most:
-            random = np.random.default_rng((self.seed, epoch, _DRAW))
-            rows = rows[self._rank(random) < self.most]
+        rows = self._draw(epoch, self.most)
         return np.repeat(rows, self.times[rows])
 
-    def draw_all(self, settings: Settings) -> NDArray[np.intp]:
-        """Return the numbers of all rows that a run can have, each once."""
+    def draw_for_teachers(self, settings: Settings) -> NDArray[np.intp]:
+        """Return the numbers of the rows that teachers answer, each once.
+
+        These are all rows that a run can have or, with --teacher-rows, the first that each epoch
+        draws of a group.
+        """
         if not self.most:
             return np.arange(len(self.times))
         steps = self.count_steps(settings.batch_size)
         epochs = math.ceil(self.count_run_steps(settings) / steps)
-        return np.unique(np.concatenate([self.draw(epoch) for epoch in range(epochs)]))
+        most = settings.teacher_rows or self.most
+        return np.unique(np.concatenate([self._draw(epoch, most) for epoch in range(epochs)]))
+
+    def _draw(self, epoch: int, most: int) -> NDArray[np.intp]:
+        """Draw at most some rows of each group, or all with 0; fewer are the first of more."""
+        rows = np.arange(len(self.times))
+        if not most:
+            return rows
+        random = np.random.default_rng((self.seed, epoch, _DRAW))
+        return rows[self._rank(random) < most]
 
     def _rank(self, random: np.random.Generator) -> NDArray[np.intp]:
         """Return the place of each row in a random order of its group, from 0."""

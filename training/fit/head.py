@@ -13,13 +13,21 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from tokenizers import Tokenizer
 
-from training.data.examples import Example, clusters_of, labels_of
+from training.data.examples import (
+    UNLABELLED,
+    Example,
+    clusters_of,
+    labels_of,
+    list_labels,
+    multi_hot,
+)
 from training.fit import text_model
 from training.fit.encoder import EncoderClassifier
 
 ROWS = 10_000
 ROWS_OF_GROUP = 2
 MAX_ITERATIONS = 1000
+CONSTANT = 4.0  # the logit of a label that all rows have, or none: 98 %
 
 
 def fit_head(
@@ -34,9 +42,15 @@ def fit_head(
 
     Labels without training rows get the least likely constant answer.
     """
-    rows = [examples[row] for row in choose_rows(labels_of(examples), clusters_of(examples), seed)]
+    several = examples[0].labels is not None
+    # With several labels a text, the first one stands for all where a row of each is drawn.
+    firsts = np.array([(list_labels(row) or [UNLABELLED])[0] for row in examples], np.int64)
+    rows = [examples[row] for row in choose_rows(firsts, clusters_of(examples), seed)]
     token_ids = text_model.encode(tokenizer, [row.text for row in rows])
     features = text_model.compute_features(model.to(device), token_ids, device, precision)
+    if several:
+        _fit_each_label(model.classifier, features, rows)
+        return len(rows)
     fitted = LogisticRegression(max_iter=MAX_ITERATIONS).fit(features, labels_of(rows))
     coefficients, constants = fitted.coef_, fitted.intercept_
     if len(fitted.classes_) == 2:  # one row of weights, for the second label against the first
@@ -49,6 +63,22 @@ def fit_head(
         head.weight[fitted.classes_] = torch.from_numpy(coefficients).to(head.weight)
         head.bias[fitted.classes_] = torch.from_numpy(constants).to(head.bias)
     return len(rows)
+
+
+def _fit_each_label(
+    head: torch.nn.Linear, features: NDArray[np.float32], rows: Sequence[Example]
+) -> None:
+    """Set each row of the head to a regression of its own: whether the label applies or not."""
+    labels = multi_hot(rows, head.out_features)
+    with torch.no_grad():
+        for number, applies in enumerate(labels.T):
+            if applies.all() or not applies.any():  # a constant answer: "yes" or "no"
+                head.weight[number] = 0
+                head.bias[number] = CONSTANT if applies.all() else -CONSTANT
+                continue
+            fitted = LogisticRegression(max_iter=MAX_ITERATIONS).fit(features, applies)
+            head.weight[number] = torch.from_numpy(fitted.coef_[0]).to(head.weight)
+            head.bias[number] = float(fitted.intercept_[0])
 
 
 def choose_rows(

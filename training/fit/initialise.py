@@ -29,6 +29,8 @@ def initialise(
     """
     layers = [int(layer) for layer in settings.layers.split(",") if layer]
     model, tokenizer = load_pretrained(settings.base_model, task.labels, layers, settings.pooling)
+    if settings.is_multi_label:  # tells `transformers` to read outputs by a sigmoid
+        model.config.problem_type = "multi_label_classification"
     if settings.head_first and not isinstance(model, EncoderClassifier):
         raise ModelError("--head-first needs a linear head: give --pooling mean")
     if settings.masking and find_mask_id(tokenizer) is None:

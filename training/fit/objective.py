@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cosine_similarity, cross_entropy, normalize
+from torch.nn.functional import cosine_similarity, cross_entropy, logsigmoid, normalize
 
 from training.fit.encoder import EncoderClassifier
 from training.fit.settings import Settings
@@ -18,7 +18,7 @@ class Batch(NamedTuple):
 
     inputs: Tensor  # token ids, (texts, tokens)
     mask: Tensor  # 1 for a token, 0 for padding, of the same shape
-    targets: Tensor  # the probability each label should get, (texts, labels)
+    targets: Tensor  # the probability each outcome should get, see Targets; (texts, outcomes)
     groups: Tensor  # the number of each text's group, or NO_GROUP; (texts,)
     # The part of the targets that teachers give, if it is compared at another temperature.
     softened: Tensor | None = None
@@ -66,11 +66,11 @@ class Objective(torch.nn.Module):
         has_heads = self.group_head is not None or self.state_head is not None
         output = self.model(batch.inputs, batch.mask, output_hidden_states=has_heads)
         logits = output.logits.float()
-        loss = cross_entropy(logits, batch.targets)
+        loss = self._compare(logits, batch.targets)
         if batch.softened is not None:
             # The square keeps the gradients as large as those of the labels (Hinton et al. 2015).
             temperature = self.settings.distillation_temperature
-            softened = cross_entropy(logits / temperature, batch.softened)
+            softened = self._compare(logits / temperature, batch.softened)
             loss = loss + temperature**2 * softened
         if self.group_head is not None:
             states = select_states(self.model, output.hidden_states[-1], batch.mask)
@@ -81,8 +81,27 @@ class Objective(torch.nn.Module):
         if self.state_head is not None and batch.states is not None:
             states = self.state_head(pool(self.model, output.hidden_states[-1], batch.mask))
             distance = 1 - cosine_similarity(states.float(), batch.states.float())
+            distance = distance * batch.states.any(dim=1)  # zeros: no teacher answered
             loss = loss + self.settings.embedding_loss * distance.mean()
         return loss
+
+    def _compare(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return the mean cross-entropy of the outputs with the targets."""
+        if self.settings.is_multi_label:
+            return binary_cross_entropy(logits, targets)
+        return cross_entropy(logits, targets)
+
+
+def binary_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    """Return the mean cross-entropy of outputs that each say whether a label applies.
+
+    Args:
+        logits: shape (texts, labels).
+        targets: the weights of "applies" for each label, and then those of "does not apply";
+            shape (texts, 2 * labels).
+    """
+    applies, does_not = targets.chunk(2, dim=1)
+    return -(applies * logsigmoid(logits) + does_not * logsigmoid(-logits)).mean()
 
 
 def select_states(model: TextModel, states: Tensor, mask: Tensor) -> Tensor:

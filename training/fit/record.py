@@ -24,6 +24,7 @@ from training.data.examples import DataError, Dataset
 from training.data.split import RowNumbers, Split
 from training.data.text_key import TextKey
 from training.data.unlabelled import Unlabelled
+from training.fit.rows import choose_split
 from training.fit.settings import Settings
 
 RECORD, WEIGHTS = "training.json", "model.safetensors"
@@ -35,6 +36,7 @@ OTHER_KEY = (
 # The settings that decide which rows are held out; with the data's digest they identify the rows.
 ROW_SETTINGS = (
     *("task", "text_column", "label_column", "group_column", "max_rows", "seed"),
+    *("label_separator", "label_columns"),
     *("delimiter", "quoting", "encoding", "no_header", "skip_bad_rows"),
 )
 
@@ -118,7 +120,7 @@ class TrainingRecord(BaseModel):
             settings=settings,
             labels=dataset.task.labels,
             dataset_sha256=dataset.sha256,
-            split=settings.split or dataset.task.default_split,
+            split=choose_split(settings, dataset),
             new_rows=sum(file.rows for file in dataset.new_files),
             rows=RowCounts.count(rows.numbers),
             text_key=TextKey.CURRENT,

@@ -80,7 +80,9 @@ def load_unlabelled(settings: Settings, dataset: Dataset, rows: Split) -> Unlabe
 
 def choose_split(settings: Settings, dataset: Dataset) -> str:
     """Return how to hold out rows: as the settings say, or as the task does by default."""
-    return settings.split or dataset.task.default_split
+    split = settings.split or dataset.task.default_split
+    # New rows must not move the others, and how these are stratified depends on all rows.
+    return "story" if split == "stratified" and settings.new_rows else split
 
 
 def save_bad_rows(bad_rows: Sequence[BadRow], folder: Path) -> Path:

@@ -27,6 +27,13 @@ def _check_layers(layers: str) -> str:
     return layers
 
 
+def _check_columns(columns: str) -> str:
+    names = [name.strip() for name in columns.split(",")] if columns else []
+    if not all(names) or len(set(names)) < len(names) or len(names) == 1:
+        raise ValueError("give two or more different columns, such as billing,delivery,refund")
+    return ",".join(names)
+
+
 Count = Annotated[int, Field(ge=1)]
 CountOrAll = Annotated[int, Field(ge=0)]  # 0: all of them
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -55,6 +62,15 @@ class Settings(BaseModel):
     ] = "news"
     text_column: Annotated[str, Field(description="Text column of your own CSV file.")] = ""
     label_column: Annotated[str, Field(description="Label column of your own CSV file.")] = ""
+    label_separator: Annotated[
+        str,
+        Field(description="What separates the labels in a label cell, if a text may have several."),
+    ] = ""
+    label_columns: Annotated[
+        str,
+        Field(description="Columns of 0 and 1, one for each label of texts that may have several."),
+        AfterValidator(_check_columns),
+    ] = ""
     delimiter: Annotated[
         str, Field(description="What separates columns, if not as found: a character, or tab.")
     ] = ""
@@ -87,8 +103,8 @@ class Settings(BaseModel):
         ),
     ] = 0
     split: Annotated[
-        Literal["", "story", "random", "time", "official"],
-        Field(description="How rows are held out: story, random, time or official."),
+        Literal["", "story", "stratified", "random", "time", "official"],
+        Field(description="How rows are held out: story, stratified, random, time or official."),
     ] = ""
     max_rows: Annotated[
         CountOrAll, Field(description="Use at most this many rows, for a quick run; 0 for all.")
@@ -125,6 +141,13 @@ class Settings(BaseModel):
         str,
         Field(description="Folders of trained models, comma-separated; their mean is the target."),
     ] = ""
+    teacher_rows: Annotated[
+        CountOrAll,
+        Field(
+            description="Most rows of a group in an epoch that teachers answer; the others have "
+            "only their labels. 0: all."
+        ),
+    ] = 0
     distillation: Annotated[
         Share, Field(description="Share of the target that comes from the teachers.")
     ] = 0.5
@@ -211,10 +234,20 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _check_combinations(self) -> Self:
-        if bool(self.text_column) != bool(self.label_column) or (
+        has_label_columns = bool(self.label_column or self.label_columns)
+        if bool(self.text_column) != has_label_columns or (
             self.group_column and not self.text_column
         ):
             raise ValueError("give both --text-column and --label-column")
+        if self.text_column and self.text_column in (
+            self.label_column,
+            *self.label_columns.split(","),
+        ):
+            raise ValueError(f"{self.text_column!r} cannot have both the texts and the labels")
+        if self.label_columns and (self.label_column or self.label_separator):
+            raise ValueError("give --label-columns, or --label-column with --label-separator")
+        if self.label_separator and not self.label_column:
+            raise ValueError("--label-separator needs the column of the labels: --label-column")
         if self.text_column and self.task in TASKS:
             raise ValueError(f"--task {self.task} has its own columns: give your task another name")
         if not self.text_column and self.task not in TASKS:
@@ -235,19 +268,31 @@ class Settings(BaseModel):
             raise ValueError("--group-loss needs groups to tell apart: give --group-column")
         if self.balance_groups and not self.find_task().layout.group:
             raise ValueError("--balance-groups needs groups to draw from: give --group-column")
-        for name in ("unlabelled", "embedding_loss", "distillation_temperature"):
+        if self.teacher_rows and not self.balance_groups:
+            raise ValueError("--teacher-rows needs rows that are drawn: give --balance-groups")
+        for name in ("unlabelled", "teacher_rows", "embedding_loss", "distillation_temperature"):
             is_given = getattr(self, name) != type(self).model_fields[name].default
             if is_given and not self.teachers:
                 option = name.replace("_", "-")
                 raise ValueError(f"--{option} needs models to learn from: give --teachers")
         return self
 
+    @property
+    def is_multi_label(self) -> bool:
+        """Whether a text may have several labels, or none."""
+        return bool(self.label_separator or self.label_columns)
+
     def find_task(self) -> Task:
         """Return the task that the settings name, or make one of a file's columns."""
         if not self.text_column:
             return TASKS[self.task]
         return custom_task(
-            self.task, self.text_column, self.label_column, self.group_column or None
+            self.task,
+            self.text_column,
+            self.label_column,
+            self.group_column or None,
+            self.label_separator,
+            tuple(self.label_columns.split(",")) if self.label_columns else (),
         )
 
     def read_options(self) -> ReadOptions:

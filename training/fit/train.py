@@ -24,9 +24,8 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from inference.errors import InterruptedRunError, TextClassifierError
-from training import metrics
 from training.atomic import require_writable
-from training.data.examples import Dataset, Example, labels_of
+from training.data.examples import Dataset, Example
 from training.data.split import Split
 from training.data.unlabelled import Unlabelled
 from training.fit import text_model
@@ -69,6 +68,7 @@ from training.fit.training_state import (
     counts_for_stopping,
 )
 from training.fit.training_texts import TrainingTexts
+from training.fit.validation import score
 
 ENOUGH_STEPS = 100  # for a run without --epochs
 
@@ -108,7 +108,7 @@ def train(settings: Settings, group: Group, loaded: LoadedRows | None = None) ->
         describe_epochs(chosen.epochs, settings, epochs)
     model, tokenizer = initialise(settings, dataset.task, examples)
     precision = choose_precision(settings.precision, group.device)
-    targets = make_targets(examples, epochs.draw_all(settings), record, group, precision)
+    targets = make_targets(examples, epochs.draw_for_teachers(settings), record, group, precision)
     texts = TrainingTexts.encode(examples, targets, tokenizer, epochs)
     record = record.model_copy(update={"unknown_wordpieces": texts.unknown, "cut_texts": texts.cut})
     if group.leads:
@@ -321,6 +321,5 @@ def validate(
     if group.leads:
         model = state.averaged_model
         logits = text_model.compute_logits(model, token_ids, group.device, state.precision)
-        f1 = metrics.macro_f1(logits.argmax(axis=1), labels_of(examples), logits.shape[1])
-        f1 = f1 if np.isfinite(logits).all() else math.nan
+        f1 = score(logits, examples) if np.isfinite(logits).all() else math.nan
     return group.broadcast(f1)

@@ -23,7 +23,7 @@ MODEL_FILES = (
 EVALUATION_FILES = (
     *("evaluation.json", "predictions.npz", "report.md", "errors.csv"),
     *("confusion.png", "confusion.csv", "labels.csv", "reliability.png"),
-    "elsewhere.json.gz",
+    *("elsewhere.json.gz", "coverage.png"),
 )
 BUNDLE = "bundle"
 ANSWERS = "answers"  # the folder of what students have asked the model

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from training.data.examples import UNLABELLED, Example, clusters_of, labels_of
+from training.data.examples import Example, clusters_of, has_answer
 from training.fit import text_model
 from training.fit.batches import mask_words, pad, shuffle
 from training.fit.distillation import Targets
@@ -43,7 +43,7 @@ class TrainingTexts:
         texts = [example.text for example in examples]
         token_ids = text_model.encode(tokenizer, texts)
         unknown = text_model.find_unknown_token(tokenizer)
-        is_labelled = labels_of(examples) != UNLABELLED
+        is_labelled = [has_answer(example) for example in examples]
         return cls(
             token_ids=token_ids,
             targets=targets,

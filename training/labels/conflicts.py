@@ -12,10 +12,11 @@ def count_conflicts(examples: Sequence[Example]) -> dict[str, int]:
 
     Texts are equal here if they differ only in case and plain punctuation. ``outvoted_rows`` have a
     different label than most rows of their text: no classifier of texts can be right about both.
+    Where a text may have several labels, all of them together count as one.
     """
-    labels: defaultdict[str, Counter[int]] = defaultdict(Counter)
+    labels: defaultdict[str, Counter[int | tuple[int, ...]]] = defaultdict(Counter)
     for example in examples:
-        labels[normalise(example.text)][example.label] += 1
+        labels[normalise(example.text)][example.answer] += 1
     conflicts = [counts for counts in labels.values() if len(counts) > 1]
     return {
         "rows": len(examples),

@@ -15,9 +15,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from training import metrics
 from training.atomic import require_writable
-from training.data.examples import labels_of
 from training.fit import text_model
 from training.fit.encoder import read_pooling
 from training.fit.epoch_rows import choose_validation_rows
@@ -37,6 +35,7 @@ from training.fit.trained_model import (
     replacing_model,
     require_no_earlier_work,
 )
+from training.fit.validation import score
 from training.fit.vocabulary import match_vocabulary, prune_vocabulary
 
 
@@ -153,7 +152,7 @@ def validate(model: TextModel, tokenizer: Tokenizer, first: TrainedModel) -> flo
     rows = choose_validation_rows(first.rows.validation, first.record.settings)
     token_ids = text_model.encode(tokenizer, [row.text for row in rows])
     logits = text_model.compute_logits(model, token_ids, torch.device("cpu"))
-    return metrics.macro_f1(logits.argmax(axis=1), labels_of(rows), len(first.labels))
+    return score(logits, rows)
 
 
 def describe_ingredient(folder: Path, record: TrainingRecord) -> SoupIngredient:

@@ -3,6 +3,7 @@
 Both bundles label the test rows of the joined data: stories that neither has learnt. The new one is
 deployed if it is at least as accurate, and if it is, with 95 % confidence, not worse by more than a
 margin (a non-inferiority test: Piaggio et al. 2012, https://doi.org/10.1001/jama.2012.87802).
+Where a text may have several labels, micro-F1 takes the place of accuracy.
 Without the first condition, a hundred retrainings could each lose a little.
 """
 
@@ -16,9 +17,11 @@ from typing import TYPE_CHECKING
 from inference.model.bundle import Bundle
 from inference.model.store import fetch
 from inference.s3_uri import S3Uri
-from training.data.examples import NewFile, clusters_of, labels_of
+from training.data.examples import Example, NewFile, clusters_of, labels_of, multi_hot
 from training.evaluate.intervals import measure_difference
-from training.evaluate.predictions import FETCH_SECONDS, predict_rows
+from training.evaluate.multi_label.results import Comparison
+from training.evaluate.multi_label.summary import compare
+from training.evaluate.predictions import FETCH_SECONDS, answer_rows, predict_rows
 from training.evaluate.results import PairedComparison
 from training.fit.record import TrainingRecord, require_same_stories
 from training.fit.trained_model import TrainedModel
@@ -52,16 +55,12 @@ def judge(trained: TrainedModel, bundle: Bundle, previous: str) -> Verdict:
         StoreError: it cannot be fetched.
     """
     rows = trained.rows.test
-    truth = labels_of(rows)
     with tempfile.TemporaryDirectory() as cache:
         serving = fetch(previous, Path(cache), FETCH_SECONDS)
         require_same_stories(
             trained.record, TrainingRecord.model_validate(serving.manifest.training)
         )
-        right, serving_right = (
-            predict_rows(each, rows).argmax(axis=1) == truth for each in (bundle, serving)
-        )
-    comparison = measure_difference(right, serving_right, clusters_of(rows))
+        comparison = _compare(bundle, serving, rows, len(trained.labels))
     figures = summarise(comparison, trained.dataset.new_files)
     return Verdict(
         deploy=is_no_worse(comparison),
@@ -70,23 +69,44 @@ def judge(trained: TrainedModel, bundle: Bundle, previous: str) -> Verdict:
     )
 
 
-def is_no_worse(comparison: PairedComparison) -> bool:
+def _compare(
+    new: Bundle, serving: Bundle, rows: Sequence[Example], count: int
+) -> PairedComparison | Comparison:
+    """Compare both bundles by accuracy or, if a text may have several labels, by micro-F1."""
+    clusters = clusters_of(rows)
+    if new.manifest.labelling:
+        answers, others = (answer_rows(each, rows)[1] for each in (new, serving))
+        return compare(answers, others, multi_hot(rows, count), clusters)
+    truth = labels_of(rows)
+    right, serving_right = (
+        predict_rows(each, rows).argmax(axis=1) == truth for each in (new, serving)
+    )
+    return measure_difference(right, serving_right, clusters)
+
+
+def is_no_worse(comparison: PairedComparison | Comparison) -> bool:
     """Apply the rule above to the new model and the one that serves."""
     return comparison.difference >= 0 and comparison.difference_interval.low >= -MARGIN
 
 
-def summarise(comparison: PairedComparison, files: Sequence[NewFile]) -> str:
+def summarise(comparison: PairedComparison | Comparison, files: Sequence[NewFile]) -> str:
     """Put the figures into words, and say which new files were joined or set aside."""
     low, high = comparison.difference_interval
     joined = [file for file in files if not file.problem]
     parts = [
-        f"accuracy {comparison.accuracy:.2%} against {comparison.other_accuracy:.2%} on "
+        f"{_describe_both(comparison)} on "
         f"{comparison.texts:,} held-out rows, difference {100 * comparison.difference:+.2f} points "
         f"({100 * low:+.2f} to {100 * high:+.2f})",
         f"{sum(file.rows for file in joined):,} new rows in {len(joined)} files joined",
     ]
     problems = [f"set aside: {file.problem}" for file in files if file.problem]
     return "; ".join(parts + problems[:LISTED_PROBLEMS])
+
+
+def _describe_both(comparison: PairedComparison | Comparison) -> str:
+    if isinstance(comparison, Comparison):
+        return f"micro-F1 {comparison.micro_f1:.2%} against {comparison.other_micro_f1:.2%}"
+    return f"accuracy {comparison.accuracy:.2%} against {comparison.other_accuracy:.2%}"
 
 
 def write_verdict(s3: "S3Client", verdict: Verdict, uri: str) -> None:

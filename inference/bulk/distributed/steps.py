@@ -144,7 +144,9 @@ def score(run: BulkRun, source: Source, part: Range) -> Result:
 def _score_range(
     run: BulkRun, source: Source, part: Range, objects: Objects, classifier: Classifier
 ) -> tuple[Piece, list[Reject]]:
-    encoder = Encoder(OutputColumns(run.keep, classifier.labels), PART_TYPE)
+    several = classifier.labelling is not None
+    columns = OutputColumns(run.keep, classifier.labels, classifier.can_abstain, several)
+    encoder = Encoder(columns, PART_TYPE)
     scorer = Scorer(classifier, encoder)
     layout = source.layout or Layout("csv")  # a plan has it
     body = objects.read_span(source, layout, part.begin, part.end)

@@ -10,9 +10,9 @@ from botocore.exceptions import ClientError, NoCredentialsError
 
 from inference.errors import TextClassifierError
 from tests.conftest import ROOT
-from textclf.app import app, candidate, main, sagemaker
+from textclf.app import app, candidate, labels, main, sagemaker
 
-GROUPS = {"candidate": candidate, "sagemaker": sagemaker}
+GROUPS = {"candidate": candidate, "labels": labels, "sagemaker": sagemaker}
 COMMANDS = [[name] for name in app if not name.startswith("-") and name not in GROUPS]
 COMMANDS += [[name, sub] for name, group in GROUPS.items() for sub in group if sub[0] != "-"]
 TRAIN = ["train", "--data", "texts.csv", "--output", "model"]

@@ -12,6 +12,7 @@ def test_prune_says_what_it_deleted(account: Account, capsys: pytest.CaptureFixt
     function = {"FunctionName": FUNCTION}
     account.function.add_response("list_versions_by_function", versions, function)
     account.function.add_response("list_aliases", aliases, function)
+    account.expect_events()
     for version in ("1", "2"):
         account.function.add_response("delete_function", {}, {**function, "Qualifier": version})
     # WHEN only one is kept THEN the others are deleted

@@ -64,3 +64,11 @@ def test_an_exception_is_not_shown(parser: RequestParser) -> None:
     with pytest.raises(ServiceFaultError, match=r"^Request the-id failed\.$") as raised:
         answer_event({"inputs": "Fed"}, parser, None, "the-id")  # type: ignore[arg-type]
     assert raised.value.__context__ is None
+
+
+def test_a_direct_invocation_can_ask_for_an_explanation(answer: Any) -> None:
+    one = answer({"inputs": "Fed holds rates", "explain": True})
+    assert [word for word, _ in one["explanation"]] == ["Fed", "holds", "rates"]
+    many = answer({"inputs": ["Fed holds rates"], "explain": True})
+    assert many["predictions"][0]["explanation"] == one["explanation"]
+    assert answer({"inputs": ["Fed"] * 9, "explain": True})["status"] == 422

@@ -46,9 +46,14 @@ def test_anything_else_is_a_request_of_its_own(event: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "event", [{"inputs": "a", "source": "rss"}, {"text": "a", "warmer": False}]
+    "event",
+    [
+        {"inputs": "a", "source": "rss"},
+        {"text": "a", "warmer": False},
+        {"prediction_id": "a", "label": "b", "source": "crm"},
+    ],
 )
-def test_a_text_is_never_taken_for_a_schedule(event: dict[str, Any]) -> None:
+def test_a_text_or_feedback_is_never_taken_for_a_schedule(event: dict[str, Any]) -> None:
     assert find_door(event) is Door.DIRECT
 
 

@@ -3,10 +3,11 @@ from typing import Any
 
 import pytest
 
-from inference.api.hugging_face import answer, parse
+from inference.api.hugging_face import answer, parse, require_function
 from inference.api.predictor import Predictor
 from inference.api.problems import ProblemError
 from inference.api.requests import RequestParser
+from inference.model.labelling import Labelling
 
 
 def ask(content: Any, parser: RequestParser, predictor: Predictor) -> list[list[dict[str, Any]]]:
@@ -41,6 +42,7 @@ def test_each_text_of_a_list_has_its_own_list(parser: RequestParser, predictor: 
         {},
         {"top_k": None, "function_to_apply": "softmax"},
         {"return_all_scores": True},
+        {"explain": True},
         {"truncation": False},
     ],
 )
@@ -66,8 +68,9 @@ def test_a_long_text_is_cut_if_the_parameters_say_so(parser: RequestParser) -> N
         ({"inputs": ["a", 1]}, "inputs.1"),
         ({"inputs": ["a"] * 4}, "inputs"),
         ({"inputs": "a", "words": 1}, "words"),
+        ({"inputs": "a", "explain": True}, "explain"),
         ({"inputs": "a", "parameters": {"top_k": 0}}, "parameters.top_k"),
-        ({"inputs": "a", "parameters": {"function_to_apply": "sigmoid"}}, "parameters"),
+        ({"inputs": "a", "parameters": {"function_to_apply": "none"}}, "parameters"),
         ({"inputs": "a", "parameters": [1]}, "parameters"),
         ({"inputs": "a", "parameters": False}, "parameters"),
     ],
@@ -78,3 +81,25 @@ def test_a_wrong_request_is_refused_by_its_field(
     with pytest.raises(ProblemError) as raised:
         parse(content, parser, 3)
     assert raised.value.errors[0].field.startswith(field)
+
+
+SEVERAL = Labelling(separator=";", temperatures={"a": 1}, thresholds={"a": 0.5})
+
+
+@pytest.mark.parametrize(
+    ("function", "labelling"),
+    [("softmax", None), ("sigmoid", SEVERAL), (None, None), (None, SEVERAL)],
+)
+def test_the_function_of_the_model_may_be_asked_for(
+    function: str | None, labelling: Labelling | None
+) -> None:
+    require_function({"inputs": "a", "parameters": {"function_to_apply": function}}, labelling)
+    require_function({"inputs": "a", "parameters": None}, labelling)
+
+
+@pytest.mark.parametrize(("function", "labelling"), [("sigmoid", None), ("softmax", SEVERAL)])
+def test_another_function_is_refused(function: str, labelling: Labelling | None) -> None:
+    content = {"inputs": "a", "parameters": {"function_to_apply": function}}
+    with pytest.raises(ProblemError) as raised:
+        require_function(content, labelling)
+    assert raised.value.errors[0].field == "parameters.function_to_apply"

@@ -127,3 +127,19 @@ def test_a_csv_has_a_row_for_each_text(parser: RequestParser, predictor: Predict
     assert [row[0] for row in rows] == labels
     assert labels[1] == ""
     assert float(rows[0][1]) == predictions[0]["confidence"]
+
+
+def test_json_answers_have_an_explanation_if_it_is_wanted_and_a_csv_has_no_column_for_it(
+    parser: RequestParser, predictor: Predictor
+) -> None:
+    # GIVEN instances to explain WHEN they are answered in each of the formats
+    asked = read(parser, {"instances": ["Fed holds rates"], "explain": True})
+    answered = answer(predictor.classify(asked, "id"))
+    body = json.loads(write(answered, "application/json"))
+    (line,) = write(answered, "application/jsonlines").splitlines()
+    (row,) = csv.reader(write(answered, "text/csv").splitlines())
+    # THEN those in JSON have the words
+    words = [word for word, _ in body["predictions"][0]["explanation"]]
+    assert words == ["Fed", "holds", "rates"]
+    assert json.loads(line) == body["predictions"][0]
+    assert len(row) == 2

@@ -13,7 +13,8 @@ HANDLER = ROOT / "inference" / "api" / "handler.py"
 
 @pytest.fixture
 def document() -> dict[str, Any]:
-    return describe_api(RequestParser(Settings(model_uri="file:///models", max_texts=7)))
+    parser = RequestParser(Settings(model_uri="file:///models", max_texts=7))
+    return describe_api(parser, has_feedback=True)
 
 
 def references(content: Any) -> set[str]:
@@ -39,6 +40,12 @@ def test_a_503_says_when_to_try_again(document: dict[str, Any]) -> None:
     for path in document["paths"].values():
         for operation in path.values():
             assert "Retry-After" in operation["responses"]["503"]["headers"]
+
+
+def test_feedback_is_described_only_where_it_is_taken() -> None:
+    document = describe_api(RequestParser(Settings(model_uri="file:///models")))
+    assert "/feedback" not in document["paths"]
+    assert not [name for name in document["components"]["schemas"] if "Feedback" in name]
 
 
 def test_only_an_api_behind_a_prefix_names_its_server(document: dict[str, Any]) -> None:
@@ -81,3 +88,23 @@ def test_the_doors_of_other_clients_have_their_kind_of_errors(
         content = responses[status]["content"]["application/json"]
         assert content["schema"] == {"$ref": "#/components/schemas/PlainError"}
         assert list(content["example"]) == ["error"]
+
+
+def test_the_limit_of_texts_to_explain_is_in_the_schema() -> None:
+    # GIVEN a service that classifies more texts at once than it explains
+    document = describe_api(RequestParser(Settings(model_uri="file:///models")))
+    # THEN the lists that go with either are different
+    limits = {
+        (properties["explain"]["enum"][0], properties["inputs"]["anyOf"][1]["maxItems"])
+        for schema in document["components"]["schemas"]["Request"]["oneOf"]
+        if "inputs" in (properties := schema["properties"])
+    }
+    assert limits == {(False, 128), (True, 8)}
+
+
+def test_an_explanation_is_described_as_pairs(document: dict[str, Any]) -> None:
+    for name in ("OneAnswer", "Answer"):
+        schema = document["components"]["schemas"][name]
+        pair = schema["properties"]["explanation"]["items"]
+        assert [one.get("type") for one in pair["prefixItems"]] == ["string", None]
+        assert "explanation" not in schema["required"]

@@ -5,7 +5,7 @@ import pytest
 from inference.api import predictor as module
 from inference.api.loader import ClassifierLoader
 from inference.api.predictor import Predictor
-from inference.api.problems import FieldError
+from inference.api.problems import FieldError, ProblemError
 from inference.api.requests import PredictRequest, Text
 from inference.model.classifier import Prediction
 
@@ -72,3 +72,46 @@ def test_a_check_leaves_no_trace(
         for line in capsys.readouterr().out.splitlines()
         if "_aws" in line
     )
+
+
+def test_an_explanation_belongs_to_its_prediction_and_to_no_log(
+    predictor: Predictor, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level("INFO")
+    # GIVEN a list with a wrong text WHEN it is explained
+    error = FieldError(field="inputs.1", message="Too long")
+    items: list[Text | FieldError] = [Text(TEXTS[0]), error, Text(TEXTS[1])]
+    request = PredictRequest(items, is_list=True, explain=True)
+    first, second, third = predictor.classify(request, "id").predictions
+    # THEN each prediction has the words of its own text
+    assert isinstance(first, Prediction)
+    assert isinstance(third, Prediction)
+    assert [word for word, _ in first.explanation or ()] == TEXTS[0].split()
+    assert [word for word, _ in third.explanation or ()] == TEXTS[1].split()
+    assert second == error
+    # AND nothing that is logged or counted has a word of a text
+    logged = str([one.__dict__ for one in caplog.records]) + capsys.readouterr().out
+    assert "predicted" in logged
+    assert not [word for text in TEXTS for word in text.split() if f"'{word}'" in logged]
+    assert "holds" not in logged
+
+
+def test_what_takes_too_long_to_explain_is_refused_in_words(
+    predictor: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN a time in which no model can explain
+    monkeypatch.setattr(module, "MAX_SECONDS", 0.0)
+    # WHEN a text is to be explained THEN the client reads what to do
+    with pytest.raises(ProblemError, match="ask for fewer or shorter texts") as raised:
+        predictor.classify(PredictRequest([Text("Fed")], is_list=False, explain=True), "id")
+    assert raised.value.status == 422
+    # AND a text that is only to be classified takes what it takes
+    assert predictor.classify(PredictRequest([Text("Fed")], is_list=False), "id").predictions
+
+
+def test_a_prediction_has_no_explanation_unless_it_is_wanted(predictor: Predictor) -> None:
+    (prediction,) = predictor.classify(
+        PredictRequest([Text("Fed")], is_list=False), "id"
+    ).predictions
+    assert isinstance(prediction, Prediction)
+    assert prediction.explanation is None

@@ -87,3 +87,8 @@ def test_the_log_says_why_a_message_was_refused_but_not_its_text(
 def test_answers_need_a_place() -> None:
     with pytest.raises(ResultsError, match="RESULTS_QUEUE_URL or RESULTS_URI"):
         find_results(Settings(model_uri="file:///models"))
+
+
+def test_a_message_can_ask_for_an_explanation(worker: QueueWorker, results: Sent) -> None:
+    worker.answer_batch([message("1", {"inputs": "Fed holds rates", "explain": True})])
+    assert [word for word, _ in results.bodies["1"]["explanation"]] == ["Fed", "holds", "rates"]

@@ -7,6 +7,7 @@ from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 
 from inference.api.problems import FieldError, ProblemError
 from inference.api.requests import PredictRequest, RequestParser, Text
+from inference.model.explanation import MAX_CHARACTERS, MAX_TEXTS
 from inference.runtime.settings import Settings
 
 SETTINGS = Settings(model_uri="file:///models", max_texts=3, max_characters=20, max_body_bytes=200)
@@ -144,6 +145,9 @@ def test_a_text_that_begins_with_white_space_alone_is_blank() -> None:
         ("top_k", "2"),
         ("top_k", 1.5),
         ("top_k", True),
+        ("explain", 1),
+        ("explain", "true"),
+        ("explain", None),
     ],
 )
 def test_a_wrong_option_is_named(option: str, value: Any) -> None:
@@ -165,3 +169,38 @@ def test_options_alone_are_no_request() -> None:
 def test_a_direct_request_has_no_limit_of_texts() -> None:
     content = {"inputs": ["a"] * 1000}
     assert len(RequestParser(SETTINGS).read(content).texts) == 1000
+
+
+def test_texts_are_explained_only_if_that_is_wanted() -> None:
+    assert parse({"text": "Fed", "explain": True}).explain is True
+    assert parse({"inputs": ["Fed"], "explain": True}).explain is True
+    assert parse({"text": "Fed", "explain": False}).explain is False
+    assert parse({"text": "Fed"}).explain is False
+
+
+def test_fewer_texts_can_be_explained_than_classified_whatever_the_door() -> None:
+    # GIVEN a parser without a limit of texts, as for direct invocations
+    parser = RequestParser(SETTINGS)
+    content = {"inputs": ["a"] * MAX_TEXTS, "explain": True}
+    assert len(parser.read(content).texts) == MAX_TEXTS
+    # WHEN one text more is to be explained THEN the request is refused, and says why
+    with pytest.raises(ProblemError) as raised:
+        parser.read({"inputs": ["a"] * (MAX_TEXTS + 1), "explain": True, "on_error": "item"})
+    (error,) = raised.value.errors
+    assert error.message == "List should have at most 8 items to explain, not 9"
+    # AND a lower limit of the settings holds, too
+    with pytest.raises(ProblemError, match="not valid"):
+        parse({"inputs": ["a"] * 4, "explain": True})
+
+
+def test_a_text_to_explain_has_a_limit_that_the_settings_cannot_raise() -> None:
+    # GIVEN settings that allow longer texts
+    parser = RequestParser(Settings(model_uri="file:///models", max_characters=50_000))
+    text = "a" * (MAX_CHARACTERS + 1)
+    assert parser.read({"text": text}).texts == [text]
+    # WHEN a text beyond the limit is to be explained THEN it is refused, or cut if that is wanted
+    with pytest.raises(ProblemError) as raised:
+        parser.read({"text": text, "explain": True})
+    assert "at most 10000 characters" in raised.value.errors[0].message
+    (item,) = parser.read({"text": text, "explain": True, "truncate": True}).items
+    assert item == Text(text[:MAX_CHARACTERS], is_cut=True)

@@ -64,3 +64,11 @@ def test_the_same_records_give_the_same_bytes() -> None:
 def test_two_columns_with_the_same_name_are_an_error() -> None:
     with pytest.raises(BulkError, match="--keep: two columns of the output have the same name"):
         OutputColumns(("confidence",), ("a", "b"))
+
+
+def test_a_model_with_thresholds_has_columns_for_abstentions() -> None:
+    names = OutputColumns(("id",), ("a",), can_abstain=True).names
+    assert names[4:8] == ("truncated", "model_version", "abstained", "abstention_reason")
+    assert "abstained" not in OutputColumns(("id",), ("a",)).names
+    with pytest.raises(BulkError):
+        OutputColumns(("abstained",), ("a",), can_abstain=True)

@@ -82,3 +82,14 @@ def test_the_model_that_serves_is_measured(
 
 def test_without_a_stack_the_model_of_the_settings_is_measured(function: ModuleType) -> None:
     assert function.find_model() == f"s3://models/news/{VERSION}"
+
+
+def test_single_labels_share_a_metric(function: ModuleType) -> None:
+    # GIVEN the features of two labels, of which a text may have both
+    stable, drifted = (
+        Feature(f"label: {name}", ("with", "without"), np.full(2, 5e5), np.array(counts), 1.0)
+        for name, counts in (("a", [5e5, 5e5]), ("b", [9e5, 1e5]))
+    )
+    # WHEN they become metrics THEN the greatest PSI is that of all labels
+    found = function.find_greatest([stable, drifted, TOKENS])
+    assert found == {"label": drifted.psi, "tokens": TOKENS.psi}

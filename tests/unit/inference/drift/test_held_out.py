@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -27,7 +29,7 @@ def test_a_reference_holds_the_shares_of_the_held_out_texts() -> None:
 def test_a_manifest_holds_a_reference_under_its_usual_names() -> None:
     reference = measure_reference([predict("a"), predict("b")], np.arange(2))
     names = ["texts", "labels", "confidence", "token_length", "unknown_tokens", "design_effects"]
-    assert list(reference.model_dump(mode="json")) == names
+    assert list(reference.model_dump(mode="json", exclude_none=True)) == names
     assert reference.model_dump(mode="json")["token_length"] == {"9": 1.0}
 
 
@@ -48,3 +50,15 @@ def test_no_design_effect_is_below_one() -> None:
     # GIVEN texts that differ less than chance would have it
     reference = measure_reference([predict("a"), predict("a")], np.arange(2))
     assert min(reference.design_effects.values()) == 1.0
+
+
+def test_a_model_with_thresholds_has_a_reference_of_its_outcomes() -> None:
+    # GIVEN predictions, of which one in four abstains
+    answered = replace(predict("a"), can_abstain=True)
+    predictions = [answered] * 3 + [replace(answered, abstention="out_of_scope")]
+    # WHEN they are measured THEN the share of each outcome is there, with its design effect
+    reference = measure_reference(predictions, np.arange(4))
+    shares = {"answered": 0.75, "low_confidence": 0.0, "out_of_scope": 0.25}
+    assert reference.outcomes == shares
+    assert "outcome" in reference.design_effects
+    assert measure_reference([predict("a")], np.arange(1)).outcomes is None

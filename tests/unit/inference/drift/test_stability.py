@@ -151,3 +151,26 @@ def test_characters_that_the_vocabulary_lacks_are_drift(
 ) -> None:
     window = resample(classifier.predict(["🦓 🦒 zebras at the zoo"]))
     assert "unknown tokens" in drifted(half, window)
+
+
+def test_more_abstentions_than_on_the_held_out_texts_are_drift() -> None:
+    # GIVEN a model that abstains from one held-out text in ten, and a window with every other one
+    outcomes = {"answered": 0.9, "low_confidence": 0.05, "out_of_scope": 0.05}
+    reference = SHIPPED.model_copy(update={"outcomes": outcomes})
+    window = [
+        LoggedPrediction(str(n), "Science", 0.9, 9, 0, "out_of_scope" if n % 2 else "answered")
+        for n in range(2_000)
+    ]
+    # WHEN drift is measured THEN the outcome has drifted
+    *_, outcome = measure_features(reference, window)
+    assert (outcome.name, outcome.bins) == ("outcome", tuple(outcomes))
+    assert outcome.window.tolist() == [1_000, 0, 1_000]
+    assert outcome.drifted
+
+
+def test_outcomes_are_left_out_where_they_are_unknown() -> None:
+    # GIVEN a model with thresholds whose window does not know the outcomes, and one without
+    outcomes = {"answered": 1.0, "low_confidence": 0.0, "out_of_scope": 0.0}
+    window = [LoggedPrediction("id", "Science", 0.9, 9, 0)]
+    for reference in (SHIPPED.model_copy(update={"outcomes": outcomes}), SHIPPED):
+        assert "outcome" not in [feature.name for feature in measure_features(reference, window)]

@@ -81,7 +81,8 @@ def test_a_manifest_of_another_version_is_refused(manifest: dict[str, Any]) -> N
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"schema_version": 3}, "schema_version"),
+        ({"schema_version": 4}, "is of schema 4, and this version reads schemas up to 3"),
+        ({"schema_version": 0}, "schema_version"),
         ({"labels": ["a"]}, "labels"),
         ({"labels": ["a", "a"]}, "labels repeat"),
         ({"temperature": 0}, "temperature"),
@@ -153,3 +154,40 @@ def write_bundle(folder: Path, manifest: dict[str, Any]) -> bytes:
     for name in files:
         (folder / name).write_bytes(b"x")
     return data
+
+
+def test_a_manifest_of_schema_3_has_thresholds(manifest: dict[str, Any]) -> None:
+    # GIVEN a manifest with thresholds of its labels
+    thresholds = {"precision": 0.95, "confidence": 0.95, "least": {"a": 0.5, "b": None}}
+    newer = manifest | {"schema_version": 3, "label_thresholds": thresholds}
+    # WHEN it is parsed and written again THEN they are there, but no field without a value
+    parsed = parse_manifest(encode(newer))
+    assert json.loads(parsed.to_bytes()) == newer
+    assert parsed.to_json() == {**newer, "examples": []}  # which clients have always found
+    assert parsed.can_abstain
+    # AND a manifest of an older schema may not have them, nor those of other labels
+    for change in ({"schema_version": 2}, {"labels": ["a", "c"]}):
+        with pytest.raises(BundleError, match=r"schema_version must be 3|label_thresholds"):
+            parse_manifest(encode(newer | change))
+
+
+LABELLING = {
+    "kind": "multi",
+    "separator": ";",
+    "temperatures": {"a": 1.0, "b": 2.0},
+    "thresholds": {"a": 0.5, "b": 0.3},
+}
+
+
+def test_a_bundle_of_several_labels_is_of_schema_3(manifest: dict[str, Any]) -> None:
+    parsed = parse_manifest(encode(manifest | {"schema_version": 3, "labelling": LABELLING}))
+    assert parsed.labelling is not None
+    assert parse_manifest(parsed.to_bytes()) == parsed
+    with pytest.raises(BundleError, match="schema_version must be 3"):
+        parse_manifest(encode(manifest | {"labelling": LABELLING}))
+
+
+def test_the_labelling_is_that_of_the_labels(manifest: dict[str, Any]) -> None:
+    other = LABELLING | {"thresholds": {"a": 0.5}}
+    with pytest.raises(BundleError, match="labelling is not that of the labels"):
+        parse_manifest(encode(manifest | {"schema_version": 3, "labelling": other}))

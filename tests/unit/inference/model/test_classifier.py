@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from inference.local.checkout import SAMPLE_MODEL
+from inference.model.abstention import OutOfScope
 from inference.model.bundle import BundleError, ClassifierSpec, read_verified
 from inference.model.classifier import Classifier
 
@@ -44,3 +45,32 @@ def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
     spec = ClassifierSpec(labels=LABELS, max_length=64, temperature=1.0)
     with pytest.raises(BundleError, match="cannot load the model"):
         Classifier(tmp_path, spec, "draft")
+
+
+def test_the_energy_of_the_outputs_tells_texts_that_the_model_does_not_know() -> None:
+    # GIVEN a limit between the energies of a headline and of random letters
+    scope = OutOfScope(score="energy", limit=1e9, refused=0.05)
+    spec = ClassifierSpec(labels=LABELS, max_length=64, temperature=1.0, out_of_scope=scope)
+    texts = ["Oscar winner dies of cancer", "qx zzv jjk pqr"]
+    known, unknown = Classifier(SAMPLE_MODEL, spec, "").predict(texts)
+    assert known.scope_score is not None
+    assert unknown.scope_score is not None
+    limit = (known.scope_score + unknown.scope_score) / 2
+    # WHEN the limit is set
+    limited = spec.model_copy(update={"out_of_scope": scope.model_copy(update={"limit": limit})})
+    known, unknown = Classifier(SAMPLE_MODEL, limited, "").predict(texts)
+    # THEN the headline is answered, and the letters are out of scope
+    assert (known.abstained, known.abstention) == (False, None)
+    assert (unknown.abstained, unknown.abstention) == (True, "out_of_scope")
+
+
+def test_without_thresholds_nothing_is_said_of_abstaining() -> None:
+    (prediction,) = Classifier.load(read_verified(SAMPLE_MODEL)).predict(["qx zzv jjk pqr"])
+    assert (prediction.abstained, prediction.outcome, prediction.scope_score) == (None, None, None)
+
+
+def test_a_graph_without_the_score_that_its_manifest_names_is_refused() -> None:
+    scope = OutOfScope(score="output", limit=0, refused=0.05)
+    spec = ClassifierSpec(labels=LABELS, max_length=64, temperature=1.0, out_of_scope=scope)
+    with pytest.raises(BundleError, match="cannot load the model"):
+        Classifier(SAMPLE_MODEL, spec, "draft")

@@ -1,4 +1,5 @@
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from inference.model.classifier import Prediction
@@ -56,3 +57,32 @@ def test_requests_are_spread_over_the_shards_of_an_hour() -> None:
     requests = Counter(shard for (shard,) in shards_of_requests)
     assert len(requests) == SHARDS
     assert max(requests.values()) < 1.3 * 1000 / SHARDS
+
+
+def test_an_item_says_what_became_of_the_text_in_an_attribute_of_the_index() -> None:
+    # GIVEN a prediction of a model with thresholds
+    abstained = replace(PREDICTION, can_abstain=True, abstention="low_confidence")
+    item = to_item("id", 2, NOW, "zebra", abstained, VERSION, read_settings(ENVIRONMENT))
+    # WHEN only the attributes of the index are read
+    indexed = {key: item[key] for key in ("id", "label", "confidence", "tokens", "unknown_tokens")}
+    # THEN the outcome is among them
+    read = from_item(indexed)
+    assert (read.outcome, read.confidence) == ("low_confidence", PREDICTION.confidence)
+    answered = replace(PREDICTION, can_abstain=True)
+    item = to_item("id", 2, NOW, "zebra", answered, VERSION, read_settings(ENVIRONMENT))
+    assert from_item(item).outcome == "answered"
+
+
+def test_several_labels_take_the_place_of_the_label() -> None:
+    # GIVEN predictions of a model that may give several labels, or none
+    settings = read_settings(ENVIRONMENT)
+    two = replace(PREDICTION, labels=("Science", "Health"))
+    none = replace(PREDICTION, labels=())
+    # WHEN they are made items THEN the attribute that the index holds has all of them
+    items = [to_item("id", 0, NOW, "a", each, VERSION, settings) for each in (two, none)]
+    assert items[0]["label"] == {"L": [{"S": "Science"}, {"S": "Health"}]}
+    assert items[1]["label"] == {"L": []}
+    # AND they read back
+    first, second = map(from_item, items)
+    assert (first.label, first.labels) == ("Science", ("Science", "Health"))
+    assert (second.label, second.labels, second.all_labels) == ("", (), ())

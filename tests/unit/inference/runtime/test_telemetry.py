@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from inference.model.classifier import Prediction
@@ -83,3 +85,44 @@ def test_lost_predictions_are_counted(capsys: pytest.CaptureFixture[str]) -> Non
     assert emitted(capsys) == [
         ({"service": "classifier"}, {"PredictionLogFailures": ([17], "Count")})
     ]
+
+
+def test_abstentions_are_counted_by_their_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    # GIVEN predictions of a model with thresholds, which abstains from two of three
+    answered = replace(SURE, can_abstain=True)
+    abstained = replace(SURE, can_abstain=True, abstention="out_of_scope")
+    # WHEN they are recorded
+    record_predictions([answered, abstained, abstained], "0123456789abcdef", 12.5)
+    # THEN the abstentions are counted, and the labels as before
+    *_, labels, abstentions = emitted(capsys)
+    assert labels[1] == {"Predictions": ([3], "Count")}
+    assert abstentions == (
+        {"service": "classifier", "reason": "out_of_scope"},
+        {"Abstentions": ([2], "Count")},
+    )
+
+
+def test_only_a_model_with_thresholds_logs_abstentions(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+    # GIVEN a model with thresholds, and one without
+    record_predictions([replace(UNSURE, can_abstain=True, abstention="low_confidence")], "1", 1)
+    record_predictions([UNSURE], "1", 1)
+    # THEN the log lines say so for the first one only
+    logged = [record.__dict__.get("abstentions") for record in caplog.records]
+    assert logged == [["low_confidence"], None]
+
+
+def test_each_of_several_labels_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    # GIVEN a text with two labels, and one with none
+    label = SURE.label
+    two, none = replace(SURE, labels=(label, "other")), replace(SURE, labels=())
+    # WHEN they are recorded THEN there is a count for each label
+    record_predictions([two, none], "0123456789abcdef", 12.5)
+    counts = {
+        dimensions["label"]: values["Predictions"]
+        for dimensions, values in emitted(capsys)
+        if "label" in dimensions
+    }
+    assert counts == {label: ([1], "Count"), "other": ([1], "Count")}

@@ -140,3 +140,86 @@ def test_an_unknown_part_of_the_split_is_an_error(tmp_path: Path) -> None:
     path = write_rows(tmp_path, "text,label,split\ngood,1,train\nbad,0,unsup\n")
     with pytest.raises(DataError, match="line 3: the split is 'unsup', neither train nor test"):
         read(path, SENTIMENT)
+
+
+MULTI = custom_task("t", "text", "topics", None, ";")
+
+
+def test_a_cell_may_have_several_labels_or_none(tmp_path: Path) -> None:
+    # GIVEN rows with two labels, one and none
+    path = tmp_path / "rows.csv"
+    path.write_text("text,topics\na,billing; refund\nb,refund\nc,\n")
+    # WHEN they are read by the separator
+    dataset = read(str(path), MULTI)
+    # THEN each row has the numbers of its labels
+    assert dataset.task.labels == ("billing", "refund")
+    assert [row.labels for row in dataset.examples] == [(0, 1), (1,), ()]
+    assert dataset.hints == ()
+
+
+def test_labels_may_have_a_column_each(tmp_path: Path) -> None:
+    # GIVEN the same rows, with a column for each label, as pandas writes them
+    path = tmp_path / "rows.csv"
+    path.write_text("refund,text,billing\n1,a,1.0\ntrue,b,0\n0,c,false\n")
+    task = custom_task("t", "text", "", None, label_columns=("billing", "refund"))
+    # WHEN they are read THEN the labels are in the order that the user gave
+    dataset = read(str(path), task)
+    assert dataset.task.labels == ("billing", "refund")
+    assert [row.labels for row in dataset.examples] == [(0, 1), (1,), ()]
+
+
+def test_a_flag_that_is_neither_0_nor_1_names_its_line_and_column(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("text,a,b\nx,1,0\ny,yes,0\n")
+    task = custom_task("t", "text", "", None, label_columns=("a", "b"))
+    with pytest.raises(DataError, match="line 3: the column 'a' has 'yes', which is neither 0"):
+        read(str(path), task)
+
+
+def test_lists_of_json_lines_are_lists(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"text": "x", "topics": ["a", "b"]}\n{"text": "y", "topics": []}\n')
+    assert [row.labels for row in read(str(path), MULTI).examples] == [(0, 1), ()]
+
+
+def test_a_list_with_a_label_that_could_not_be_written_is_a_bad_row(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"text": "x", "topics": ["a", "b;c"]}\n{"text": "y", "topics": [null]}\n')
+    with pytest.raises(DataError, match="line 1: the label 'b;c' has the separator") as raised:
+        read(str(path), MULTI)
+    assert "one more row is bad, in line 2" in str(raised.value)
+    assert "note: " not in str(raised.value)  # there is no good row to take a hint from
+
+
+def test_two_labels_of_lists_that_differ_only_in_case_are_a_mistake(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("text,topics\na,Refund;billing\nb,refund\n")
+    with pytest.raises(DataError, match="line 3: is 'refund' the label 'Refund'"):
+        read(str(path), MULTI)
+
+
+@pytest.mark.parametrize("blank", ["", "\nz,"])
+def test_cells_that_look_like_lists_are_one_label_with_a_hint(tmp_path: Path, blank: str) -> None:
+    # GIVEN a file of lists, perhaps with a blank one WHEN it is read as one label a text
+    path = tmp_path / "rows.csv"
+    path.write_text(f"text,topics\na,x;y\nb,x\nc,y{blank}\n")
+    task = custom_task("t", "text", "topics", None)
+    # THEN nothing is guessed, but the option is named, even where a blank cell is an error
+    if blank:
+        with pytest.raises(DataError, match=r"label is blank(.|\n)*--label-separator ';'"):
+            read(str(path), task)
+    else:
+        dataset = read(str(path), task)
+        assert dataset.task.labels == ("x", "x;y", "y")
+        assert "--label-separator ';'" in dataset.hints[0]
+
+
+def test_a_separator_that_no_cell_has_makes_a_hint(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("text,topics\na,x|y\nb,x\nc,y\n")
+    dataset = read(str(path), MULTI)
+    first, second = dataset.hints
+    assert "no label cell has ';'" in first
+    assert "--label-separator '|'" in second
+    # ... but not in a further file, whose few texts may well have one label each
+    assert read(str(path), dataset.task).hints == ()

@@ -8,7 +8,7 @@ from training.data.examples import DataError
 from training.data.read import read
 from training.data.split import Dropped, Split, sample, split
 from training.data.text_key import TextKey, normalise
-from training.tasks import NEWS, SENTIMENT
+from training.tasks import NEWS, SENTIMENT, custom_task
 
 
 def test_a_story_split_keeps_stories_whole_and_no_title_on_both_sides() -> None:
@@ -143,3 +143,41 @@ def test_texts_of_emoji_stay_different_rows(tmp_path: Path) -> None:
     assert split(dataset, "story", seed=1).dropped == Dropped()
     with pytest.raises(DataError, match=r"200 rows in 1 groups .* are too few"):
         split(dataset, "story", seed=1, key=TextKey.WORDS)
+
+
+def test_a_stratified_split_keeps_groups_whole_and_rare_labels_in_every_part(
+    tmp_path: Path,
+) -> None:
+    # GIVEN 400 rows in groups of two, of which one group in ten has a second label
+    topics = ["common;rare" if n // 2 % 10 == 0 else "common" for n in range(400)]
+    rows = [f"text {n},s{n // 2},{topics[n]}" for n in range(400)]
+    path = tmp_path / "rows.csv"
+    path.write_text("text,story,topics\n" + "\n".join(rows) + "\n")
+    dataset = read(str(path), custom_task("t", "text", "topics", "story", ";"))
+    # WHEN they are split
+    parts = split(dataset, "stratified", seed=1)
+    # THEN no group is on both sides
+    stories = [{row.group for row in part} for part in (parts.train, parts.validation, parts.test)]
+    assert not stories[0] & stories[1] | stories[0] & stories[2] | stories[1] & stories[2]
+    # AND each part has its share of the rare label
+    rare = [sum(1 in (row.labels or ()) for row in part) for part in (parts.train, parts.test)]
+    assert rare == [34, 4]
+
+
+def test_texts_with_other_sets_of_labels_are_not_repeats(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    others = "".join(f"text {n},a;b\n" for n in range(200))
+    path.write_text("text,topics\nsame,a\nsame,a;b\nsame,b;a\n" + others)
+    dataset = read(str(path), custom_task("t", "text", "topics", None, ";"))
+    parts = split(dataset, "stratified", seed=1)
+    assert sum(row.text == "same" for row in parts.train) in (0, 2)
+    assert parts.dropped.repeated in (0, 1)
+
+
+def test_a_column_of_zeros_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("text,a,b,never\n" + "".join(f"text {n},1,{n % 2},0\n" for n in range(200)))
+    columns = ("a", "b", "never")
+    dataset = read(str(path), custom_task("t", "text", "", None, label_columns=columns))
+    with pytest.raises(DataError, match="no text has the label 'never'"):
+        split(dataset, "stratified", seed=1)

@@ -6,9 +6,9 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from tests.conftest import HEADLINES, TinyModel
+from tests.conftest import HEADLINES, MESSAGES, TinyModel
 from training import metrics
-from training.data.examples import UNLABELLED, DataError, Example, labels_of
+from training.data.examples import UNLABELLED, DataError, Example, labels_of, multi_hot
 from training.fit import text_model
 from training.fit.distillation import Targets, hash_teachers, make_targets
 from training.fit.process_group import Group
@@ -135,14 +135,21 @@ def other_teacher(tiny_model: TinyModel, tmp_path_factory: pytest.TempPathFactor
     return folder
 
 
-def test_only_rows_that_the_run_can_have_are_asked(tiny_model: TinyModel) -> None:
-    # GIVEN a run that has three of the rows
-    settings = make_settings(teachers=str(tiny_model.folder), embedding_loss=1)
+@pytest.mark.parametrize("temperature", [1, 2])
+def test_rows_that_teachers_do_not_answer_have_their_labels(
+    temperature: int, tiny_model: TinyModel
+) -> None:
+    # GIVEN teachers that answer three of the rows
+    changes = {"distillation": 1, "distillation_temperature": temperature, "embedding_loss": 1}
+    settings = make_settings(teachers=str(tiny_model.folder), **changes)
     rows = np.array([4, 7, 200])
     # WHEN the targets are made
-    _, targets = make(settings, rows=rows)
-    # THEN other rows have no target that could be used by mistake
-    assert np.flatnonzero(np.isfinite(targets.labels).all(axis=1)).tolist() == rows.tolist()
+    examples, targets = make(settings, rows=rows)
+    # THEN the labels of the others have all the probability, and only the three have states
+    is_label = (targets.labels == np.eye(4)[labels_of(examples)]).all(axis=1)
+    assert np.flatnonzero(~is_label).tolist() == rows.tolist()
+    if targets.softened is not None:
+        assert np.flatnonzero(targets.softened.any(axis=1)).tolist() == rows.tolist()
     assert targets.states is not None
     assert np.flatnonzero(targets.states.any(axis=1)).tolist() == rows.tolist()
 
@@ -187,3 +194,19 @@ def test_two_teachers_in_folders_of_one_name_are_both_identified(
 def test_a_missing_teacher_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no trained model in"):
         hash_teachers(make_settings(teachers=str(tmp_path)))
+
+
+def test_several_labels_have_two_outcomes_each() -> None:
+    # GIVEN the sample messages, of which some have several topics, and a text without an answer
+    changes = {"task": "messages", "text_column": "text", "label_column": "topics"}
+    settings = make_settings(
+        data=str(MESSAGES), **changes, label_separator=";", label_smoothing=0.2
+    )
+    # WHEN the targets are made
+    examples, targets = make(settings, [WITHOUT_LABEL])
+    # THEN each label applies or not, smoothed between the two
+    applies, does_not = np.hsplit(targets.labels[:-1], 2)
+    assert applies == pytest.approx(np.where(multi_hot(examples[:-1], 5), 0.9, 0.1))
+    assert applies + does_not == pytest.approx(1)
+    # AND nothing is known about the text without an answer
+    assert targets.labels[-1] == pytest.approx(0.1)

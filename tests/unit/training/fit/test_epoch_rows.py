@@ -90,10 +90,23 @@ def test_steps_are_counted_by_the_rows_that_are_drawn(epochs: float, steps: int)
     assert found.count_steps(2) == 3
     values = Settings.model_validate({"data": "d", "output": "o", **settings})
     assert found.count_run_steps(values) == steps
-    # ... and the rows that a run can have are those of the epochs it begins
+    # ... and teachers answer the rows of the epochs that it begins
     begun = -(-steps // 3)
     expected = {int(row) for epoch in range(begun) for row in found.draw(epoch)}
-    assert found.draw_all(values).tolist() == sorted(expected)
+    assert found.draw_for_teachers(values).tolist() == sorted(expected)
+
+
+def test_teachers_answer_the_first_rows_that_are_drawn_of_a_group() -> None:
+    # GIVEN epochs with at most 9 rows of a group, of which teachers answer 2
+    settings = {"balance_groups": 9, "teachers": "teacher", "teacher_rows": 2, "epochs": 2}
+    epochs = make_epochs(ROWS, **settings)
+    values = Settings.model_validate({"data": "d", "output": "o", **settings})
+    # WHEN the rows for the teachers are drawn
+    answered = epochs.draw_for_teachers(values).tolist()
+    # THEN they are those of epochs with at most 2 rows, whose answers can be used again
+    fewer = make_epochs(ROWS, balance_groups=2)
+    assert answered == sorted({int(row) for epoch in range(2) for row in fewer.draw(epoch)})
+    assert set(answered) < set(epochs.draw(0).tolist()) | set(epochs.draw(1).tolist())
 
 
 def choose(examples: list[Example], **changes: object) -> list[Example]:

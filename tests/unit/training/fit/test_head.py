@@ -1,14 +1,15 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from scipy.special import softmax
+from scipy.special import expit, softmax
 from sklearn.linear_model import LogisticRegression
 
 from tests.conftest import HEADLINES
 from training import tasks
-from training.data.examples import Example, clusters_of, labels_of
+from training.data.examples import UNLABELLED, Example, clusters_of, labels_of
 from training.data.read import read
 from training.fit import text_model
 from training.fit.base_model import load_pretrained
@@ -89,3 +90,26 @@ def test_the_same_seed_chooses_the_same_rows() -> None:
     labels, clusters = np.zeros(100, np.int64), np.repeat(np.arange(10), 10)
     first, again, other = (choose_rows(labels, clusters, seed) for seed in (1, 1, 2))
     assert first.tolist() == again.tolist() != other.tolist()
+
+
+def test_each_of_several_labels_has_a_regression_of_its_own(
+    mpnet: Path, examples: list[Example]
+) -> None:
+    # GIVEN rows of which all have the first label, some the second, and none the third
+    rows = [
+        replace(row, label=UNLABELLED, labels=(0, 1) if row.label else (0,)) for row in examples
+    ]
+    model, tokenizer = load_pretrained(str(mpnet), ("all", "some", "none"), pooling="mean")
+    assert isinstance(model, EncoderClassifier)
+    # WHEN the head is fitted to them
+    fit_head(model, tokenizer, rows, 1, CPU, None)
+    # THEN the second label has the probabilities of scikit-learn's own model
+    token_ids = text_model.encode(tokenizer, [row.text for row in rows])
+    features = text_model.compute_features(model, token_ids, CPU)
+    some = [len(row.labels or ()) > 1 for row in rows]
+    expected = LogisticRegression(max_iter=1000).fit(features, some).predict_proba(features)[:, 1]
+    answers = expit(text_model.compute_logits(model, token_ids, CPU))
+    np.testing.assert_allclose(answers[:, 1], expected, atol=1e-4)
+    # AND the others are constant
+    assert answers[:, 0].min() > 0.95
+    assert answers[:, 2].max() < 0.05

@@ -1,9 +1,10 @@
 import math
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy, normalize
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, normalize
 from transformers import DistilBertConfig, DistilBertForSequenceClassification, DistilBertModel
 
 from training.fit.encoder import EncoderClassifier
@@ -130,6 +131,16 @@ def test_a_state_adds_its_distance_from_that_of_the_teachers(
     assert loss.item() == pytest.approx(alone.item() + 0.5 * distance, abs=1e-4)
 
 
+def test_a_text_that_no_teacher_answered_adds_no_distance(
+    model: DistilBertForSequenceClassification,
+) -> None:
+    # GIVEN no states of teachers
+    objective = make_objective(model, state_size=3, embedding_loss=0.5)
+    # WHEN the loss is computed THEN it is that of the labels
+    loss = objective(*BATCH._replace(states=torch.zeros(2, 3)))
+    assert loss.item() == pytest.approx(model(INPUTS, MASK, labels=LABELS).loss.item())
+
+
 def test_the_encoder_learns_from_the_states(model: DistilBertForSequenceClassification) -> None:
     # GIVEN random states of teachers
     objective = make_objective(model, state_size=3, embedding_loss=0.5)
@@ -154,3 +165,38 @@ def test_a_pooled_state_is_what_the_head_reads(model: DistilBertForSequenceClass
     assert_pooled(
         pool(means, states, mask), torch.stack([states[0].mean(dim=0), states[1, :3].mean(dim=0)])
     )
+
+
+SEVERAL: dict[str, Any] = {
+    "task": "t",
+    "text_column": "x",
+    "label_column": "y",
+    "label_separator": ";",
+}
+
+
+def test_each_of_several_labels_has_its_own_cross_entropy(
+    model: DistilBertForSequenceClassification,
+) -> None:
+    # GIVEN a text with both labels, and one with none: first "applies", then "does not"
+    labels = torch.tensor([[1.0, 1.0], [0.0, 0.0]])
+    batch = BATCH._replace(targets=torch.hstack([labels, 1 - labels]))
+    # WHEN the loss is computed THEN it is the mean over all labels of all texts
+    expected = binary_cross_entropy_with_logits(model(INPUTS, MASK).logits, labels)
+    found = make_objective(model, **SEVERAL)(*batch)
+    assert found.item() == pytest.approx(expected.item())
+
+
+def test_what_a_teacher_says_of_several_labels_is_compared_at_its_temperature(
+    model: DistilBertForSequenceClassification,
+) -> None:
+    # GIVEN half of the targets from a teacher that is asked at a temperature of 2
+    labels, taught = torch.tensor([[1.0, 0.0]] * 2), torch.tensor([[0.7, 0.4]] * 2)
+    targets = [torch.hstack([each, 1 - each]) / 2 for each in (labels, taught)]
+    batch = BATCH._replace(targets=targets[0], softened=targets[1])
+    # WHEN the loss is computed THEN both parts count half, the second times the square
+    logits = model(INPUTS, MASK).logits
+    of_labels = binary_cross_entropy_with_logits(logits, labels)
+    of_teacher = binary_cross_entropy_with_logits(logits / 2, taught)
+    found = make_objective(model, **SEVERAL, distillation_temperature=2.0)(*batch)
+    assert found.item() == pytest.approx((of_labels / 2 + 4 * of_teacher / 2).item())

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import HEADLINES, REVIEWS
+from tests.conftest import HEADLINES, MESSAGES, REVIEWS
 from tests.headlines import news_row
 from training.data.examples import DataError
 from training.fit.rows import load_rows, read_row_numbers, save_row_numbers
@@ -44,6 +44,18 @@ def test_new_rows_of_a_task_with_an_official_split_need_another_split(tmp_path: 
     # WHEN new rows are to be joined THEN the error says how they can be
     with pytest.raises(DataError, match="give --split story"):
         load_rows(settings)
+
+
+def test_new_rows_of_texts_with_several_labels_are_split_by_story(tmp_path: Path) -> None:
+    # GIVEN texts that may have several labels, which are stratified by default, and a new row
+    (tmp_path / "a.csv").write_text("text,topics\nA new one,Billing\n")
+    several = {
+        **{"task": "messages", "data": str(MESSAGES), "text_column": "text"},
+        **{"label_column": "topics", "label_separator": ";", "new_rows": str(tmp_path)},
+    }
+    # WHEN it is joined THEN the others are where a split by story has them
+    by_default = load_rows(make_settings(**several))
+    assert by_default == load_rows(make_settings(**several, split="story"))
 
 
 def test_row_numbers_are_read_as_they_were_saved(tmp_path: Path) -> None:

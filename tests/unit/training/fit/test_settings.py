@@ -45,6 +45,7 @@ def test_a_value_beyond_its_limits_is_an_error_that_names_the_setting(
         ({"task": "sentiment", "group_loss": 0.5}, "give --group-column"),
         ({"task": "sentiment", "balance_groups": 3}, "--balance-groups needs groups.*-column"),
         ({"unlabelled": "texts.txt"}, "--unlabelled needs models to learn from: give --teachers"),
+        ({"teacher_rows": 4, "teachers": "a"}, "--teacher-rows needs .*: give --balance-groups"),
         ({"embedding_loss": 1}, "--embedding-loss needs models to learn from: give --teachers"),
         ({"distillation_temperature": 2}, "--distillation-temperature needs .* give --teachers"),
         ({"new_rows_times": 2}, "--new-rows-times needs --new-rows"),
@@ -84,3 +85,32 @@ def test_runs_differ_only_by_what_is_not_at_its_default(
     saved: dict[str, object], current: dict[str, object], differences: list[str]
 ) -> None:
     assert list_differences(saved, current) == differences
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"label_columns": "a"}, "two or more different columns"),
+        ({"label_columns": "a,a"}, "two or more different columns"),
+        ({"label_columns": "a,"}, "two or more different columns"),
+        ({"label_columns": "a,b", "label_column": "c"}, "give --label-columns, or --label-column"),
+        ({"label_separator": ";"}, "give both --text-column and --label-column"),
+        ({"label_columns": "a,b", "label_separator": ";"}, "give --label-columns, or"),
+    ],
+)
+def test_labels_are_in_one_column_or_in_several(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        make_settings(task="mine", text_column="text", **changes)
+
+
+def test_several_labels_a_text_make_a_task_that_says_so() -> None:
+    # GIVEN either way to write them WHEN the task is made
+    columns = make_settings(task="mine", text_column="text", label_columns="a, b")
+    cells = make_settings(task="mine", text_column="text", label_column="c", label_separator=";")
+    # THEN it knows, and holds out rows by their labels
+    for settings in (columns, cells):
+        assert settings.is_multi_label
+        assert settings.find_task().is_multi_label
+        assert settings.find_task().default_split == "stratified"
+    assert columns.find_task().labels == ("a", "b")
+    assert not make_settings().find_task().is_multi_label

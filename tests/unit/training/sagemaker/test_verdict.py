@@ -5,6 +5,7 @@ import pytest
 
 from training.data.examples import NewFile
 from training.evaluate.intervals import measure_difference
+from training.evaluate.multi_label import summary as multi_label
 from training.evaluate.results import PairedComparison
 from training.sagemaker.verdict import is_no_worse, summarise
 
@@ -42,3 +43,16 @@ def test_the_summary_gives_the_figures_and_the_files_that_were_set_aside() -> No
     assert summary.startswith("accuracy 99.00% against 96.00% on 1,000 held-out rows")
     assert "difference +3.00 points" in summary
     assert summary.endswith("9 new rows in 2 files joined; set aside: b.csv is empty")
+
+
+def test_several_labels_are_compared_by_micro_f1() -> None:
+    # GIVEN a model that is right about two labels, and one that misses many of them
+    labels = np.random.default_rng(0).random((ROWS, 2)) < 0.5
+    worse = labels & (np.arange(ROWS) % 3 > 0)[:, np.newaxis]
+    clusters = np.arange(ROWS)
+    # WHEN they are compared THEN the first may replace the second, and not the other way round
+    better = multi_label.compare(labels, worse, labels, clusters)
+    assert is_no_worse(better)
+    assert not is_no_worse(multi_label.compare(worse, labels, labels, clusters))
+    # AND the summary says by what
+    assert summarise(better, ()).startswith("micro-F1 100.00% against ")

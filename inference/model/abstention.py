@@ -1,0 +1,59 @@
+"""When a label should not be acted on: the thresholds of a bundle, and what they decide."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+LOW_CONFIDENCE: Literal["low_confidence"] = "low_confidence"
+OUT_OF_SCOPE: Literal["out_of_scope"] = "out_of_scope"
+Abstention = Literal["low_confidence", "out_of_scope"]
+ANSWERED: Literal["answered"] = "answered"
+# What became of a text: its label can be acted on, or why not.
+OUTCOMES = (ANSWERED, LOW_CONFIDENCE, OUT_OF_SCOPE)
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class LabelThresholds(BaseModel):
+    """The least confidence with which each label is right as often as was asked for."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    precision: Share  # what was asked for
+    confidence: Share  # that the validation rows give for it, for each label
+    # By label; null for one that reaches the precision at no confidence. It always abstains.
+    least: dict[str, Annotated[float, Field(ge=0, le=1)] | None]
+
+
+class OutOfScope(BaseModel):
+    """How unlike the texts that a model knows a text may be.
+
+    The score is high for texts unlike these. It is one of:
+
+    - ``energy``: minus the logarithm of the sum of the exponentials of the logits (Liu et al.
+      2020, https://arxiv.org/abs/2010.03759);
+    - ``output``: the second output of the graph.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    score: Literal["energy", "output"]
+    limit: Annotated[float, Field(allow_inf_nan=False)]  # of texts that count as known
+    refused: Share  # of the validation rows, which are known, have a higher score
+
+
+def decide(
+    label: str,
+    confidence: float,
+    score: float | None,
+    thresholds: LabelThresholds | None,
+    scope: OutOfScope | None,
+) -> Abstention | None:
+    """Return why to abstain from a label, if so."""
+    if scope is not None and score is not None and score > scope.limit:
+        return OUT_OF_SCOPE
+    if thresholds is not None:
+        least = thresholds.least[label]
+        if least is None or confidence < least:
+            return LOW_CONFIDENCE
+    return None

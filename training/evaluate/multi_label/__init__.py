@@ -1,0 +1,1 @@
+"""How good a model is where a text may have several labels, or none."""

@@ -1,0 +1,241 @@
+"""The report of a model that may give a text several labels: next to the baseline, in Markdown."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from training.atomic import write_text
+from training.data.split import LEAST_TEST_ROWS, explain_few_rows
+from training.evaluate import tables
+from training.evaluate.multi_label.results import (
+    Comparison,
+    LabelChoice,
+    Metrics,
+    ModelSummary,
+    MultiLabelEvaluation,
+    Summary,
+    Usefulness,
+)
+from training.evaluate.results import LEAST_GROUPS, Interval
+from training.fit.record import TrainingRecord
+from training.labels.names import name_some, shorten
+from training.multi_label import LEAST_ROWS_OF_LABEL
+
+REPORT, RELIABILITY_PLOT = "report.md", "reliability.png"
+MOST_LABELS = 20  # rows of a table
+FP32 = "fp32 model"
+LEAST_VALIDATION_ROWS = 100
+WORDS = (
+    "Micro-F1 counts all decisions about all labels together; macro-F1 is the mean of the labels' "
+    "own F1 scores, so that rare ones count as much. Subset accuracy is the share of texts whose "
+    "labels are all right, none missing and none too many. Ranking precision (label ranking "
+    "average precision) says how far up the true labels are, whatever the thresholds."
+)
+
+
+def write_report(folder: Path, record: TrainingRecord, evaluation: MultiLabelEvaluation) -> None:
+    """Write `report.md` into a model folder; it shows the plot that lies there."""
+    sections = [
+        f"# {tables.escape(record.settings.task)}: {tables.escape(name_some(record.labels))}",
+        judge(evaluation),
+        _introduce(record, evaluation),
+        *_compare_models(evaluation),
+        *describe_labels(evaluation.fp32),
+        *_describe_choices(evaluation),
+        *_describe_errors(evaluation),
+        "## Repeats and conflicts",
+        tables.format_repeats(evaluation.repeats),
+        "Texts count as equal if they differ only in case and plain punctuation. Different sets of "
+        "labels count as different labels, and an outvoted row has another set than most rows with "
+        "its text.",
+    ]
+    for name, measured in evaluation.also.items():
+        sections += [
+            f"## {tables.escape(name)}",
+            f"{measured.texts:,} rows of a further file, {measured.learnt_rows:,} of them with a "
+            "text that the model was trained on. Macro-F1 is the mean over the labels that they "
+            "have.",
+            format_models([(measured.baseline.name, measured.baseline), (FP32, measured)]),
+            format_comparisons(
+                [(f"{FP32} against {measured.baseline.name}", measured.against_baseline)]
+            ),
+        ]
+    write_text(folder / REPORT, "\n\n".join(filter(None, sections)) + "\n")
+
+
+def judge(evaluation: MultiLabelEvaluation) -> str:
+    """Say in a paragraph whether to use the model, why, and what to mind."""
+    useful, fp32 = evaluation.usefulness, evaluation.fp32
+    baseline = useful.against_baseline
+    low, high = baseline.difference_interval
+    sentences = [
+        _give_verdict(useful),
+        f"Its micro-F1 on {fp32.texts:,} test rows is {fp32.micro_f1:.4f}, that of the linear "
+        f"baseline {baseline.other_micro_f1:.4f} (a difference of {baseline.difference:+.4f}, 95 % "
+        f"interval {low:+.4f} to {high:+.4f}), and that of always answering "
+        f"{tables.escape(name_some(useful.against_constant.labels))} "
+        f"{useful.against_constant.other_micro_f1:.4f}.",
+        *map(tables.escape, list_cautions(fp32)),
+    ]
+    rare = [name for name, choice in evaluation.choices.items() if _is_rare(choice)]
+    if rare:
+        sentences.append(
+            f"{tables.escape(name_some(rare))}: too few validation rows to choose a threshold "
+            "for each, so they share one."
+        )
+    if evaluation.calibration_rows < LEAST_VALIDATION_ROWS:
+        sentences.append(
+            f"{evaluation.calibration_rows:,} validation rows are too few to calibrate on, so "
+            f"probabilities are only rough; {LEAST_VALIDATION_ROWS} would do."
+        )
+    return " ".join(sentences)
+
+
+def _give_verdict(useful: Usefulness) -> str:
+    faults = useful.faults or list(filter(None, [useful.constancy]))
+    if faults:
+        return f"**Do not use this model:** {tables.escape('; '.join(faults))}."
+    is_certain = useful.groups >= LEAST_GROUPS
+    if is_certain and useful.against_baseline.difference_interval.low > 0:
+        return "**This model is worth using:** it is better than the linear baseline."
+    if is_certain and useful.against_constant.difference_interval.low > 0:
+        return (
+            "**This model has learnt something, but is not shown to be better than the linear "
+            "baseline,** which costs less."
+        )
+    return (
+        "**It is open whether this model is any good:** these test rows do not show that it is "
+        "better than always giving the same labels."
+    )
+
+
+def list_cautions(measured: Summary) -> list[str]:
+    """List what to mind: labels that are never given rightly, and few test rows."""
+    missing = [name for name, each in measured.per_label.items() if each.texts and not each.recall]
+    cautions = [f"It never gives {name_some(missing)} to a text that has it."] if missing else []
+    if measured.texts < LEAST_TEST_ROWS:
+        few = explain_few_rows(measured.texts)
+        cautions.append(f"{few[0].upper()}{few[1:]}.")
+    return cautions
+
+
+def _is_rare(choice: LabelChoice) -> bool:
+    return choice.validation_rows < LEAST_ROWS_OF_LABEL
+
+
+def _introduce(record: TrainingRecord, evaluation: MultiLabelEvaluation) -> str:
+    base = f"`{Path(record.settings.base_model).name}`"
+    how = f"Fine-tuned from {base} in {record.steps:,} steps" if record.steps else f"From {base}"
+    if record.soup:
+        how = f"Mean of {len(record.soup)} models fine-tuned from {base}, each trained"
+    return (
+        f"Texts may have several labels, or none. {how} on {record.rows.train:,} rows. "
+        f"Temperatures and thresholds were chosen on {record.rows.validation:,} validation rows. "
+        f"All figures come from {evaluation.fp32.texts:,} test rows (split: {record.split}), on "
+        "which nothing was trained or chosen. Brackets hold 95 % intervals, bootstrapped over the "
+        f"{evaluation.groups:,} groups of these rows (stories, or equal texts)."
+    )
+
+
+def _compare_models(evaluation: MultiLabelEvaluation) -> list[str]:
+    baseline, previous = evaluation.baseline, evaluation.previous
+    comparisons: list[tuple[str, Comparison]] = [
+        (f"{FP32} against {baseline.name}", evaluation.fp32.against_baseline)
+    ]
+    if previous:
+        comparisons.append((f"{FP32} against published {previous.version}", previous))
+    return [
+        format_models([(baseline.name, baseline), (FP32, evaluation.fp32)]),
+        format_comparisons(comparisons),
+        WORDS,
+        f"Before scaling, at a threshold of 0.5, micro-F1 is "
+        f"{evaluation.uncalibrated.micro_f1:.4f} and the calibration error "
+        f"{evaluation.uncalibrated.calibration_error:.4f}.",
+    ]
+
+
+def describe_labels(measured: ModelSummary) -> list[str]:
+    """Describe each label, the worst first, and how many labels texts have and get."""
+    names = dict(zip(measured.per_label, shorten(list(measured.per_label)), strict=True))
+    worst = sorted(measured.per_label.items(), key=lambda item: (not item[1].texts, item[1].f1))
+    count = len(worst)
+    title = "## Labels, the worst first"
+    if count > MOST_LABELS:
+        title = f"## The {MOST_LABELS} worst of {count:,} labels"
+    return [
+        title,
+        tables.format_labels({names[name]: each for name, each in worst[:MOST_LABELS]}),
+        f"A text has {measured.labels_per_text:.2f} labels on average, and gets "
+        f"{measured.predicted_per_text:.2f}; {measured.without_label:,} of {measured.texts:,} "
+        "texts get none.",
+    ]
+
+
+def _describe_choices(evaluation: MultiLabelEvaluation) -> list[str]:
+    shown = list(evaluation.choices.items())[:MOST_LABELS]
+    rows = [
+        (name, f"{each.threshold:.3f}", f"{each.temperature:.3f}", f"{each.validation_rows:,}")
+        for name, each in shown
+    ]
+    rest = len(evaluation.choices) - len(shown)
+    return [
+        "## Thresholds",
+        "A text gets a label from this probability on, which is the logit's after division by the "
+        "temperature:",
+        tables.format_table(("label", "threshold", "temperature", "validation rows"), rows),
+        f"The other {rest:,} are in `evaluation.json`." if rest else "",
+        f"![Reliability]({RELIABILITY_PLOT})",
+    ]
+
+
+def _describe_errors(evaluation: MultiLabelEvaluation) -> list[str]:
+    errors = evaluation.errors
+    return [
+        f"{errors.texts:,} of {evaluation.fp32.texts:,} texts have an error: {errors.missing:,} "
+        f"labels are missing, and {errors.wrong:,} are wrong. The surest ones are in `errors.csv`, "
+        "which quotes the data.",
+    ]
+
+
+def format_models(models: Iterable[tuple[str, Metrics]]) -> str:
+    """Format one row per model; a linear model has neither log loss nor calibration error."""
+    rows = [
+        (
+            name,
+            *(
+                _with_interval(value, interval)
+                for value, interval in (
+                    (each.micro_f1, each.micro_f1_interval),
+                    (each.macro_f1, each.macro_f1_interval),
+                    (each.accuracy, each.accuracy_interval),
+                    (each.ranking_precision, each.ranking_precision_interval),
+                )
+            ),
+            f"{each.log_loss:.4f}" if isinstance(each, Summary) else "",
+            _with_interval(each.calibration_error, each.calibration_error_interval)
+            if isinstance(each, Summary)
+            else "",
+        )
+        for name, each in models
+    ]
+    columns = ("micro-F1", "macro-F1", "subset accuracy", "ranking precision")
+    return tables.format_table(("model", *columns, "log loss", "calibration error"), rows)
+
+
+def format_comparisons(comparisons: Iterable[tuple[str, Comparison]]) -> str:
+    """Format one row per pair of models; the names say "first against second"."""
+    rows = [
+        (
+            name,
+            _with_interval(each.difference, each.difference_interval, sign="+"),
+            _with_interval(each.macro_f1_difference, each.macro_f1_interval, sign="+"),
+            _with_interval(each.accuracy_difference, each.accuracy_interval, sign="+"),
+        )
+        for name, each in comparisons
+    ]
+    columns: Sequence[str] = ("micro-F1", "macro-F1", "subset accuracy")
+    return tables.format_table(("first against second", *columns), rows)
+
+
+def _with_interval(value: float, interval: Interval, sign: str = "") -> str:
+    low, high = interval
+    return f"{value:{sign}.4f} ({low:{sign}.4f} to {high:{sign}.4f})"

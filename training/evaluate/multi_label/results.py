@@ -1,0 +1,214 @@
+"""The results of an evaluation where a text may have several labels.
+
+Where each text has one, micro-F1 is the accuracy. So it takes the place of accuracy wherever
+models are compared; `accuracy` here is the share of texts whose labels are all right, none missing
+and none too many (subset accuracy).
+"""
+
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import ValidationError
+
+from training.atomic import write_text
+from training.evaluate.results import (
+    ENOUGH_GROUPS,
+    FILE,
+    LEAST_GROUPS,
+    Interval,
+    LabelMetrics,
+    Repeats,
+    Result,
+)
+from training.fit.record import hash_weights
+from training.fit.trained_model import StaleError
+from training.labels.names import name_some
+
+
+class Metrics(Result):
+    """What is measured of every model, with its intervals."""
+
+    micro_f1: float
+    micro_f1_interval: Interval
+    macro_f1: float
+    macro_f1_interval: Interval
+    accuracy: float
+    accuracy_interval: Interval
+    ranking_precision: float  # label ranking average precision
+    ranking_precision_interval: Interval
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the result as the manifest stores it, without what was not measured."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+class BaselineMetrics(Metrics):
+    """The metrics of a linear model, which gives no probabilities."""
+
+    name: str
+
+
+class Comparison(Result):
+    """A model and another one on the same texts: differences are the model's less the other's."""
+
+    texts: int
+    micro_f1: float
+    other_micro_f1: float
+    difference: float  # of micro-F1
+    difference_interval: Interval
+    macro_f1_difference: float
+    macro_f1_interval: Interval
+    accuracy_difference: float
+    accuracy_interval: Interval
+
+
+class Summary(Metrics):
+    """Everything measured of one model on one set of rows."""
+
+    texts: int
+    log_loss: float  # nats, of one decision about one label
+    calibration_error: float  # of all decisions
+    calibration_error_interval: Interval
+    labels_per_text: float
+    predicted_per_text: float
+    without_label: int  # texts that get none
+    per_label: dict[str, LabelMetrics]
+
+
+class ModelSummary(Summary):
+    """The summary of a model, and its comparison with the baseline."""
+
+    against_baseline: Comparison
+
+
+class FurtherSummary(ModelSummary):
+    """The summary of a model on a further file."""
+
+    baseline: BaselineMetrics
+    reading: str
+    bad_rows: int
+    learnt_rows: int
+
+
+class ConstantComparison(Comparison):
+    """The model, and giving every text the same labels."""
+
+    labels: tuple[str, ...]
+
+
+class Usefulness(Result):
+    """Whether a model is any good: next to a linear model and to a constant answer."""
+
+    groups: int  # of the test rows
+    baseline_name: str
+    against_baseline: Comparison
+    against_constant: ConstantComparison
+    always_predicts: tuple[str, ...] | None  # the only answer that it gives
+    never_predicts: tuple[str, ...]  # labels with test rows
+
+    @property
+    def faults(self) -> list[str]:
+        """What makes it significantly worse than simpler answers; none if it is any good.
+
+        An interval of very few groups is too narrow, so it proves nothing.
+        """
+        if self.groups < LEAST_GROUPS:
+            return []
+        faults = [self.constancy] if self.constancy and self.groups >= ENOUGH_GROUPS else []
+        if self.against_constant.difference_interval.high < 0:
+            gain = -self.against_constant.difference
+            faults.append(
+                f"always answering {name_some(self.against_constant.labels)} has a micro-F1 that "
+                f"is {gain:.4f} higher"
+            )
+        baseline = self.against_baseline
+        if baseline.difference_interval.high < 0:
+            faults.append(
+                f"the linear baseline has a micro-F1 that is {-baseline.difference:.4f} higher"
+            )
+        if baseline.macro_f1_interval.high < 0:
+            faults.append(
+                "the linear baseline has a macro-F1 that is "
+                f"{-baseline.macro_f1_difference:.4f} higher"
+            )
+        return faults
+
+    @property
+    def constancy(self) -> str:
+        """The words for a model that gives every test row the same labels."""
+        if self.always_predicts is None:
+            return ""
+        if not self.always_predicts:
+            return "it gives no test row any label"
+        return f"it gives every test row the same labels: {name_some(self.always_predicts)}"
+
+
+class ErrorCounts(Result):
+    """How many texts lack a label, or got a wrong one."""
+
+    texts: int  # with some error
+    missing: int  # labels that were not given
+    wrong: int  # labels that were given and do not apply
+
+
+class LabelChoice(Result):
+    """How a label is given: the temperature of its probability, and the least one."""
+
+    temperature: float
+    threshold: float
+    validation_rows: int  # that have the label
+
+
+class PreviousComparison(Comparison):
+    """The model and a published bundle."""
+
+    version: str
+
+
+class MultiLabelEvaluation(Result):
+    """What `textclf evaluate` finds; all figures are of test rows unless they say otherwise."""
+
+    labelling: Literal["multi"] = "multi"
+    weights_sha256: str
+    choices: dict[str, LabelChoice]  # by label, made on the validation rows
+    uncalibrated: Summary  # before temperature scaling, at a threshold of 0.5
+    fp32: ModelSummary
+    baseline: BaselineMetrics
+    previous: PreviousComparison | None
+    groups: int  # of the test rows: stories, or equal texts
+    errors: ErrorCounts
+    repeats: Repeats
+    also: dict[str, FurtherSummary]  # by the name of the further file
+    usefulness: Usefulness
+    calibration_rows: int
+
+    @property
+    def temperatures(self) -> tuple[float, ...]:
+        """The temperature of each label, in output order."""
+        return tuple(choice.temperature for choice in self.choices.values())
+
+    @property
+    def thresholds(self) -> tuple[float, ...]:
+        """The threshold of each label, in output order."""
+        return tuple(choice.threshold for choice in self.choices.values())
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read the evaluation of the weights in a model folder.
+
+        Raises:
+            StaleError: these weights have not been evaluated, or by another version of this code.
+        """
+        try:
+            evaluation = cls.model_validate_json((folder / FILE).read_bytes())
+        except (FileNotFoundError, ValidationError):
+            evaluation = None
+        if evaluation is None or evaluation.weights_sha256 != hash_weights(folder):
+            raise StaleError(
+                f"the model in {folder} is not evaluated: run textclf evaluate {folder}"
+            )
+        return evaluation
+
+    def write(self, folder: Path) -> None:
+        """Write `evaluation.json` into a model folder."""
+        write_text(folder / FILE, self.model_dump_json(indent=2) + "\n")

@@ -1,0 +1,20 @@
+"""The figure by which training keeps the best weights: macro-F1 on validation rows."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training import metrics, multi_label
+from training.data.examples import Example, labels_of, multi_hot
+
+
+def score(logits: NDArray[np.floating], examples: Sequence[Example]) -> float:
+    """Compute the macro-F1 of logits, shape (rows, labels), whether texts have one label or more.
+
+    With several labels a text, it is that at thresholds chosen on these rows.
+    """
+    count = logits.shape[1]
+    if examples[0].labels is not None:
+        return multi_label.score(logits, multi_hot(examples, count))
+    return metrics.macro_f1(logits.argmax(axis=1), labels_of(examples), count)

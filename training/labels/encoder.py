@@ -1,0 +1,124 @@
+"""Represent texts by the states that a bundle's encoder computes for them."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+from tqdm import tqdm
+
+from inference.errors import TextClassifierError
+from inference.model.bundle import MODEL, TOKENIZER, Bundle
+from inference.model.classifier import BATCH_TOKENS
+from inference.model.long_texts import encode_texts
+
+# What a classification head is made of. Before the first of these nodes is the encoder.
+HEAD = frozenset(
+    {"Add", "Gelu", "Gemm", "MatMul", "MatMulIntegerToFloat", "QuantizeLinear", "Relu", "Tanh"}
+)
+CHUNK = 10_000  # texts whose wordpieces are in memory at once
+
+
+class EncoderError(TextClassifierError):
+    """The graph of a bundle has no state that represents a text."""
+
+
+class BundleEncoder:
+    """The encoder of a bundle without its head, which knows only the bundle's own labels."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        """Load the graph with one more output: the state that the head reads.
+
+        Raises:
+            EncoderError: there is no such state.
+        """
+        self.version = bundle.version
+        self._tokenizer = Tokenizer.from_file(str(bundle.folder / TOKENIZER))
+        self._tokenizer.no_padding()
+        side = (self._tokenizer.truncation or {}).get("direction", "right")
+        self._tokenizer.enable_truncation(bundle.manifest.max_length, direction=side)
+        self._session, self._state = _open(bundle.folder)
+        self._inputs = {one.name for one in self._session.get_inputs()}
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return the states of texts, shape (texts, dimensions)."""
+        parts = []
+        with tqdm(total=len(texts), desc="encode", unit="text", leave=False, delay=1) as bar:
+            for start in range(0, len(texts), CHUNK):
+                parts.append(self._encode(texts[start : start + CHUNK], bar))
+        return np.concatenate(parts)
+
+    def _encode(self, texts: Sequence[str], bar: Any) -> NDArray[np.float32]:
+        token_ids = [encoding.ids for encoding in encode_texts(self._tokenizer, texts)]
+        states: dict[int, NDArray[np.float32]] = {}
+        for rows in _batches([len(ids) for ids in token_ids]):
+            of_batch = self._run(np.array([token_ids[row] for row in rows], np.int64))
+            states.update(zip(rows, of_batch, strict=True))
+            bar.update(len(rows))
+        return np.stack([states[row] for row in range(len(texts))])
+
+    def _run(self, token_ids: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Compute the states of texts of equal length."""
+        inputs = {
+            "input_ids": token_ids,
+            "attention_mask": np.ones_like(token_ids),
+            "token_type_ids": np.zeros_like(token_ids),
+        }
+        given = {name: value for name, value in inputs.items() if name in self._inputs}
+        state: NDArray[np.float32] = self._session.run([self._state], given)[0]
+        # A text is represented by one state; some graphs keep the dimension of the token.
+        return state.reshape(len(token_ids), -1)
+
+
+def find_state(graph: onnx.GraphProto) -> str:
+    """Return the name of what the head reads: the first token's state, or the mean of all.
+
+    Raises:
+        EncoderError: the logits do not come from a head of linear layers.
+    """
+    makers = {output: node for node in graph.node for output in node.output}
+    weights = {weight.name for weight in graph.initializer}
+    name = graph.output[0].name
+    while name in makers and makers[name].op_type in HEAD:
+        inputs = [one for one in makers[name].input if one and one not in weights]
+        name = inputs[0] if inputs else ""
+    if name == graph.output[0].name or name not in makers:
+        raise EncoderError(
+            "the model has no state that represents a text: give another --model, or let "
+            "`labels check` see --features words"
+        )
+    return str(name)
+
+
+def _open(folder: Path) -> tuple[Any, str]:
+    """Open a session on a copy of the graph that gives the state, too, and return its name."""
+    model = onnx.load(str(folder / MODEL), load_external_data=False)
+    state = find_state(model.graph)
+    unknown_shape = onnx.helper.make_tensor_value_info(state, onnx.TensorProto.FLOAT, None)
+    model.graph.output.append(unknown_shape)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    with tempfile.TemporaryDirectory() as temporary:
+        copy = Path(temporary)
+        for file in folder.glob(f"{MODEL}.*"):  # weights, which are found next to the graph
+            shutil.copy(file, copy)
+        onnx.save(model, str(copy / MODEL))
+        providers = ["CPUExecutionProvider"]
+        session = onnxruntime.InferenceSession(str(copy / MODEL), options, providers=providers)
+    return session, state
+
+
+def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Yield row numbers in batches of equal length, so that nothing needs padding."""
+    by_length: dict[int, list[int]] = {}
+    for row, length in enumerate(lengths):
+        by_length.setdefault(length, []).append(row)
+    for length, rows in sorted(by_length.items()):
+        size = max(1, BATCH_TOKENS // length)
+        yield from (rows[start : start + size] for start in range(0, len(rows), size))

@@ -1,0 +1,1 @@
+"""Labels that a large language model (LLM) writes, and what they cost."""
