@@ -293,8 +293,8 @@ def make_logits_nan(graph: onnx.GraphProto) -> None:
         ),
         row(
             "manifest of another schema",
-            lambda folder: edit_manifest(folder, schema_version=3),
-            r"manifest\.json: schema_version",
+            lambda folder: edit_manifest(folder, schema_version=4),
+            r"manifest\.json is of schema 4",
         ),
     ],
 )
