@@ -31,6 +31,11 @@ def train(*, settings: Annotated[Settings, Parameter(name="*")]) -> None:
     `--base-model` takes any encoder. A DistilBERT or a BERT can be exported later; any other can
     teach one that can (`--teachers`).
 
+    With few rows, an encoder that stays as it is, under a logistic head, may do better than one
+    that is fine-tuned. `--method auto` tries both and keeps the better; `--method frozen` takes
+    seconds.
+    `--class-weights balanced` helps to find rare labels.
+
     Ctrl-C saves a checkpoint; the same command with `--resume` continues from it to the same
     result. A model or a checkpoint in the output folder is replaced only with `--overwrite`, and
     only when the new model is complete.

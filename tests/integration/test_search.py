@@ -271,3 +271,12 @@ def test_a_trial_whose_end_was_not_recorded_is_run_again(options: Options, tmp_p
     # WHEN it continues THEN it makes the same model
     assert run(options, trials=1) == 0
     assert (tmp_path / "trial-0" / "model.safetensors").read_bytes() == model
+
+
+def test_a_search_is_about_fine_tuning(
+    options: Options, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # GIVEN another method WHEN settings are searched for THEN that is an error, at once
+    assert run(options, method="auto", trials=1) == 1
+    assert "leave out --method auto" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())

@@ -34,6 +34,7 @@ def write_report(folder: Path, record: TrainingRecord, evaluation: Evaluation) -
         f"# {tables.escape(record.settings.task)}: {tables.escape(name_some(record.labels))}",
         judge_model(record, evaluation),
         _introduce(record, evaluation),
+        describe_method(record),
         *_compare_models(evaluation),
         *_describe_labels(evaluation),
         *_describe_slices(evaluation),
@@ -74,8 +75,17 @@ def _describe_training(record: TrainingRecord) -> str:
     if record.soup:
         share = f" and {record.base_share:.0%} of that itself," if record.base_share else ""
         return f"Mean of {len(record.soup)} models fine-tuned from {base},{share} each trained"
+    if record.settings.method == "frozen":
+        return f"{base} as it is, under a logistic head that was fitted"
     how = f"Fine-tuned from {base} in {record.steps:,} steps"
     return f"{how}, with teachers," if record.settings.teachers else how
+
+
+def describe_method(record: TrainingRecord) -> str:
+    """Say why a method was chosen, if `--method auto` compared both; otherwise empty."""
+    if record.comparison is None:
+        return ""
+    return f"`--method auto` chose {record.comparison.describe()}."
 
 
 def _compare_models(evaluation: Evaluation) -> list[str]:

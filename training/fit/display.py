@@ -29,16 +29,19 @@ class Display:
     Only the leader of the group shows anything.
     """
 
-    def __init__(self, progress: Progress, total: int, group: Group) -> None:
+    def __init__(
+        self, progress: Progress, total: int, group: Group, *, is_trial: bool = False
+    ) -> None:
         self._total = total
-        self._leads = group.leads
+        self._leads = group.leads and not is_trial
         self._loss, self._weight = 0.0, 0.0
         # Without the argument, TQDM_DISABLE in the environment decides.
         hidden: dict[str, Any] = {} if group.leads else {"disable": True}
         self._bar = tqdm(
             total=total,
             initial=progress.step,
-            desc="train",
+            desc="try" if is_trial else "train",
+            leave=not is_trial,
             unit="step",
             dynamic_ncols=True,
             **hidden,

@@ -6,6 +6,7 @@ https://arxiv.org/abs/2202.10054).
 """
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import torch
@@ -42,31 +43,61 @@ def fit_head(
 
     Labels without training rows get the least likely constant answer.
     """
-    several = examples[0].labels is not None
     # With several labels a text, the first one stands for all where a row of each is drawn.
     firsts = np.array([(list_labels(row) or [UNLABELLED])[0] for row in examples], np.int64)
     rows = [examples[row] for row in choose_rows(firsts, clusters_of(examples), seed)]
     token_ids = text_model.encode(tokenizer, [row.text for row in rows])
     features = text_model.compute_features(model.to(device), token_ids, device, precision)
-    if several:
-        _fit_each_label(model.classifier, features, rows)
-        return len(rows)
-    fitted = LogisticRegression(max_iter=MAX_ITERATIONS).fit(features, labels_of(rows))
+    set_head(model.classifier, features, rows)
+    return len(rows)
+
+
+def set_head(
+    head: torch.nn.Linear,
+    features: NDArray[np.float32],
+    rows: Sequence[Example],
+    strength: float = 1.0,
+    class_weights: Literal["", "balanced"] = "",
+) -> None:
+    """Set a head to the weights of a logistic regression, or of one for each of several labels.
+
+    Args:
+        head: the layer that is changed.
+        features: what it reads of each row, (rows, dim).
+        rows: with their labels.
+        strength: the inverse of the regularization, as scikit-learn's C.
+        class_weights: "balanced" lets every label, or every answer, weigh the same.
+    """
+    regression = LogisticRegression(
+        C=strength, class_weight=class_weights or None, max_iter=MAX_ITERATIONS
+    )
+    if rows[0].labels is not None:
+        _fit_each_label(head, features, rows, regression)
+        return
+    labels = labels_of(rows)
+    if len(np.unique(labels)) == 1:  # nothing to tell apart
+        with torch.no_grad():
+            head.weight.zero_()
+            head.bias.fill_(-CONSTANT)
+            head.bias[labels[0]] = CONSTANT
+        return
+    fitted = regression.fit(features, labels)
     coefficients, constants = fitted.coef_, fitted.intercept_
     if len(fitted.classes_) == 2:  # one row of weights, for the second label against the first
         coefficients = np.concatenate([-coefficients, coefficients]) / 2
         constants = np.concatenate([-constants, constants]) / 2
-    head = model.classifier
     with torch.no_grad():
         head.weight.zero_()
         head.bias.fill_(float(constants.min()))
         head.weight[fitted.classes_] = torch.from_numpy(coefficients).to(head.weight)
         head.bias[fitted.classes_] = torch.from_numpy(constants).to(head.bias)
-    return len(rows)
 
 
 def _fit_each_label(
-    head: torch.nn.Linear, features: NDArray[np.float32], rows: Sequence[Example]
+    head: torch.nn.Linear,
+    features: NDArray[np.float32],
+    rows: Sequence[Example],
+    regression: LogisticRegression,
 ) -> None:
     """Set each row of the head to a regression of its own: whether the label applies or not."""
     labels = multi_hot(rows, head.out_features)
@@ -76,7 +107,7 @@ def _fit_each_label(
                 head.weight[number] = 0
                 head.bias[number] = CONSTANT if applies.all() else -CONSTANT
                 continue
-            fitted = LogisticRegression(max_iter=MAX_ITERATIONS).fit(features, applies)
+            fitted = regression.fit(features, applies)
             head.weight[number] = torch.from_numpy(fitted.coef_[0]).to(head.weight)
             head.bias[number] = float(fitted.intercept_[0])
 

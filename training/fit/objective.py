@@ -43,7 +43,12 @@ class Objective(torch.nn.Module):
     """
 
     def __init__(
-        self, model: TextModel, settings: Settings, groups: int = 0, state_size: int = 0
+        self,
+        model: TextModel,
+        settings: Settings,
+        groups: int = 0,
+        state_size: int = 0,
+        weights: Tensor | None = None,
     ) -> None:
         """Add the heads that the settings ask for.
 
@@ -52,6 +57,7 @@ class Objective(torch.nn.Module):
             settings: the weights of the losses, and the temperature of distillation.
             groups: how many there are.
             state_size: the size of the teachers' states, one after the other.
+            weights: how much each outcome counts, (outcomes,); None: all the same.
         """
         super().__init__()
         self.model = model
@@ -59,6 +65,8 @@ class Objective(torch.nn.Module):
         self.group_head = torch.nn.Linear(size, groups) if settings.group_loss else None
         self.state_head = torch.nn.Linear(size, state_size) if settings.embedding_loss else None
         self.settings = settings
+        # Not saved: a run that is resumed computes them again, from the same rows.
+        self.register_buffer("weights", weights, persistent=False)
 
     def forward(self, *parts: Tensor) -> Tensor:
         """Return the mean loss of a batch, given as its parts."""
@@ -87,9 +95,10 @@ class Objective(torch.nn.Module):
 
     def _compare(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Return the mean cross-entropy of the outputs with the targets."""
+        weights: Tensor | None = self.weights  # type: ignore[assignment]
         if self.settings.is_multi_label:
-            return binary_cross_entropy(logits, targets)
-        return cross_entropy(logits, targets)
+            return binary_cross_entropy(logits, targets if weights is None else weights * targets)
+        return cross_entropy(logits, targets, weights)
 
 
 def binary_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -75,6 +75,34 @@ class UnlabelledTexts(BaseModel):
         return cls(file=texts.name, sha256=texts.sha256, rows=texts.rows, used=used)
 
 
+class MethodComparison(BaseModel):
+    """How well both methods did on rows that they had not learnt; `--method auto` compares them."""
+
+    model_config = ConfigDict(frozen=True)
+
+    fine_tune: float  # macro-F1
+    frozen: float
+    rows: int  # that were predicted
+    folds: int  # of the training rows; 0: the validation rows were predicted
+
+    @property
+    def better(self) -> Literal["fine-tune", "frozen"]:
+        """The better method; of equal ones, the one that takes seconds."""
+        return "fine-tune" if self.fine_tune > self.frozen else "frozen"
+
+    def describe(self) -> str:
+        """Say which method was chosen, and why."""
+        named = {
+            "fine-tune": f"fine-tuning (macro-F1 {self.fine_tune:.4f})",
+            "frozen": f"a frozen encoder with a logistic head (macro-F1 {self.frozen:.4f})",
+        }
+        chosen = named.pop(self.better)
+        where = "validation rows"
+        if self.folds:
+            where = f"training rows, cross-validated in {self.folds} parts"
+        return f"{chosen} rather than {', '.join(named.values())}, on {self.rows:,} {where}"
+
+
 class TrainingRecord(BaseModel):
     """Everything that is known about how a model was made.
 
@@ -106,6 +134,7 @@ class TrainingRecord(BaseModel):
     time: str | None = None  # ISO 8601, when the model was finished
     soup: tuple["SoupIngredient", ...] | None = None
     base_share: float | None = None
+    comparison: MethodComparison | None = None  # if `--method auto` chose the method
 
     @classmethod
     def begin(

@@ -165,6 +165,17 @@ class Settings(BaseModel):
     ] = ""
 
     # How to learn.
+    method: Annotated[
+        Literal["auto", "fine-tune", "frozen"],
+        Field(
+            description="Fine-tune the encoder, or leave it frozen and fit a logistic head; auto "
+            "tries both if there are few rows."
+        ),
+    ] = "fine-tune"
+    class_weights: Annotated[
+        Literal["", "balanced"],
+        Field(description="balanced: all labels weigh the same in the loss, rare ones too."),
+    ] = ""
     epochs: Annotated[Positive, Field(description="Passes over the training rows.")] = 3.0
     batch_size: Annotated[Count, Field(description="Texts per step.")] = 64
     learning_rate: Annotated[
@@ -270,12 +281,27 @@ class Settings(BaseModel):
             raise ValueError("--balance-groups needs groups to draw from: give --group-column")
         if self.teacher_rows and not self.balance_groups:
             raise ValueError("--teacher-rows needs rows that are drawn: give --balance-groups")
+        self._check_method()
         for name in ("unlabelled", "teacher_rows", "embedding_loss", "distillation_temperature"):
             is_given = getattr(self, name) != type(self).model_fields[name].default
             if is_given and not self.teachers:
                 option = name.replace("_", "-")
                 raise ValueError(f"--{option} needs models to learn from: give --teachers")
         return self
+
+    def _check_method(self) -> None:
+        if self.method != "fine-tune" and self.teachers:
+            raise ValueError("--teachers needs --method fine-tune: a frozen encoder learns nothing")
+        if self.method != "frozen":
+            return
+        for name in ("group_loss", "masking", "head_first"):
+            if getattr(self, name):
+                option = name.replace("_", "-")
+                raise ValueError(
+                    f"--{option} changes how an encoder learns: --method frozen has none"
+                )
+        if self.resume:
+            raise ValueError("--method frozen takes no steps, so there is nothing to --resume")
 
     @property
     def is_multi_label(self) -> bool:

@@ -29,7 +29,9 @@ from training.data.examples import Dataset, Example
 from training.data.split import Split
 from training.data.unlabelled import Unlabelled
 from training.fit import text_model
+from training.fit.advice import print_advice
 from training.fit.checkpoint import Checkpoint
+from training.fit.class_weights import weigh_outcomes
 from training.fit.display import (
     Display,
     describe_epochs,
@@ -41,9 +43,11 @@ from training.fit.display import (
 from training.fit.distillation import hash_teachers, make_targets
 from training.fit.encoder import EncoderClassifier
 from training.fit.epoch_rows import EpochRows, choose_validation_rows
+from training.fit.frozen import fit_logistic_head
 from training.fit.head import fit_head
 from training.fit.initialise import initialise
 from training.fit.interrupts import stop_requests
+from training.fit.method import COMPARISON, Choice, choose_method
 from training.fit.optimizer import count_warm_up, get_learning_rate, set_learning_rate
 from training.fit.precision import choose_precision
 from training.fit.process_group import Group
@@ -55,6 +59,7 @@ from training.fit.record import (
 )
 from training.fit.rows import LoadedRows, load_rows, load_unlabelled, save_bad_rows
 from training.fit.settings import Settings
+from training.fit.text_model import TextModel
 from training.fit.trained_model import (
     CHECKPOINT,
     TrainedModel,
@@ -69,6 +74,7 @@ from training.fit.training_state import (
 )
 from training.fit.training_texts import TrainingTexts
 from training.fit.validation import score
+from training.tasks import Task
 
 ENOUGH_STEPS = 100  # for a run without --epochs
 
@@ -100,11 +106,17 @@ def train(settings: Settings, group: Group, loaded: LoadedRows | None = None) ->
     unlabelled = load_unlabelled(settings, dataset, rows)
     examples = [*rows.train, *(unlabelled.examples if unlabelled else ())]
     epochs = EpochRows.of(examples, settings)
-    chosen, settings = settings, extend_epochs(settings, epochs)
     record = begin_record(settings, dataset, rows, unlabelled)
     if group.leads:
         list_bad_rows(settings, dataset, unlabelled)
         describe_rows(dataset, rows, unlabelled)
+        print_advice(settings, dataset, rows)
+    if settings.method == "auto":
+        choice = choose_between_methods(record, dataset, rows, group)
+        settings, record = choice.settings, choice.add_to(record)
+    chosen, settings = settings, extend_epochs(settings, epochs)
+    record = record.model_copy(update={"settings": settings})
+    if group.leads:
         describe_epochs(chosen.epochs, settings, epochs)
     model, tokenizer = initialise(settings, dataset.task, examples)
     precision = choose_precision(settings.precision, group.device)
@@ -114,11 +126,6 @@ def train(settings: Settings, group: Group, loaded: LoadedRows | None = None) ->
     if group.leads:
         describe_texts(texts, dataset.task, tokenizer.truncation["max_length"])
 
-    if settings.head_first and not settings.resume and isinstance(model, EncoderClassifier):
-        fitted = fit_head(model, tokenizer, rows.train, settings.seed, group.device, precision)
-        if group.leads:
-            print(f"the head is fitted to {fitted:,} rows")
-    state = TrainingState.start(model, texts, settings, group, precision)
     checkpoint = Checkpoint(
         output / CHECKPOINT,
         settings,
@@ -126,14 +133,96 @@ def train(settings: Settings, group: Group, loaded: LoadedRows | None = None) ->
         record.teachers,
         unlabelled.sha256 if unlabelled else None,
     )
-    progress = find_start(state, checkpoint)
-    run_steps(state, texts, rows, tokenizer, checkpoint, progress)
+    if settings.method == "frozen" and isinstance(model, EncoderClassifier):
+        drawn = [examples[row] for row in epochs.draw(0)]
+        progress = fit_frozen(model, tokenizer, drawn, rows.validation, settings, group, precision)
+    else:
+        if not settings.resume:
+            fit_head_first(model, tokenizer, rows.train, settings, group, precision)
+        weights = weigh_outcomes(settings, rows.train, len(record.labels))
+        state = TrainingState.start(model, texts, settings, group, precision, weights)
+        progress = find_start(state, checkpoint)
+        run_steps(state, texts, rows, tokenizer, checkpoint, progress)
+        model = state.best_model
 
     trained = TrainedModel(output, finish_record(record, progress), dataset, rows)
     if group.leads:
-        save_best(trained, state, tokenizer, checkpoint)
+        save_model(trained, model, tokenizer, checkpoint)
         describe_result(progress, output)
     return trained
+
+
+def choose_between_methods(
+    record: TrainingRecord, dataset: Dataset, rows: Split, group: Group
+) -> Choice:
+    """Choose the method that does better on rows it has not learnt, and print which it is."""
+
+    def fine_tune(settings: Settings, rows: Split) -> NDArray[np.float32]:
+        return try_fine_tuning(settings, record, dataset.task, rows, group)
+
+    choice = choose_method(record.settings, dataset, rows, group, fine_tune)
+    torch.manual_seed(record.settings.seed)  # so that the run is the same without the comparison
+    if group.leads:
+        print(choice.describe())
+    return choice
+
+
+def try_fine_tuning(
+    settings: Settings, record: TrainingRecord, task: Task, rows: Split, group: Group
+) -> NDArray[np.float32]:
+    """Fine-tune on the training rows of a split, and return the logits of its test rows."""
+    torch.manual_seed(settings.seed)
+    epochs = EpochRows.of(rows.train, settings)
+    settings = extend_epochs(settings, epochs)
+    model, tokenizer = initialise(settings, task, rows.train)
+    precision = choose_precision(settings.precision, group.device)
+    draw = epochs.draw_for_teachers(settings)
+    targets = make_targets(rows.train, draw, record, group, precision)
+    texts = TrainingTexts.encode(rows.train, targets, tokenizer, epochs)
+    fit_head_first(model, tokenizer, rows.train, settings, group, precision)
+    weights = weigh_outcomes(settings, rows.train, len(task.labels))
+    state = TrainingState.start(model, texts, settings, group, precision, weights)
+    run_steps(state, texts, rows, tokenizer, None, Progress())
+    token_ids = text_model.encode(tokenizer, [row.text for row in rows.test])
+    return text_model.compute_logits(state.best_model, token_ids, group.device, precision)
+
+
+def fit_head_first(
+    model: TextModel,
+    tokenizer: Tokenizer,
+    rows: Sequence[Example],
+    settings: Settings,
+    group: Group,
+    precision: torch.dtype | None,
+) -> None:
+    """Fit a linear head to the encoder as it is, if the settings say so."""
+    if settings.head_first and isinstance(model, EncoderClassifier):
+        fitted = fit_head(model, tokenizer, rows, settings.seed, group.device, precision)
+        if group.leads:
+            print(f"the head is fitted to {fitted:,} rows")
+
+
+def fit_frozen(
+    model: EncoderClassifier,
+    tokenizer: Tokenizer,
+    rows: Sequence[Example],
+    validation: Sequence[Example],
+    settings: Settings,
+    group: Group,
+    precision: torch.dtype | None,
+) -> Progress:
+    """Fit a head to the encoder, which stays as it is; returns its macro-F1 on validation rows."""
+    started = time.monotonic()
+    strength = fit_logistic_head(model, tokenizer, rows, settings, group.device, precision)
+    if group.leads:
+        print(f"a logistic head is fitted to {len(rows):,} rows (C = {strength:g})")
+    validation = choose_validation_rows(validation, settings)
+    token_ids = text_model.encode(tokenizer, [row.text for row in validation])
+    logits = text_model.compute_logits(model, token_ids, group.device, precision)
+    progress = Progress()
+    progress.add_validation(score(logits, validation))
+    progress.seconds = time.monotonic() - started
+    return progress
 
 
 def list_bad_rows(settings: Settings, dataset: Dataset, unlabelled: Unlabelled | None) -> None:
@@ -158,19 +247,19 @@ def find_start(state: TrainingState, checkpoint: Checkpoint) -> Progress:
     return progress
 
 
-def save_best(
-    trained: TrainedModel, state: TrainingState, tokenizer: Tokenizer, checkpoint: Checkpoint
+def save_model(
+    trained: TrainedModel, model: TextModel, tokenizer: Tokenizer, checkpoint: Checkpoint
 ) -> None:
-    """Write the best weights and their record, in place of an earlier model.
+    """Write a model and its record, in place of an earlier one.
 
     Raises:
         OutputError: the folder cannot be written.
     """
-    state.averaged_model.load_state_dict(state.best)
     with replacing_model(trained.folder, checkpoint.find_remedy()) as folder:
-        text_model.save(state.averaged_model, tokenizer, folder)
+        text_model.save(model, tokenizer, folder)
         trained.save(folder)
     checkpoint.delete()
+    (trained.folder / COMPARISON).unlink(missing_ok=True)
 
 
 def extend_epochs(settings: Settings, epochs: EpochRows) -> Settings:
@@ -179,6 +268,8 @@ def extend_epochs(settings: Settings, epochs: EpochRows) -> Settings:
     The result says what they were raised to, and so does the record.
     """
     enough = math.ceil(ENOUGH_STEPS / epochs.count_steps(settings.batch_size))
+    if settings.method == "frozen":
+        return settings
     if "epochs" in settings.model_fields_set or enough <= settings.epochs:
         return settings
     chosen = settings.evaluations if "evaluations" in settings.model_fields_set else 1
@@ -190,10 +281,12 @@ def run_steps(
     texts: TrainingTexts,
     rows: Split,
     tokenizer: Tokenizer,
-    checkpoint: Checkpoint,
+    checkpoint: Checkpoint | None,
     progress: Progress,
 ) -> None:
     """Train to the end, or until validations no longer improve; keep the best weights.
+
+    A run without a checkpoint is a trial, which prints nothing.
 
     Raises:
         DivergedError: the loss or a logit is not a number.
@@ -207,7 +300,8 @@ def run_steps(
     warm = count_warm_up(total, settings)
     has_few_rows = len(validation) < LEAST_VALIDATION_ROWS
     started = time.monotonic() - progress.seconds
-    with Display(progress, total, group) as display, stop_requests() as stop_requested:
+    display = Display(progress, total, group, is_trial=checkpoint is None)
+    with display, stop_requests() as stop_requested:
         for batch in texts.batches_from(progress.step, settings.batch_size, settings.seed):
             if progress.step >= total:
                 break
@@ -227,13 +321,14 @@ def run_steps(
                 if progress.add_validation(f1, counts=counts, few_rows=has_few_rows):
                     state.keep_best()
             stop = group.reduce_any(stop_requested())
-            if group.leads and (stop or checkpoint.is_due()):
+            if group.leads and checkpoint and (stop or checkpoint.is_due()):
                 checkpoint.save(state, progress)
             if stop:
                 group.barrier()  # torchrun ends all processes with the first: let the leader save
-                raise InterruptedRunError(
-                    f"interrupted; add --resume to continue in {settings.output}"
-                )
+                remedy = f"add --resume to continue in {settings.output}"
+                if checkpoint is None:
+                    remedy = "both methods were being tried: give the same command again"
+                raise InterruptedRunError(f"interrupted; {remedy}")
 
 
 def require_finite(value: float, step: int, state: TrainingState) -> None:

@@ -76,10 +76,12 @@ class TrainingState:
         settings: Settings,
         group: Group,
         precision: torch.dtype | None,
+        weights: Tensor | None = None,
     ) -> Self:
-        """Prepare a model for its first step on these texts."""
+        """Prepare a model for its first step on these texts; outcomes may have weights."""
         state_size = texts.targets.state_size
-        objective = Objective(model, settings, texts.count_groups(), state_size).to(group.device)
+        objective = Objective(model, settings, texts.count_groups(), state_size, weights)
+        objective = objective.to(group.device)
         return cls(
             settings,
             group,
@@ -96,6 +98,12 @@ class TrainingState:
         """The classifier with the mean of its weights."""
         objective: Objective = self.average.get_submodule("module")  # type: ignore[assignment]
         return objective.model
+
+    @property
+    def best_model(self) -> TextModel:
+        """The classifier with the weights of the best validation; training cannot go on after."""
+        self.averaged_model.load_state_dict(self.best)
+        return self.averaged_model
 
     def keep_best(self) -> None:
         """Keep a copy of the mean of the weights, which does best so far."""

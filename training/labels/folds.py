@@ -32,10 +32,16 @@ class Folds:
     keys: NDArray[np.int64]  # equal for equal texts
 
     @classmethod
-    def make(cls, examples: Sequence[Example], labels: NDArray[np.int64], seed: int) -> "Folds":
+    def make(
+        cls,
+        examples: Sequence[Example],
+        labels: NDArray[np.int64],
+        seed: int,
+        folds: int = FOLDS,
+    ) -> "Folds":
         """Spread the rows over folds, with all rows of a group or a text in the same one."""
         clusters = clusters_of(examples)
-        count = min(FOLDS, int(clusters.max()) + 1)
+        count = min(folds, int(clusters.max()) + 1)
         numbers = np.zeros(len(examples), np.int64)
         if count > 1:
             splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)

@@ -50,6 +50,8 @@ def search(settings: Settings, trials: int) -> None:
     """
     if os.environ.get("WORLD_SIZE", "1") != "1":
         raise SearchError("a search is one process: start it without torchrun")
+    if settings.method != "fine-tune":
+        raise SearchError(f"a search varies how to fine-tune: leave out --method {settings.method}")
     output = Path(settings.output)
     require_writable(output)
     loaded = load_rows(settings)  # once: no setting that is varied changes the rows

@@ -15,6 +15,7 @@ from training.evaluate.multi_label.results import (
     Summary,
     Usefulness,
 )
+from training.evaluate.report import describe_method
 from training.evaluate.results import LEAST_GROUPS, Interval
 from training.fit.record import TrainingRecord
 from training.labels.names import name_some, shorten
@@ -38,6 +39,7 @@ def write_report(folder: Path, record: TrainingRecord, evaluation: MultiLabelEva
         f"# {tables.escape(record.settings.task)}: {tables.escape(name_some(record.labels))}",
         judge(evaluation),
         _introduce(record, evaluation),
+        describe_method(record),
         *_compare_models(evaluation),
         *describe_labels(evaluation.fp32),
         *_describe_choices(evaluation),
@@ -125,6 +127,8 @@ def _is_rare(choice: LabelChoice) -> bool:
 def _introduce(record: TrainingRecord, evaluation: MultiLabelEvaluation) -> str:
     base = f"`{Path(record.settings.base_model).name}`"
     how = f"Fine-tuned from {base} in {record.steps:,} steps" if record.steps else f"From {base}"
+    if record.settings.method == "frozen":
+        how = f"{base} as it is, under a logistic head for each label that was fitted"
     if record.soup:
         how = f"Mean of {len(record.soup)} models fine-tuned from {base}, each trained"
     return (

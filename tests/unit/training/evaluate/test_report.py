@@ -13,7 +13,7 @@ from training.evaluate.results import (
     PreviousComparison,
     Summary,
 )
-from training.fit.record import TrainingRecord
+from training.fit.record import MethodComparison, TrainingRecord
 
 
 def report(manifest: Manifest, evaluation: Evaluation, folder: Path) -> str:
@@ -189,3 +189,23 @@ def test_the_accuracy_by_group_has_a_column_and_an_explanation(
     assert "Group-balanced accuracy is the mean of the accuracies of the groups" in text
     # AND without groups there is no such column
     assert "group-balanced" not in report(manifest, evaluation, tmp_path)
+
+
+def test_a_report_says_which_method_was_chosen_and_why(
+    manifest: Manifest, evaluation: Evaluation, tmp_path: Path
+) -> None:
+    # GIVEN a frozen encoder that was better than fine-tuning
+    record = TrainingRecord.model_validate(manifest.training)
+    comparison = MethodComparison(fine_tune=0.7, frozen=0.8, rows=900, folds=3)
+    settings = record.settings.model_copy(update={"method": "frozen"})
+    changes = {"settings": settings, "soup": None, "comparison": comparison}
+    # WHEN its report is written
+    write_report(tmp_path, record.model_copy(update=changes), evaluation)
+    # THEN it says so, and nothing about steps
+    text = (tmp_path / "report.md").read_text()
+    assert "`shipped` as it is, under a logistic head that was fitted on 348,801 rows" in text
+    assert (
+        "`--method auto` chose a frozen encoder with a logistic head (macro-F1 0.8000) rather than "
+        "fine-tuning (macro-F1 0.7000), on 900 training rows, cross-validated in 3 parts."
+    ) in text
+    assert "--method" not in report(manifest, evaluation, tmp_path)

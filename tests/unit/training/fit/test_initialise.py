@@ -7,6 +7,7 @@ import torch
 
 from training.data.examples import Example
 from training.fit import text_model
+from training.fit.encoder import EncoderClassifier
 from training.fit.initialise import initialise
 from training.fit.settings import Settings
 from training.fit.text_model import ModelError
@@ -45,6 +46,17 @@ def test_a_roberta_has_fewer_positions_than_rows_in_their_table(roberta: Path) -
 def test_a_head_of_two_layers_cannot_be_fitted_first(tiny_base: Path) -> None:
     with pytest.raises(ModelError, match="--head-first needs a linear head: give --pooling mean"):
         initialise(settings(tiny_base, head_first=True), NEWS, ROWS)
+
+
+def test_a_frozen_encoder_has_a_linear_head_on_its_mean(tiny_base: Path) -> None:
+    # GIVEN a DistilBERT, which has a head of two layers of its own
+    model, _ = initialise(settings(tiny_base, method="frozen"), NEWS, ROWS)
+    # WHEN it is frozen THEN a linear one reads the mean of its states instead
+    assert isinstance(model, EncoderClassifier)
+    assert model.pooling == "mean"
+    # ... and its own head cannot be asked for
+    with pytest.raises(ModelError, match="--method frozen needs a linear head"):
+        initialise(settings(tiny_base, method="frozen", pooling="first"), NEWS, ROWS)
 
 
 def test_masking_needs_a_mask(roberta: Path, tmp_path: Path) -> None:

@@ -187,6 +187,26 @@ def test_each_of_several_labels_has_its_own_cross_entropy(
     assert found.item() == pytest.approx(expected.item())
 
 
+@pytest.mark.parametrize("several", [{}, SEVERAL], ids=["one label", "several labels"])
+def test_outcomes_count_by_their_weights(
+    several: dict[str, Any], model: DistilBertForSequenceClassification
+) -> None:
+    # GIVEN two labels of which the second counts three times as much, whatever the first says
+    weights = torch.tensor([1.0, 3.0] * (2 if several else 1))
+    targets = torch.hstack([TARGETS, 1 - TARGETS]) if several else TARGETS
+    plain = make_objective(model, **several)
+    values = {"data": "d", "output": "o", "teachers": "t", **several}
+    weighted = Objective(model, Settings.model_validate(values), 5, weights=weights)
+    # WHEN the loss is computed
+    loss = weighted(*BATCH._replace(targets=targets))
+    # THEN it is the sum of each outcome's own loss, times its weight
+    parts = [plain(*BATCH._replace(targets=targets * one)) for one in torch.eye(len(weights))]
+    expected = sum(float(weight) * part.item() for weight, part in zip(weights, parts, strict=True))
+    assert loss.item() == pytest.approx(expected)
+    # ... and the weights are not part of what is saved
+    assert weighted.state_dict().keys() == plain.state_dict().keys()
+
+
 def test_what_a_teacher_says_of_several_labels_is_compared_at_its_temperature(
     model: DistilBertForSequenceClassification,
 ) -> None:

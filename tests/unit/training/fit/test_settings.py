@@ -114,3 +114,21 @@ def test_several_labels_a_text_make_a_task_that_says_so() -> None:
         assert settings.find_task().default_split == "stratified"
     assert columns.find_task().labels == ("a", "b")
     assert not make_settings().find_task().is_multi_label
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"method": "frozen", "teachers": "t"}, "--teachers needs --method fine-tune"),
+        ({"method": "auto", "teachers": "t"}, "--teachers needs --method fine-tune"),
+        ({"method": "frozen", "masking": 0.1}, "--masking changes how an encoder learns"),
+        ({"method": "frozen", "group_loss": 0.1}, "--group-loss changes how an encoder learns"),
+        ({"method": "frozen", "head_first": True}, "--head-first changes how an encoder learns"),
+        ({"method": "frozen", "resume": True}, "there is nothing to --resume"),
+        ({"method": "thawed"}, "Input should be 'auto', 'fine-tune' or 'frozen'"),
+        ({"class_weights": "heavy"}, "Input should be '' or 'balanced'"),
+    ],
+)
+def test_settings_that_a_method_lacks_are_refused(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Settings.model_validate({"data": "d", "output": "o", **changes})

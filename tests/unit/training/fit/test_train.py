@@ -16,18 +16,21 @@ from safetensors.torch import load_file
 from transformers import MPNetModel
 
 from inference.errors import InterruptedRunError
+from inference.model.classifier import Classifier
 from tests.conftest import HEADLINES, ROOT, TinyModel
 from tests.headlines import news_row
 from training.atomic import OutputError
 from training.data.examples import DataError, Dataset
 from training.data.read import read
+from training.evaluate.evaluation import evaluate
 from training.export.bundle import export
 from training.fit import text_model
 from training.fit import train as training
 from training.fit.checkpoint import CheckpointError
 from training.fit.encoder import EncoderClassifier
+from training.fit.method import COMPARISON
 from training.fit.process_group import process_group
-from training.fit.record import TrainingRecord, hash_weights
+from training.fit.record import MethodComparison, TrainingRecord, hash_weights
 from training.fit.rows import BAD_ROWS
 from training.fit.settings import Settings
 from training.fit.text_model import ModelError
@@ -449,3 +452,99 @@ def test_a_fitted_head_is_right_from_the_start(linear: Settings) -> None:
     fitted = train(linear, **short).record.best_validation
     random = train(linear, **short, head_first=False, overwrite=True).record.best_validation
     assert fitted > random + 0.1
+
+
+@pytest.fixture
+def few(settings: Settings) -> Settings:
+    """Few rows, without what a frozen encoder cannot learn from."""
+    return settings.model_copy(update={"group_loss": 0.0, "max_rows": 250})
+
+
+def test_a_frozen_encoder_stays_as_it_is_and_is_exported(
+    few: Settings, tiny_base: Path, tmp_path: Path
+) -> None:
+    # GIVEN a model of which only the head is fitted
+    trained = train(few, method="frozen")
+    # THEN its encoder is that of the base model
+    before = load_file(tiny_base / "model.safetensors")
+    after = load_file(trained.folder / "model.safetensors")
+    encoder = [name for name in before if name.startswith("distilbert.")]
+    assert len(encoder) > 10
+    assert all(torch.equal(before[name], after[name]) for name in encoder)
+    # ... the record names the method and its only validation
+    assert trained.record.settings.method == "frozen"
+    assert trained.record.validation_macro_f1 == [(0, trained.record.best_validation)]
+    # ... and another run gives the same weights
+    require_same_weights(trained, train(few, method="frozen", output=str(tmp_path / "again")))
+    # ... and its bundle, which passes the gate's tests of int8, answers as it does
+    evaluate(trained)
+    bundle = export(trained, tmp_path / "bundle", allow_worse=True)
+    texts = [row.text for row in trained.rows.test]
+    model, tokenizer = text_model.load(trained.folder)
+    token_ids = text_model.encode(tokenizer, texts)
+    expected = text_model.compute_logits(model, token_ids, torch.device("cpu")).argmax(axis=1)
+    answers = Classifier.load(bundle).predict(texts)
+    found = np.array([list(each.probabilities.values()) for each in answers]).argmax(axis=1)
+    assert np.mean(found == expected) > 0.9
+
+
+def test_auto_trains_as_if_the_better_method_had_been_given(
+    few: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # GIVEN a run that tries both methods
+    chosen = train(few, method="auto")
+    # THEN one line says which one was better, and the record has the figures
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("method: ")]
+    comparison = chosen.record.comparison
+    assert comparison is not None
+    assert lines == [f"method: {comparison.describe()}"]
+    assert chosen.record.settings.method == comparison.better
+    # ... the weights are those of that method alone
+    alone = train(few, method=comparison.better, output=str(tmp_path / "alone"))
+    require_same_weights(chosen, alone)
+    # ... and nothing of the comparison is left in the folder
+    assert not (chosen.folder / COMPARISON).exists()
+
+
+def test_a_comparison_that_is_interrupted_starts_again(
+    few: Settings, interrupt_at: Interrupt
+) -> None:
+    # GIVEN a run that is interrupted while both methods are tried
+    interrupt_at(3)
+    with pytest.raises(InterruptedRunError, match="give the same command again"):
+        train(few, method="auto")
+    # THEN it has left no checkpoint, and the same command works
+    assert not (Path(few.output) / CHECKPOINT).exists()
+    assert train(few, method="auto").record.comparison is not None
+
+
+def test_a_run_that_auto_began_is_resumed_without_a_comparison(
+    few: Settings,
+    interrupt_at: Interrupt,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    # GIVEN texts on which fine-tuning is the better method, and a run of it that is interrupted
+    better = MethodComparison(fine_tune=0.9, frozen=0.8, rows=1, folds=3)
+    monkeypatch.setattr("training.fit.method.compare_methods", lambda *_: better)
+    whole = train(few, method="auto", output=str(tmp_path / "whole"))
+    interrupt_at(3)
+    with pytest.raises(InterruptedRunError, match="add --resume"):
+        train(few, method="auto")
+    # WHEN it is resumed THEN it neither compares again nor ends elsewhere
+    monkeypatch.setattr("training.fit.method.compare_methods", lambda *_: pytest.fail("compared"))
+    resumed = train(few, method="auto", resume=True)
+    assert "method: fine-tuning" in capsys.readouterr().out
+    assert resumed.record.comparison == better
+    require_same_weights(whole, resumed)
+
+
+def test_class_weights_change_what_is_learnt(few: Settings, tmp_path: Path) -> None:
+    # GIVEN labels that are not equally frequent WHEN they are weighed
+    plain = train(few, epochs=0.5)
+    balanced = train(few, epochs=0.5, class_weights="balanced", output=str(tmp_path / "balanced"))
+    # THEN other weights are learnt from the same rows
+    assert balanced.record.rows == plain.record.rows
+    one, other = (load_file(each.folder / "model.safetensors") for each in (plain, balanced))
+    assert not torch.equal(one["classifier.weight"], other["classifier.weight"])

@@ -1,0 +1,188 @@
+"""Compare fine-tuning, a frozen encoder and a linear model of words on few rows, or rare labels.
+
+    python -m benchmarks.few_rows --rows 200 --base-model sentence-transformers/all-MiniLM-L6-v2
+    python -m benchmarks.few_rows reviews.csv --text-column text --label-column label --each 8
+    python -m benchmarks.few_rows --rows 400 --rare Health --share 0.05 --class-weights balanced
+
+By default, the texts are the headlines in `data/`. For each seed, rows are drawn to learn from;
+one in seventeen of them, but at least one of each label, is for validation. All other rows, or as
+many as `--test-rows`, are for testing. The table has the means of all seeds, and in brackets the
+least and the greatest figure.
+"""
+
+import contextlib
+import os
+import sys
+import tempfile
+from dataclasses import replace
+from typing import Annotated, Literal
+
+import cyclopts
+import numpy as np
+import torch
+from cyclopts import Parameter
+from numpy.typing import NDArray
+from sklearn.metrics import accuracy_score, f1_score
+
+from inference.local.checkout import ROOT
+from textclf.data_options import DataOptions
+from training.data.examples import Dataset, clusters_of, labels_of
+from training.data.read import read
+from training.data.split import RowNumbers, Split
+from training.evaluate import baseline
+from training.fit import text_model
+from training.fit.process_group import process_group
+from training.fit.settings import Settings
+from training.fit.train import train
+from training.tasks import with_labels
+
+HEADLINES = str(ROOT / "data" / "headlines.csv")
+NO_OPTIONS = DataOptions()
+VALIDATION = 1 / 17
+
+
+def main(
+    source: str = HEADLINES,
+    /,
+    *,
+    data: Annotated[DataOptions, Parameter(name="*")] = NO_OPTIONS,
+    rows: int = 0,
+    each: int = 0,
+    rare: str = "",
+    share: float = 0.017,
+    base_model: str = "sentence-transformers/all-MiniLM-L6-v2",
+    methods: str = "fine-tune,frozen,auto",
+    class_weights: Literal["", "balanced"] = "",
+    learning_rate: float = 1e-4,
+    max_length: int = 0,
+    test_rows: int = 2_000,
+    seeds: int = 3,
+) -> None:
+    """Compare methods on few rows.
+
+    Args:
+        source: A file of labelled texts.
+        data: Which columns it has, and how it is written.
+        rows: How many rows to draw, at random.
+        each: How many rows of each label to draw instead.
+        rare: The label that is made rare; all others become one.
+        share: The share of its rows, of those to learn from and of those to test on.
+        base_model: The encoder.
+        methods: What to compare with the linear model.
+        class_weights: "balanced" for fine-tuning and for the head.
+        learning_rate: The rate of fine-tuning.
+        max_length: Wordpieces read of each text; 0 for the task's own limit.
+        test_rows: How many rows to test on, at most.
+        seeds: How many draws.
+    """
+    os.environ["TQDM_DISABLE"] = "1"
+    dataset = read(source, data.find_task(), data.read_options())
+    numbers = distinct(dataset)
+    if rare:
+        dataset, numbers = make_rare(dataset, numbers, rare, share)
+    settings = Settings(
+        data=source,
+        output="unused",
+        task=dataset.task.name,
+        text_column=data.text_column,
+        label_column=data.label_column,
+        group_column=data.group_column,
+        base_model=base_model,
+        class_weights=class_weights,
+        learning_rate=learning_rate,
+        max_length=max_length,
+        threads=1,
+    )
+
+    rarest = int(np.bincount(labels_of([dataset.examples[row] for row in numbers])).argmin())
+    print(f"| method | accuracy | macro-F1 | F1 of {dataset.task.labels[rarest]} |")
+    print("|---|---:|---:|---:|")
+    for method in ["linear", *methods.split(",")]:
+        figures = []
+        for seed in range(seeds):
+            split = draw(dataset, numbers, rows, each, test_rows, seed)
+            if method == "linear":
+                found = fit_linear(dataset, split, seed)
+            else:
+                changes = {"method": method, "seed": seed}
+                found = fit_encoder(settings.model_copy(update=changes), dataset, split)
+            figures.append(measure(labels_of(split.test), found, rarest))
+        cells = [
+            f"{np.mean(c):.3f} ({min(c):.3f} to {max(c):.3f})" for c in zip(*figures, strict=True)
+        ]
+        print(f"| {method} | {' | '.join(cells)} |", flush=True)
+
+
+def distinct(dataset: Dataset) -> list[int]:
+    """Return the numbers of rows of which no two are of one group, or of equal text."""
+    numbers: list[int] = np.unique(clusters_of(dataset.examples), return_index=True)[1].tolist()
+    return numbers
+
+
+def make_rare(
+    dataset: Dataset, numbers: list[int], label: str, share: float
+) -> tuple[Dataset, list[int]]:
+    """Make one label rare and all others one, and draw rows in which it has a share."""
+    kept = dataset.task.labels.index(label)
+    examples = [replace(row, label=int(row.label == kept)) for row in dataset.examples]
+    task = with_labels(dataset.task, ("other", label))
+    random = np.random.default_rng(0)
+    of_label = [[number for number in numbers if examples[number].label == one] for one in (0, 1)]
+    others = random.permutation(of_label[0])
+    count = min(len(of_label[1]), round(len(others) * share / (1 - share)))
+    chosen = random.permutation(of_label[1])[:count]
+    others = others[: round(count * (1 - share) / share)]
+    return replace(dataset, task=task, examples=examples), [*others.tolist(), *chosen.tolist()]
+
+
+def draw(dataset: Dataset, numbers: list[int], rows: int, each: int, most: int, seed: int) -> Split:
+    """Draw rows to learn from, each label in its share or as often as the others."""
+    random = np.random.default_rng(seed)
+    parts: dict[str, list[int]] = {"train": [], "validation": [], "test": []}
+    labels = labels_of([dataset.examples[number] for number in numbers])
+    for label in np.unique(labels):
+        of_label = random.permutation(np.array(numbers)[labels == label]).tolist()
+        count = each or max(2, round((rows or len(numbers) / 2) * len(of_label) / len(numbers)))
+        held_out = max(1, round(VALIDATION * count))
+        parts["validation"] += of_label[:held_out]
+        parts["train"] += of_label[held_out:count]
+        parts["test"] += of_label[count:]
+    parts["test"] = random.permutation(parts["test"])[:most].tolist()
+    return Split.select(dataset, RowNumbers(**parts))
+
+
+def fit_linear(dataset: Dataset, split: Split, seed: int) -> NDArray[np.int64]:
+    """Return what the baseline of every report predicts for the test rows."""
+    fitted = baseline.fit(dataset.task, split.train, split.validation, seed)
+    return fitted.predict([row.text for row in split.test])
+
+
+def fit_encoder(settings: Settings, dataset: Dataset, split: Split) -> NDArray[np.int64]:
+    """Train, and return what the model predicts for the test rows."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        contextlib.redirect_stdout(sys.stderr),
+        process_group() as group,
+    ):
+        chosen = settings.model_copy(update={"output": folder})
+        trained = train(chosen, group, (dataset, split))
+        model, tokenizer = text_model.load(trained.folder)
+    token_ids = text_model.encode(tokenizer, [row.text for row in split.test])
+    logits = text_model.compute_logits(model, token_ids, torch.device("cpu"))
+    found: NDArray[np.int64] = logits.argmax(axis=1)
+    return found
+
+
+def measure(
+    truth: NDArray[np.int64], found: NDArray[np.int64], rarest: int
+) -> tuple[float, float, float]:
+    """Return the accuracy, the macro-F1 and the F1 of the rarest label."""
+    scores = [
+        f1_score(truth, found, average="macro", zero_division=0),
+        f1_score(truth == rarest, found == rarest, zero_division=0),
+    ]
+    return float(accuracy_score(truth, found)), float(scores[0]), float(scores[1])
+
+
+if __name__ == "__main__":
+    cyclopts.run(main)

@@ -1,0 +1,128 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from tests.conftest import HEADLINES
+from training.data.examples import Dataset, labels_of
+from training.data.split import Split
+from training.fit.checkpoint import CheckpointError
+from training.fit.method import COMPARISON, Choice, choose_method, list_rounds
+from training.fit.process_group import Group
+from training.fit.rows import load_rows
+from training.fit.settings import Settings
+
+GROUP = Group(0, 1, torch.device("cpu"))
+
+
+@pytest.fixture
+def settings(tiny_base: Path, tmp_path: Path) -> Settings:
+    values = {"base_model": str(tiny_base), "output": str(tmp_path), "precision": "fp32"}
+    return Settings.model_validate({"data": str(HEADLINES), "method": "auto", **values})
+
+
+@pytest.fixture
+def loaded(settings: Settings) -> tuple[Dataset, Split]:
+    return load_rows(settings)
+
+
+def always_right(settings: Settings, rows: Split) -> NDArray[np.float32]:
+    """Play a fine-tuned model that is right about every row."""
+    assert settings.method == "fine-tune"
+    return np.eye(4, dtype=np.float32)[labels_of(rows.test)]
+
+
+def always_wrong(settings: Settings, rows: Split) -> NDArray[np.float32]:
+    """Play a fine-tuned model that is wrong about every row."""
+    return -always_right(settings, rows)
+
+
+def never(settings: Settings, rows: Split) -> NDArray[np.float32]:
+    pytest.fail("fine-tuned without need")
+
+
+def test_few_rows_are_predicted_in_thirds(loaded: tuple[Dataset, Split]) -> None:
+    # GIVEN 22 validation rows WHEN the rounds are listed
+    rows = loaded[1]
+    rounds = list_rounds(rows, 4, seed=1)
+    # THEN every training row is predicted once, by what learns neither it nor its story
+    predicted = [number for each in rounds for number in each.numbers.test]
+    assert sorted(predicted) == sorted(rows.numbers.train)
+    assert len(rounds) == 3
+    for each in rounds:
+        assert each.validation == rows.validation
+        assert not {row.group for row in each.train} & {row.group for row in each.test}
+        assert [loaded[0].examples[number] for number in each.numbers.test] == each.test
+
+
+def test_many_validation_rows_decide_on_their_own(
+    loaded: tuple[Dataset, Split], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN as many validation rows as it takes
+    rows = loaded[1]
+    monkeypatch.setattr("training.fit.method.LEAST_VALIDATION_ROWS", len(rows.validation))
+    # WHEN the rounds are listed THEN all training rows are learnt once to predict them
+    [only] = list_rounds(rows, 4, seed=1)
+    assert (only.train, only.test) == (rows.train, rows.validation)
+
+
+@pytest.mark.parametrize(
+    ("fine_tune", "method", "line"),
+    [
+        (always_right, "fine-tune", "method: fine-tuning (macro-F1 1.0000) rather than a frozen"),
+        (always_wrong, "frozen", "method: a frozen encoder with a logistic head (macro-F1 0."),
+    ],
+)
+def test_the_better_method_is_chosen_and_the_figures_are_kept(
+    fine_tune: object, method: str, line: str, settings: Settings, loaded: tuple[Dataset, Split]
+) -> None:
+    # GIVEN fine-tuning that does better, or worse, than a frozen encoder
+    choice = choose_method(settings, *loaded, GROUP, fine_tune)  # type: ignore[arg-type]
+    # WHEN a method is chosen THEN it is the better one, and a line says why
+    assert choice.settings.method == method
+    assert choice.comparison is not None
+    assert choice.describe().startswith(line)
+    assert choice.describe().endswith(
+        f"on {len(loaded[1].train)} training rows, cross-validated in 3 parts"
+    )
+
+
+def test_a_run_that_is_resumed_keeps_its_method(
+    settings: Settings, loaded: tuple[Dataset, Split]
+) -> None:
+    # GIVEN a run that chose a method
+    first = choose_method(settings, *loaded, GROUP, always_right)
+    # WHEN it is resumed
+    again = choose_method(settings.model_copy(update={"resume": True}), *loaded, GROUP, never)
+    # THEN nothing is compared again
+    assert again.comparison == first.comparison
+    # ... and a run with other settings is refused
+    other = settings.model_copy(update={"resume": True, "batch_size": 7})
+    with pytest.raises(CheckpointError, match="batch-size 64, not 7"):
+        choose_method(other, *loaded, GROUP, never)
+
+
+def test_a_comparison_of_an_earlier_run_is_not_used_again(
+    settings: Settings, loaded: tuple[Dataset, Split]
+) -> None:
+    # GIVEN a comparison that is left in the folder
+    choose_method(settings, *loaded, GROUP, always_right)
+    # WHEN a new run chooses THEN it compares on its own
+    choice = choose_method(settings, *loaded, GROUP, always_wrong)
+    assert choice.settings.method == "frozen"
+    saved = json.loads((Path(settings.output) / COMPARISON).read_text())
+    assert saved["comparison"]["fine_tune"] == 0
+
+
+def test_with_many_rows_nothing_is_compared(
+    settings: Settings, loaded: tuple[Dataset, Split], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN more training rows than are compared on
+    monkeypatch.setattr("training.fit.method.MOST_ROWS", 100)
+    # WHEN a method is chosen THEN it is fine-tuning, at once
+    choice = choose_method(settings, *loaded, GROUP, never)
+    assert choice == Choice(settings.model_copy(update={"method": "fine-tune"}), None)
+    assert choice.describe() == "method: fine-tuning, as for all data with over 100 training rows"

@@ -1,0 +1,168 @@
+"""Choose between fine-tuning and a frozen encoder, by what each predicts of rows it has not seen.
+
+Which one is better depends on the texts as much as on their number, so both are tried. That costs
+as much again as fine-tuning, up to three times as much with very few rows, and is left out where
+fine-tuning has enough rows to win.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from training.atomic import write_text
+from training.data.examples import Dataset
+from training.data.split import RowNumbers, Split
+from training.fit import text_model
+from training.fit.checkpoint import FREE, CheckpointError
+from training.fit.encoder import EncoderClassifier
+from training.fit.frozen import FOLDS, apply_head, find_strata, fit_features
+from training.fit.initialise import initialise
+from training.fit.precision import choose_precision
+from training.fit.process_group import Group
+from training.fit.record import MethodComparison, TrainingRecord
+from training.fit.settings import Settings, list_differences
+from training.fit.validation import score
+from training.labels.folds import Folds
+
+MOST_ROWS = 5_000  # training rows with which both methods are tried
+LEAST_VALIDATION_ROWS = 200  # with fewer, training rows are predicted, too
+COMPARISON = "comparison.json"  # in the output folder, for a run that is resumed
+
+# Fine-tunes with the settings on a split, and returns the logits of its test rows.
+FineTune = Callable[[Settings, Split], NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The method that was chosen, and the comparison behind it, if there was one."""
+
+    settings: Settings  # which name the method
+    comparison: MethodComparison | None
+
+    def add_to(self, record: TrainingRecord) -> TrainingRecord:
+        """Add the comparison to a record."""
+        return record.model_copy(update={"comparison": self.comparison})
+
+    def describe(self) -> str:
+        """Say which method was chosen, and why."""
+        if self.comparison is None:
+            return f"method: fine-tuning, as for all data with over {MOST_ROWS:,} training rows"
+        return f"method: {self.comparison.describe()}"
+
+
+def choose_method(
+    settings: Settings, dataset: Dataset, rows: Split, group: Group, fine_tune: FineTune
+) -> Choice:
+    """Try both methods where there are few rows; every process of the group calls this.
+
+    A run that is resumed keeps to the method that it began with.
+
+    Raises:
+        CheckpointError: the run to resume was of other settings or data.
+        InterruptedRunError: SIGINT or SIGTERM came.
+    """
+    if len(rows.train) > MOST_ROWS:
+        return Choice(settings.model_copy(update={"method": "fine-tune"}), None)
+    file = Path(settings.output) / COMPARISON
+    identity = _identify(settings, dataset)
+    found = _read(file, identity) if settings.resume else None
+    comparison = found or compare_methods(settings, dataset, rows, group, fine_tune)
+    if group.leads and not found:
+        saved = {"identity": identity, "comparison": comparison.model_dump()}
+        write_text(file, json.dumps(saved, indent=2) + "\n")
+    return Choice(settings.model_copy(update={"method": comparison.better}), comparison)
+
+
+def compare_methods(
+    settings: Settings, dataset: Dataset, rows: Split, group: Group, fine_tune: FineTune
+) -> MethodComparison:
+    """Measure both methods on rows that they have not learnt."""
+    rounds = list_rounds(rows, len(dataset.task.labels), settings.seed)
+    predicted = [row for each in rounds for row in each.test]
+    of_frozen = predict_frozen(settings, dataset, rows, rounds, group.device)
+    tuned = settings.model_copy(update={"method": "fine-tune"})
+    of_tuned = [fine_tune(tuned, each) for each in rounds]
+    return MethodComparison(
+        fine_tune=group.broadcast(score(np.concatenate(of_tuned), predicted)),
+        frozen=group.broadcast(score(np.concatenate(of_frozen), predicted)),
+        rows=len(predicted),
+        folds=len(rounds) if len(rounds) > 1 else 0,
+    )
+
+
+def list_rounds(rows: Split, labels: int, seed: int) -> list[Split]:
+    """Return what to learn from, and as test rows what to predict, once or for several parts.
+
+    These are the validation rows or, where they are too few to tell two methods apart, each third
+    of the training rows in turn. Fine-tuning still chooses its weights on the validation rows.
+    """
+    numbers, groups = (
+        rows.numbers,
+        Folds.make(rows.train, find_strata(rows.train, labels), seed, FOLDS),
+    )
+    parts = np.unique(groups.numbers)
+    if len(rows.validation) >= LEAST_VALIDATION_ROWS or len(parts) < FOLDS:
+        validation = RowNumbers(numbers.train, numbers.validation, numbers.validation)
+        return [Split(rows.train, rows.validation, rows.validation, validation)]
+    rounds = []
+    for part in parts:
+        train = groups.train_rows(part).tolist()
+        held_out = np.flatnonzero(groups.numbers == part).tolist()
+        of_part = RowNumbers(
+            [numbers.train[row] for row in train],
+            numbers.validation,
+            [numbers.train[row] for row in held_out],
+        )
+        learnt, predicted = ([rows.train[row] for row in each] for each in (train, held_out))
+        rounds.append(Split(learnt, rows.validation, predicted, of_part))
+    return rounds
+
+
+def predict_frozen(
+    settings: Settings,
+    dataset: Dataset,
+    rows: Split,
+    rounds: Sequence[Split],
+    device: torch.device,
+) -> list[NDArray[np.float32]]:
+    """Return the logits of each round's test rows from a head that is fitted to its training rows.
+
+    The encoder reads every row once.
+    """
+    frozen = settings.model_copy(update={"method": "frozen", "head_first": False, "masking": 0.0})
+    model, tokenizer = initialise(frozen, dataset.task, rows.train)
+    assert isinstance(model, EncoderClassifier)  # noqa: S101 - `initialise` raises otherwise
+    numbers = [*rows.numbers.train, *rows.numbers.validation]
+    texts = [row.text for row in (*rows.train, *rows.validation)]
+    token_ids = text_model.encode(tokenizer, texts)
+    precision = choose_precision(settings.precision, device)
+    features = text_model.compute_features(model.to(device), token_ids, device, precision)
+    place = {number: row for row, number in enumerate(numbers)}
+    logits = []
+    for each in rounds:
+        learnt = features[[place[number] for number in each.numbers.train]]
+        head = torch.nn.Linear(features.shape[1], len(dataset.task.labels))
+        fit_features(head, learnt, each.train, frozen)
+        logits.append(apply_head(head, features[[place[number] for number in each.numbers.test]]))
+    return logits
+
+
+def _identify(settings: Settings, dataset: Dataset) -> dict[str, object]:
+    fixed = settings.model_dump(exclude=FREE, exclude_defaults=True)
+    return {**fixed, "dataset_sha256": dataset.sha256}
+
+
+def _read(file: Path, identity: dict[str, object]) -> MethodComparison | None:
+    """Read the comparison of the run that is resumed; None if it was interrupted before."""
+    if not file.is_file():
+        return None
+    saved = json.loads(file.read_text())
+    differences = list_differences(saved["identity"], identity)
+    if differences:
+        raise CheckpointError(f"{file} was made with {'; '.join(differences)}")
+    return MethodComparison.model_validate(saved["comparison"])
