@@ -175,6 +175,20 @@ def _hiding_cpus(then: str) -> list[str]:
     return ["unshare", "--map-root-user", "--mount", "sh", "-c", script]
 
 
+def _find_mirror() -> str:
+    """Return the address that this machine's apt has its own packages from.
+
+    Raises:
+        UnavailableError: It has none of Debian.
+    """
+    command = ["apt-get", "indextargets", "--format", "$(REPO_URI)"]
+    found = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    for address in found:
+        if address.rstrip("/").endswith("/debian"):
+            return address
+    raise UnavailableError("the sources of this machine's apt have no address of Debian")
+
+
 def _install_python(folder: Path) -> None:
     """Unpack Python and the libraries that it and the packages need, with apt's own settings."""
     apt = folder / "apt"
@@ -182,9 +196,7 @@ def _install_python(folder: Path) -> None:
         (apt / part).mkdir(parents=True)
     (apt / "status").touch()
     (apt / "apt.conf").write_text(APT.format(folder=apt))
-    (apt / "sources.list").write_text(
-        f"deb [signed-by={KEYRING}] http://deb.debian.org/debian {SUITE} main\n"
-    )
+    (apt / "sources.list").write_text(f"deb [signed-by={KEYRING}] {_find_mirror()} {SUITE} main\n")
     environment = os.environ | {"APT_CONFIG": str(apt / "apt.conf")}
     update = ["apt-get", "-q", "update"]
     done = subprocess.run(update, env=environment, capture_output=True, text=True, check=False)
