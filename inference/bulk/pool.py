@@ -6,9 +6,10 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from typing import Any
 
 from inference.bulk.chunks import Chunk
 from inference.bulk.encoder import Encoder
@@ -16,6 +17,8 @@ from inference.bulk.request import BulkError
 from inference.bulk.scorer import Piece, Scorer
 from inference.model.bundle import Bundle
 from inference.model.classifier import Classifier
+
+LOOK_SECONDS = 1.0  # between looks for a worker that died, while waiting for a piece
 
 _scorer: Scorer  # of a worker process
 
@@ -49,15 +52,15 @@ def open_pool(bundle: Bundle, encoder: Encoder, workers: int) -> Iterator[ScoreC
         for chunk in chunks:
             pending.append(pool.submit(_score, chunk))
             if len(pending) == 2 * workers:
-                yield pending.popleft().result()
+                yield _wait_for(pending.popleft())
         for future in pending:
-            yield future.result()
+            yield _wait_for(future)
 
     with pool:
         try:
             yield score_chunks
         except BaseException as error:
-            _stop_workers()
+            _stop_workers(pool)
             if isinstance(error, BrokenProcessPool):
                 raise BulkError(
                     "a worker process died: either it could not load the model (see above), or it "
@@ -66,10 +69,32 @@ def open_pool(bundle: Bundle, encoder: Encoder, workers: int) -> Iterator[ScoreC
             raise
 
 
-def _stop_workers() -> None:
+def _wait_for(future: Future[Piece]) -> Piece:
+    """Return the piece of a future.
+
+    The pool notices a worker that dies, but not one that dies while it sends a piece: it waits for
+    the rest of the piece.
+
+    Raises:
+        BrokenProcessPool: a worker died.
+    """
+    while True:
+        workers = multiprocessing.active_children()
+        if wait([future], LOOK_SECONDS).done:
+            return future.result()
+        if not all(worker.is_alive() for worker in workers):
+            raise BrokenProcessPool
+
+
+def _stop_workers(pool: ProcessPoolExecutor) -> None:
     """Terminate the workers; otherwise the pool would wait for their chunks."""
     for process in multiprocessing.active_children():
         process.terminate()
+    # The end of this process, too, so that the pool does not wait for the rest of a piece that was
+    # being sent. It offers no way to do that.
+    results: Any = getattr(pool, "_result_queue", None)
+    if results is not None:
+        results._writer.close()
 
 
 def _start_worker(bundle: Bundle, encoder: Encoder) -> None:

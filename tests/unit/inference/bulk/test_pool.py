@@ -1,5 +1,16 @@
+import os
+import signal
+import struct
+import sys
+import threading
+import time
+
+import pytest
+
+from inference.bulk.chunks import Chunk
 from inference.bulk.encoder import Encoder, OutputColumns
 from inference.bulk.pool import open_pool
+from inference.bulk.request import BulkError
 from inference.bulk.scorer import Scorer
 from inference.model.bundle import read_verified
 from inference.model.classifier import Classifier
@@ -20,3 +31,59 @@ def test_workers_give_the_pieces_of_one_process_in_the_order_of_the_chunks() -> 
     # THEN the pieces are those of a single process
     scorer = Scorer(Classifier.load(bundle), encoder)
     assert pieces == [scorer.score(chunk) for chunk in chunks]
+
+
+class CutShort(Encoder):
+    """An encoder whose worker sends the first bytes of a piece, and then dies or goes on."""
+
+    dies = True
+
+    def encode(self, records: object) -> bytes:
+        """Announce a megabyte to the pool, as a worker does that is about to send one."""
+        assert records
+        frame = sys._getframe()
+        while "result_queue" not in frame.f_locals:
+            assert frame.f_back
+            frame = frame.f_back
+        frame.f_locals["result_queue"]._writer._send(struct.pack("!i", 1 << 20))
+        if self.dies:
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(600)
+        raise AssertionError
+
+
+class Slow(CutShort):
+    """One that goes on."""
+
+    dies = False
+
+
+CHUNKS: list[Chunk] = [[Row(line, "Mars probe", ())] for line in range(1, 9)]
+
+
+@pytest.mark.timeout(60)
+def test_a_worker_that_is_killed_while_it_sends_a_piece_is_noticed() -> None:
+    # GIVEN a worker that is killed after the first bytes of a piece
+    bundle = read_verified(SAMPLE_MODEL)
+    encoder = CutShort(OutputColumns((), bundle.manifest.labels), FileType("csv"))
+    # WHEN the pieces are awaited THEN that is an error
+    with (
+        pytest.raises(BulkError, match="a worker process died"),
+        open_pool(bundle, encoder, workers=2) as score_chunks,
+    ):
+        list(score_chunks(CHUNKS))
+
+
+@pytest.mark.timeout(60)
+def test_a_run_can_be_interrupted_while_a_worker_sends_a_piece() -> None:
+    # GIVEN workers that have sent the first bytes of a piece
+    bundle = read_verified(SAMPLE_MODEL)
+    encoder = Slow(OutputColumns((), bundle.manifest.labels), FileType("csv"))
+
+    # WHEN the user presses Ctrl-C THEN the run ends
+    threading.Timer(5, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with (
+        pytest.raises(KeyboardInterrupt),
+        open_pool(bundle, encoder, workers=1) as score_chunks,
+    ):
+        list(score_chunks(CHUNKS))
