@@ -1,11 +1,20 @@
 """The options that say which columns a file of labelled texts has, and how it is written."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from inference.tables.options import ReadOptions
-from training.fit.settings import Settings
+from training.fit.settings import (
+    Delimiter,
+    EncodingOption,
+    LabelColumns,
+    LabelSeparator,
+    NoHeader,
+    QuotingOption,
+    Settings,
+    SkipBadRows,
+)
 from training.tasks import TASKS, Task
 
 DEFAULT_TASK = "news"
@@ -22,33 +31,16 @@ class DataOptions(BaseModel):
     ] = ""
     text_column: Annotated[str, Field(description="Text column of your own file.")] = ""
     label_column: Annotated[str, Field(description="Label column of your own file.")] = ""
-    label_separator: Annotated[
-        str,
-        Field(description="What separates the labels in a label cell, if a text may have several."),
-    ] = ""
-    label_columns: Annotated[
-        str,
-        Field(description="Columns of 0 and 1, one for each label of texts that may have several."),
-    ] = ""
+    label_separator: LabelSeparator = ""
+    label_columns: LabelColumns = ""
     group_column: Annotated[
         str, Field(description="Rows of one group are never learnt from to judge each other.")
     ] = ""
-    delimiter: Annotated[
-        str, Field(description="What separates columns, if not as found: a character, or tab.")
-    ] = ""
-    quoting: Annotated[
-        Literal["", "standard", "backslash", "none"],
-        Field(description='How values are quoted, if not as found; "none": quotes are characters.'),
-    ] = ""
-    encoding: Annotated[
-        str, Field(description="Encoding of the file, such as cp1252; UTF-8 by default.")
-    ] = ""
-    no_header: Annotated[
-        bool, Field(description="The file has no header; columns are positions from 0.")
-    ] = False
-    skip_bad_rows: Annotated[
-        bool, Field(description="Leave out rows that cannot be used, and count them.")
-    ] = False
+    delimiter: Delimiter = ""
+    quoting: QuotingOption = ""
+    encoding: EncodingOption = ""
+    no_header: NoHeader = False
+    skip_bad_rows: SkipBadRows = False
 
     @model_validator(mode="after")
     def _check_combinations(self) -> Self:

@@ -86,7 +86,7 @@ class Classifier:
         try:
             with ThreadPoolExecutor(1) as background:  # onnxruntime releases the GIL
                 session = background.submit(_open_session, folder / MODEL)
-                self._tokenizer = _open_tokenizer(folder / TOKENIZER, spec.max_length)
+                self._tokenizer = open_tokenizer(folder / TOKENIZER, spec.max_length)
                 self._unknown = self._tokenizer.token_to_id(UNKNOWN)
                 self._hiding = find_hiding_token(self._tokenizer)
                 self._session = session.result()
@@ -191,7 +191,7 @@ class Classifier:
         """
         probabilities: dict[int, list[float]] = {}  # by row
         scores: dict[int, float] = {}  # by row, if the bundle has an out-of-scope limit
-        for rows in _batches([len(ids) for ids in token_ids]):
+        for rows in group_by_length([len(ids) for ids in token_ids], BATCH_TOKENS):
             if time.monotonic() > deadline:
                 raise TimeoutError
             batch, of_batch = self._run([token_ids[row] for row in rows])
@@ -237,7 +237,8 @@ class Classifier:
         return logits, _energy(logits) if scope.score == "energy" else outputs[1]
 
 
-def _open_tokenizer(path: Path, max_length: int) -> Tokenizer:
+def open_tokenizer(path: Path, max_length: int) -> Tokenizer:
+    """Open a tokenizer that cuts texts to this many wordpieces, at the side that its file says."""
     tokenizer = Tokenizer.from_file(str(path))
     tokenizer.no_padding()
     direction = (tokenizer.truncation or {}).get("direction", "right")
@@ -254,13 +255,13 @@ def _open_session(path: Path) -> Any:
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
-def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
+def group_by_length(lengths: Sequence[int], most_tokens: int) -> Iterator[list[int]]:
     """Yield row numbers in batches of equal length, so that nothing needs padding."""
     by_length: dict[int, list[int]] = {}
     for row, length in enumerate(lengths):
         by_length.setdefault(length, []).append(row)
     for length, rows in sorted(by_length.items()):
-        size = max(1, BATCH_TOKENS // length)
+        size = max(1, most_tokens // length)
         for start in range(0, len(rows), size):
             yield rows[start : start + size]
 

@@ -93,6 +93,17 @@ def calibration_error_interval(
     of_bin = np.eye(BINS)[find_bins(probabilities)]
     gap = (probabilities.argmax(axis=1) == labels) - probabilities.max(axis=1)
     counts = np.hstack([of_bin * gap[:, np.newaxis], np.ones((len(labels), 1))])
+    return gap_interval(counts, clusters)
+
+
+def gap_interval(counts: NDArray[np.float64], clusters: NDArray[np.int64]) -> Interval:
+    """Draw the interval of a calibration error.
+
+    Args:
+        counts: for each text, by how much it misses the confidence in each bin, and then how many
+            answers it counts for; shape (texts, bins + 1).
+        clusters: of the texts.
+    """
     (interval,) = bootstrap(
         counts,
         clusters,

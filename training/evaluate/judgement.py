@@ -1,5 +1,7 @@
 """The judgement of an evaluation in words: whether to use the model, and what to mind."""
 
+from collections.abc import Sequence
+
 from training.data.split import LEAST_TEST_ROWS, explain_few_rows
 from training.evaluate.results import LEAST_GROUPS, Evaluation, Usefulness
 from training.evaluate.tables import escape
@@ -23,20 +25,31 @@ def judge_model(record: TrainingRecord, evaluation: Evaluation) -> str:
 
 
 def _judge(useful: Usefulness) -> str:
-    faults = useful.faults or list(filter(None, [useful.constancy]))
+    is_certain = useful.groups >= LEAST_GROUPS
+    return give_verdict(
+        useful.faults or list(filter(None, [useful.constancy])),
+        beats_baseline=is_certain and useful.against_baseline.difference_interval.low > 0,
+        beats_constant=is_certain and useful.against_majority.difference_interval.low > 0,
+        constant="the most frequent label",
+    )
+
+
+def give_verdict(
+    faults: Sequence[str], *, beats_baseline: bool, beats_constant: bool, constant: str
+) -> str:
+    """Say in a sentence whether to use a model."""
     if faults:
         return f"**Do not use this model:** {escape('; '.join(faults))}."
-    is_certain = useful.groups >= LEAST_GROUPS
-    if is_certain and useful.against_baseline.difference_interval.low > 0:
+    if beats_baseline:
         return "**This model is worth using:** it is better than the linear baseline."
-    if is_certain and useful.against_majority.difference_interval.low > 0:
+    if beats_constant:
         return (
             "**This model has learnt something, but is not shown to be better than the linear "
             "baseline,** which costs less."
         )
     return (
         "**It is open whether this model is any good:** these test rows do not show that it is "
-        "better than always giving the most frequent label."
+        f"better than always giving {constant}."
     )
 
 

@@ -277,25 +277,10 @@ class Repeats(Result):
     test: RepeatCounts
 
 
-class Evaluation(Result):
-    """What `textclf evaluate` finds; all figures are of test rows unless they say otherwise."""
+class SavedEvaluation(Result):
+    """An evaluation in the folder of the model, for the weights that it has."""
 
     weights_sha256: str
-    temperature: float
-    uncalibrated: Summary  # before temperature scaling
-    fp32: ModelSummary
-    baseline: BaselineMetrics
-    previous: PreviousComparison | None
-    groups: int  # of the test rows: stories, or equal texts
-    slices: list[Slice]
-    errors: ErrorCounts
-    repeats: Repeats
-    also: dict[str, FurtherSummary]  # by the name of the further file
-    usefulness: Usefulness | None = None  # None for evaluations of earlier versions
-    calibration_rows: int | None = None  # validation rows that the temperature was fitted on
-    calibration: list[CalibrationChoice] = []  # if it was fitted on rows of further files, too
-    coverage: list[CoveragePoint] = []  # empty for evaluations of earlier versions
-    against: LlmComparison | None = None
 
     @classmethod
     def read(cls, folder: Path) -> Self:
@@ -317,3 +302,23 @@ class Evaluation(Result):
     def write(self, folder: Path) -> None:
         """Write `evaluation.json` into a model folder."""
         write_text(folder / FILE, self.model_dump_json(indent=2) + "\n")
+
+
+class Evaluation(SavedEvaluation):
+    """What `textclf evaluate` finds; all figures are of test rows unless they say otherwise."""
+
+    temperature: float
+    uncalibrated: Summary  # before temperature scaling
+    fp32: ModelSummary
+    baseline: BaselineMetrics
+    previous: PreviousComparison | None
+    groups: int  # of the test rows: stories, or equal texts
+    slices: list[Slice]
+    errors: ErrorCounts
+    repeats: Repeats
+    also: dict[str, FurtherSummary]  # by the name of the further file
+    usefulness: Usefulness | None = None  # None for evaluations of earlier versions
+    calibration_rows: int | None = None  # validation rows that the temperature was fitted on
+    calibration: list[CalibrationChoice] = []  # if it was fitted on rows of further files, too
+    coverage: list[CoveragePoint] = []  # empty for evaluations of earlier versions
+    against: LlmComparison | None = None

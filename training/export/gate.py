@@ -88,16 +88,20 @@ class Quantization(Result):
         return keeps_accuracy and self.agreement >= self.min_agreement
 
     def describe(self) -> str:
+        """Return the figures and their limits, and whether there are too few rows to go by them."""
+        figures = self.describe_figures()
+        if self.passes and not self.is_within_limits:
+            return f"{figures} The {self.texts:,} test rows are too few to hold that against it."
+        return figures
+
+    def describe_figures(self) -> str:
         """Return the figures and their limits in a sentence."""
-        figures = (
+        return (
             f"int8 loses {self.accuracy_drop:z.2f} points of accuracy against fp32 on the test "
             f"rows (at most {self.max_accuracy_drop} allowed), agrees with fp32 on "
             f"{self.agreement:.2f} % of labels (at least {self.min_agreement} % required) and "
             f"moves a probability by at most {self.max_change:.3f}."
         )
-        if self.passes and not self.is_within_limits:
-            return f"{figures} The {self.texts:,} test rows are too few to hold that against it."
-        return figures
 
 
 @dataclass(frozen=True)

@@ -36,17 +36,14 @@ class MultiLabelQuantization(Quantization):
 
     measure: Literal["micro_f1"] = "micro_f1"
 
-    def describe(self) -> str:
+    def describe_figures(self) -> str:
         """Return the figures and their limits in a sentence."""
-        figures = (
+        return (
             f"int8 loses {self.accuracy_drop:z.2f} points of micro-F1 against fp32 on the test "
             f"rows (at most {self.max_accuracy_drop} allowed), its labels have a micro-F1 of "
             f"{self.agreement:.2f} % against those of fp32 (at least {self.min_agreement} % "
             f"required), and it moves a probability by at most {self.max_change:.3f}."
         )
-        if self.passes and not self.is_within_limits:
-            return f"{figures} The {self.texts:,} test rows are too few to hold that against it."
-        return figures
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from sklearn.linear_model import LogisticRegression
 from tokenizers import Tokenizer
 
 from inference.model.bundle import MODEL, TOKENIZER
+from inference.model.classifier import group_by_length
 from inference.model.long_texts import encode_texts
 from training.data.examples import Example, cluster_of, clusters_of
 from training.export.graph import save
@@ -120,20 +121,14 @@ def compute_features(
         probe.SerializeToString(), providers=["CPUExecutionProvider"]
     )
     token_ids = [encoding.ids for encoding in encode_texts(tokenizer, texts)]
-    by_length: dict[int, list[int]] = {}
-    for row, ids in enumerate(token_ids):
-        by_length.setdefault(len(ids), []).append(row)
     features: dict[int, NDArray[np.float32]] = {}
     logits: dict[int, NDArray[np.float32]] = {}
     names = [name, model.graph.output[0].name]
-    for length, rows in by_length.items():
-        size = max(1, BATCH_TOKENS // length)
-        for start in range(0, len(rows), size):
-            part = rows[start : start + size]
-            inputs = {"input_ids": np.array([token_ids[row] for row in part], np.int64)}
-            read, answered = session.run(names, inputs)
-            features.update(zip(part, read.reshape(len(part), -1), strict=True))
-            logits.update(zip(part, answered, strict=True))
+    for rows in group_by_length([len(ids) for ids in token_ids], BATCH_TOKENS):
+        inputs = {"input_ids": np.array([token_ids[row] for row in rows], np.int64)}
+        read, answered = session.run(names, inputs)
+        features.update(zip(rows, read.reshape(len(rows), -1), strict=True))
+        logits.update(zip(rows, answered, strict=True))
     order = range(len(texts))
     return np.stack([features[row] for row in order]), np.stack([logits[row] for row in order])
 

@@ -41,6 +41,32 @@ ShareBelowOne = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
+# The options of a file of labelled texts; other commands have them, too.
+LabelSeparator = Annotated[
+    str, Field(description="What separates the labels in a label cell, if a text may have several.")
+]
+LabelColumns = Annotated[
+    str,
+    Field(description="Columns of 0 and 1, one for each label of texts that may have several."),
+    AfterValidator(_check_columns),
+]
+Delimiter = Annotated[
+    str, Field(description="What separates columns, if not as found: a character, or tab.")
+]
+QuotingOption = Annotated[
+    Literal["", "standard", "backslash", "none"],
+    Field(description='How values are quoted, if not as found; "none": quotes are characters.'),
+]
+EncodingOption = Annotated[
+    str, Field(description="Encoding of the file, such as cp1252; UTF-8 by default.")
+]
+NoHeader = Annotated[
+    bool, Field(description="The file has no header; columns are positions from 0.")
+]
+SkipBadRows = Annotated[
+    bool, Field(description="Leave out rows that cannot be used, and count them.")
+]
+
 
 class Settings(BaseModel):
     """Everything a training run depends on; each field is an option of `textclf train`."""
@@ -62,31 +88,13 @@ class Settings(BaseModel):
     ] = "news"
     text_column: Annotated[str, Field(description="Text column of your own CSV file.")] = ""
     label_column: Annotated[str, Field(description="Label column of your own CSV file.")] = ""
-    label_separator: Annotated[
-        str,
-        Field(description="What separates the labels in a label cell, if a text may have several."),
-    ] = ""
-    label_columns: Annotated[
-        str,
-        Field(description="Columns of 0 and 1, one for each label of texts that may have several."),
-        AfterValidator(_check_columns),
-    ] = ""
-    delimiter: Annotated[
-        str, Field(description="What separates columns, if not as found: a character, or tab.")
-    ] = ""
-    quoting: Annotated[
-        Literal["", "standard", "backslash", "none"],
-        Field(description='How values are quoted, if not as found; "none": quotes are characters.'),
-    ] = ""
-    encoding: Annotated[
-        str, Field(description="Encoding of the file, such as cp1252; UTF-8 by default.")
-    ] = ""
-    no_header: Annotated[
-        bool, Field(description="The file has no header; columns are positions from 0.")
-    ] = False
-    skip_bad_rows: Annotated[
-        bool, Field(description="Leave out rows that cannot be used, and count them.")
-    ] = False
+    label_separator: LabelSeparator = ""
+    label_columns: LabelColumns = ""
+    delimiter: Delimiter = ""
+    quoting: QuotingOption = ""
+    encoding: EncodingOption = ""
+    no_header: NoHeader = False
+    skip_bad_rows: SkipBadRows = False
     group_column: Annotated[
         str, Field(description="Rows of one group stay on the same side of the split.")
     ] = ""

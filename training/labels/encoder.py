@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +10,11 @@ import numpy as np
 import onnx
 import onnxruntime
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 from tqdm import tqdm
 
 from inference.errors import TextClassifierError
 from inference.model.bundle import MODEL, TOKENIZER, Bundle
-from inference.model.classifier import BATCH_TOKENS
+from inference.model.classifier import BATCH_TOKENS, group_by_length, open_tokenizer
 from inference.model.long_texts import encode_texts
 
 # What a classification head is made of. Before the first of these nodes is the encoder.
@@ -39,10 +38,7 @@ class BundleEncoder:
             EncoderError: there is no such state.
         """
         self.version = bundle.version
-        self._tokenizer = Tokenizer.from_file(str(bundle.folder / TOKENIZER))
-        self._tokenizer.no_padding()
-        side = (self._tokenizer.truncation or {}).get("direction", "right")
-        self._tokenizer.enable_truncation(bundle.manifest.max_length, direction=side)
+        self._tokenizer = open_tokenizer(bundle.folder / TOKENIZER, bundle.manifest.max_length)
         self._session, self._state = _open(bundle.folder)
         self._inputs = {one.name for one in self._session.get_inputs()}
 
@@ -57,7 +53,7 @@ class BundleEncoder:
     def _encode(self, texts: Sequence[str], bar: Any) -> NDArray[np.float32]:
         token_ids = [encoding.ids for encoding in encode_texts(self._tokenizer, texts)]
         states: dict[int, NDArray[np.float32]] = {}
-        for rows in _batches([len(ids) for ids in token_ids]):
+        for rows in group_by_length([len(ids) for ids in token_ids], BATCH_TOKENS):
             of_batch = self._run(np.array([token_ids[row] for row in rows], np.int64))
             states.update(zip(rows, of_batch, strict=True))
             bar.update(len(rows))
@@ -112,13 +108,3 @@ def _open(folder: Path) -> tuple[Any, str]:
         providers = ["CPUExecutionProvider"]
         session = onnxruntime.InferenceSession(str(copy / MODEL), options, providers=providers)
     return session, state
-
-
-def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Yield row numbers in batches of equal length, so that nothing needs padding."""
-    by_length: dict[int, list[int]] = {}
-    for row, length in enumerate(lengths):
-        by_length.setdefault(length, []).append(row)
-    for length, rows in sorted(by_length.items()):
-        size = max(1, BATCH_TOKENS // length)
-        yield from (rows[start : start + size] for start in range(0, len(rows), size))

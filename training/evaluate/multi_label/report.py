@@ -6,6 +6,7 @@ from pathlib import Path
 from training.atomic import write_text
 from training.data.split import LEAST_TEST_ROWS, explain_few_rows
 from training.evaluate import tables
+from training.evaluate.judgement import give_verdict
 from training.evaluate.multi_label.results import (
     Comparison,
     LabelChoice,
@@ -93,20 +94,12 @@ def judge(evaluation: MultiLabelEvaluation) -> str:
 
 
 def _give_verdict(useful: Usefulness) -> str:
-    faults = useful.faults or list(filter(None, [useful.constancy]))
-    if faults:
-        return f"**Do not use this model:** {tables.escape('; '.join(faults))}."
     is_certain = useful.groups >= LEAST_GROUPS
-    if is_certain and useful.against_baseline.difference_interval.low > 0:
-        return "**This model is worth using:** it is better than the linear baseline."
-    if is_certain and useful.against_constant.difference_interval.low > 0:
-        return (
-            "**This model has learnt something, but is not shown to be better than the linear "
-            "baseline,** which costs less."
-        )
-    return (
-        "**It is open whether this model is any good:** these test rows do not show that it is "
-        "better than always giving the same labels."
+    return give_verdict(
+        useful.faults or list(filter(None, [useful.constancy])),
+        beats_baseline=is_certain and useful.against_baseline.difference_interval.low > 0,
+        beats_constant=is_certain and useful.against_constant.difference_interval.low > 0,
+        constant="the same labels",
     )
 
 

@@ -5,23 +5,17 @@ models are compared; `accuracy` here is the share of texts whose labels are all 
 and none too many (subset accuracy).
 """
 
-from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
-from pydantic import ValidationError
-
-from training.atomic import write_text
 from training.evaluate.results import (
     ENOUGH_GROUPS,
-    FILE,
     LEAST_GROUPS,
     Interval,
     LabelMetrics,
     Repeats,
     Result,
+    SavedEvaluation,
 )
-from training.fit.record import hash_weights
-from training.fit.trained_model import StaleError
 from training.labels.names import name_some
 
 
@@ -165,11 +159,10 @@ class PreviousComparison(Comparison):
     version: str
 
 
-class MultiLabelEvaluation(Result):
+class MultiLabelEvaluation(SavedEvaluation):
     """What `textclf evaluate` finds; all figures are of test rows unless they say otherwise."""
 
     labelling: Literal["multi"] = "multi"
-    weights_sha256: str
     choices: dict[str, LabelChoice]  # by label, made on the validation rows
     uncalibrated: Summary  # before temperature scaling, at a threshold of 0.5
     fp32: ModelSummary
@@ -191,24 +184,3 @@ class MultiLabelEvaluation(Result):
     def thresholds(self) -> tuple[float, ...]:
         """The threshold of each label, in output order."""
         return tuple(choice.threshold for choice in self.choices.values())
-
-    @classmethod
-    def read(cls, folder: Path) -> Self:
-        """Read the evaluation of the weights in a model folder.
-
-        Raises:
-            StaleError: these weights have not been evaluated, or by another version of this code.
-        """
-        try:
-            evaluation = cls.model_validate_json((folder / FILE).read_bytes())
-        except (FileNotFoundError, ValidationError):
-            evaluation = None
-        if evaluation is None or evaluation.weights_sha256 != hash_weights(folder):
-            raise StaleError(
-                f"the model in {folder} is not evaluated: run textclf evaluate {folder}"
-            )
-        return evaluation
-
-    def write(self, folder: Path) -> None:
-        """Write `evaluation.json` into a model folder."""
-        write_text(folder / FILE, self.model_dump_json(indent=2) + "\n")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_fscore_support
 
 from training import multi_label
-from training.evaluate.intervals import bootstrap
+from training.evaluate.intervals import bootstrap, gap_interval
 from training.evaluate.multi_label.results import Comparison, Metrics, Summary
 from training.evaluate.results import Interval, LabelMetrics
 from training.metrics import BINS, Probabilities
@@ -191,10 +191,4 @@ def _calibration_error_interval(
     for label in range(labels.shape[1]):
         np.add.at(counts, (np.arange(len(labels)), bins[:, label]), gaps[:, label])
     counts[:, BINS] = labels.shape[1]
-    (interval,) = bootstrap(
-        counts,
-        clusters,
-        lambda totals: np.abs(totals[:, :-1]).sum(axis=1, keepdims=True) / totals[:, -1:],
-        centred=True,  # chance makes gaps larger, never smaller
-    )
-    return Interval(max(interval.low, 0.0), min(interval.high, 1.0))
+    return gap_interval(counts, clusters)
