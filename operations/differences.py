@@ -17,6 +17,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.drift.live_accuracy import wilson_interval
 from inference.model.abstention import ANSWERED
 from inference.prediction_log.table import LoggedPrediction
 
@@ -51,9 +52,7 @@ class Mean:
         share = self.value
         # A share of 0 or 1 has no variance; its requests count instead.
         size = share * (1 - share) / self.variance if self.variance else self.requests
-        middle = (share + z * z / (2 * size)) / (1 + z * z / size)
-        half = z / (1 + z * z / size) * sqrt(share * (1 - share) / size + (z / (2 * size)) ** 2)
-        return middle - half, middle + half
+        return wilson_interval(share, size, z)
 
 
 @dataclass(frozen=True)

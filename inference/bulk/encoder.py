@@ -8,8 +8,11 @@ import json
 import lzma
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from inference.bulk.request import BulkError
+from inference.model.bundle import ClassifierSpec
+from inference.model.classifier import Classifier
 from inference.tables.formats import FileType
 
 Value = str | int | float | bool
@@ -33,6 +36,12 @@ class OutputColumns:
     labels: tuple[str, ...]
     can_abstain: bool = False  # whether the model has thresholds
     several: bool = False  # whether a text may have several labels
+
+    @classmethod
+    def of(cls, keep: tuple[str, ...], model: Classifier | ClassifierSpec) -> Self:
+        """Return the columns for what a model answers."""
+        several = model.labelling is not None
+        return cls(keep, model.labels, model.can_abstain, several)
 
     def __post_init__(self) -> None:
         if len(set(self.names)) < len(self.names):

@@ -59,14 +59,7 @@ def score_file(
     cache = Path(os.environ.get("MODEL_CACHE", MODEL_CACHE))
     bundle = fetch(request.model_uri, cache, MODEL_SECONDS)
     require_apart(request.input, request.output, bundle.folder.iterdir())
-    manifest = bundle.manifest
-    columns = OutputColumns(
-        request.columns.keep,
-        manifest.labels,
-        manifest.can_abstain,
-        several=manifest.labelling is not None,
-    )
-    encoder = Encoder(columns, output_type)
+    encoder = Encoder(OutputColumns.of(request.columns.keep, bundle.manifest), output_type)
     fingerprint = _make_fingerprint(request, identity, bundle.version)
     bad_rows = BadRows(request.input)
     started = time.monotonic()

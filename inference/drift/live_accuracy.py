@@ -18,6 +18,17 @@ Z = 1.959964  # of the normal distribution, for 95 %
 MAX_FEEDBACK = 100_000  # read from a window
 
 
+def wilson_interval(share: float, texts: float, z: float) -> tuple[float, float]:
+    """Return Wilson's interval of a share of independent texts, at this normal quantile.
+
+    It also holds for few texts and for shares close to 0 or 1 (Wilson 1927,
+    https://doi.org/10.1080/01621459.1927.10502953).
+    """
+    middle = (share + z * z / (2 * texts)) / (1 + z * z / texts)
+    half = z / (1 + z * z / texts) * sqrt(share * (1 - share) / texts + (z / (2 * texts)) ** 2)
+    return middle - half, middle + half
+
+
 @dataclass(frozen=True)
 class Agreement:
     """How often clients agreed with a label, or with all."""
@@ -33,15 +44,9 @@ class Agreement:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """The 95 % interval of the share.
-
-        That of Wilson (1927, https://doi.org/10.1080/01621459.1927.10502953), which also holds for
-        few texts and for shares close to 0 or 1.
-        """
-        n, square = self.feedback, Z * Z
-        centre = (self.agreed + square / 2) / (n + square)
-        half = Z * sqrt(self.agreed * (n - self.agreed) / n + square / 4) / (n + square)
-        return max(0.0, centre - half), min(1.0, centre + half)
+        """The 95 % interval of the share."""
+        low, high = wilson_interval(self.share, self.feedback, Z)
+        return max(0.0, low), min(1.0, high)
 
 
 @dataclass(frozen=True)

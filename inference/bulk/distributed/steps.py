@@ -144,9 +144,7 @@ def score(run: BulkRun, source: Source, part: Range) -> Result:
 def _score_range(
     run: BulkRun, source: Source, part: Range, objects: Objects, classifier: Classifier
 ) -> tuple[Piece, list[Reject]]:
-    several = classifier.labelling is not None
-    columns = OutputColumns(run.keep, classifier.labels, classifier.can_abstain, several)
-    encoder = Encoder(columns, PART_TYPE)
+    encoder = Encoder(OutputColumns.of(run.keep, classifier), PART_TYPE)
     scorer = Scorer(classifier, encoder)
     layout = source.layout or Layout("csv")  # a plan has it
     body = objects.read_span(source, layout, part.begin, part.end)
