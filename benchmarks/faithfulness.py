@@ -5,8 +5,8 @@
 
 By default, the shipped model explains the sample headlines, which it was not trained on.
 
-Words are removed from texts that the model has not seen, those first that contribute most, and what
-is left is classified again (comprehensiveness and sufficiency, DeYoung et al. 2020,
+Words are removed from texts that the model has not seen, beginning with those that contribute most,
+and what is left is classified again (comprehensiveness and sufficiency, DeYoung et al. 2020,
 https://arxiv.org/abs/1911.03429). The more the probability of the label falls, the better the words
 were chosen; kept alone, they should preserve it. The methods differ in how they choose:
 
@@ -84,7 +84,7 @@ def main(data: Path = HEADLINES, *, task: str = "news", model_uri: str = "") -> 
 
 
 def choose_texts(texts: Sequence[str]) -> list[str]:
-    """Return the texts once each that have more words than are removed."""
+    """Return each text once, if it has more words than are removed."""
     return [text for text in dict.fromkeys(texts) if len(text.split()) > COUNTS[-1]]
 
 

@@ -114,7 +114,7 @@ def main(
 
 
 def distinct(dataset: Dataset) -> list[int]:
-    """Return the numbers of rows of which no two are of one group, or of equal text."""
+    """Return the numbers of rows, no two of which share a group or a text."""
     numbers: list[int] = np.unique(clusters_of(dataset.examples), return_index=True)[1].tolist()
     return numbers
 
@@ -122,7 +122,7 @@ def distinct(dataset: Dataset) -> list[int]:
 def make_rare(
     dataset: Dataset, numbers: list[int], label: str, share: float
 ) -> tuple[Dataset, list[int]]:
-    """Make one label rare and all others one, and draw rows in which it has a share."""
+    """Make one label rare, join all others into one, and draw rows in which it has its share."""
     kept = dataset.task.labels.index(label)
     examples = [replace(row, label=int(row.label == kept)) for row in dataset.examples]
     task = with_labels(dataset.task, ("other", label))

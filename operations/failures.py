@@ -1,9 +1,9 @@
 """Find the versions whose deployment failed, which are left behind and must not serve.
 
-SAM keeps every version that a stack published, also those that a rollback withdrew. What became of
-a deployment is in the stack's events, of CodeDeploy's rollbacks as of all others. CodeDeploy's own
-records would miss some: they are deleted with its application, by ``ShiftTraffic=false``. Of a
-deployment whose events CloudFormation no longer keeps, nothing is known.
+SAM keeps every version that a stack published, including those that a rollback withdrew. The events
+of the stack say what became of a deployment, whether or not CodeDeploy rolled it back. CodeDeploy's
+own records would miss some: they are deleted with its application, by ``ShiftTraffic=false``.
+Nothing is known about a deployment whose events CloudFormation no longer keeps.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
 """
 
@@ -25,7 +25,7 @@ SUCCEEDS = {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_COMPLETE_CLEANUP_IN_PR
 def find_failed_versions(cloudformation: "CloudFormationClient", stack: Stack) -> set[str]:
     """Return the versions that a deployment published before it was rolled back.
 
-    Those of which another deployment succeeded are not among them.
+    A version that another deployment published successfully is left out.
 
     Args:
         cloudformation: The client; it reads the events of the stack.

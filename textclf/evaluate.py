@@ -69,8 +69,8 @@ def evaluate(
     rows; the other half tests the result. A file that is named twice counts twice.
 
     `--against` compares the model with a large language model on Amazon Bedrock, on a sample of the
-    test rows that both label. **Each row is sent to Bedrock and costs money**, so the command says
-    first how many tokens that takes, and asks. Rows that were paid for once are not paid for again.
+    test rows that both label. **Each row is sent to Bedrock and costs money**, so the command first
+    says how many tokens that takes, and asks. Rows that were paid for once are not paid for again.
 
     ```
     textclf evaluate build/news --against bedrock:MODEL_ID --against-rows 200 \
@@ -100,7 +100,7 @@ def evaluate(
         against: `bedrock:` and the id or ARN of a model or an inference profile.
         against_rows: How many test rows to ask it about.
         against_labels: File that describes the labels to it, as for `textclf labels write`.
-        spending: What a token costs, and all of them may cost.
+        spending: What a token costs, and how much all of them may cost.
         yes: Pay without asking.
     """
     from training.evaluate.further import FurtherFiles

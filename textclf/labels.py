@@ -203,7 +203,7 @@ def _read_log(stack: str, hours: int) -> tuple["LoggedTexts", "Bundle"]:
 
 
 def _find_layout(bundle: "Bundle") -> tuple["Task", ReadOptions]:
-    """Return what the data are like that a bundle was trained on."""
+    """Return what the data of a bundle's training are like."""
     from training.fit.record import TrainingRecord
 
     settings = TrainingRecord.model_validate(bundle.manifest.training).settings

@@ -81,7 +81,7 @@ def write(
         labels: The labels, separated by commas, or a file of them.
         model: `bedrock:` and the id or ARN of a model or an inference profile. The model must
             support tool use.
-        spending: What a token costs, and all of them may cost.
+        spending: What a token costs, and how much all of them may cost.
         check: A file of rows that people have labelled, with the same columns as the output. How
             it is written is recognized, whatever the options say about the texts.
         text_column: The column with the texts.

@@ -145,7 +145,7 @@ def find_bins(probabilities: Probabilities) -> NDArray[np.int64]:
 
 
 def calibration_error(probabilities: Probabilities, labels: Answers) -> float:
-    """Compute the expected calibration error of all decisions: of 0.9, nine in ten should apply."""
+    """Compute the expected calibration error of all decisions: at 0.9, nine in ten should apply."""
     bins = find_bins(probabilities).ravel()
     gaps = np.bincount(bins, (labels - probabilities).ravel(), minlength=BINS)
     return float(np.abs(gaps).sum() / probabilities.size)

@@ -102,7 +102,7 @@ def custom_task(
         label_columns=label_columns,
     )
     codes = {column: column for column in label_columns}
-    # With several labels a text, chance alone would leave a part without the rarer ones.
+    # If texts have several labels, chance alone would leave a part without the rarer ones.
     split = "stratified" if label_separator or label_columns else "story"
     return Task(name, layout, codes=codes, max_length=128, default_split=split)
 

@@ -1,7 +1,7 @@
 """Take feedback: the label that a text should have got, for the id of its prediction.
 
-Whoever may classify may send feedback, but only for predictions whose ids they have. The label must
-be one of the labels of the model that predicted, which need not be the one that serves now.
+Anyone who may classify may send feedback, but only for predictions whose ids they have. The label
+must be one of the labels of the model that predicted, which need not be the one that serves now.
 """
 
 from dataclasses import dataclass

@@ -12,7 +12,7 @@ from inference.drift.stability import OF_LABEL, Feature, smoothed_shares
 FEEDBACK_HEADER = (
     "| predicted | feedback | agreed | share | 95 % interval |\n|---|---:|---:|---:|---|"
 )
-# The model is better than the share of those who write, because people correct what is wrong.
+# The model is better than this share says, because people mostly correct what is wrong.
 FEEDBACK_CAVEAT = (
     "People correct what is wrong more often than they confirm what is right, so this is the "
     "accuracy only if feedback was asked for on a random sample of texts. Otherwise, compare it "

@@ -49,7 +49,7 @@ def decide(
     thresholds: LabelThresholds | None,
     scope: OutOfScope | None,
 ) -> Abstention | None:
-    """Return why to abstain from a label, if so."""
+    """Return why to abstain from a label; None if it can be acted on."""
     if scope is not None and score is not None and score > scope.limit:
         return OUT_OF_SCOPE
     if thresholds is not None:

@@ -1,7 +1,7 @@
 """What the cells of labels say: one label, a list of labels, or a 0 or 1 for each.
 
-A list is read as one only if the user says so, because no cell tells: `Arts, Entertainment` may be
-one label or two. But cells that look like lists make a note that names the option.
+A list is read as one only if the user says so, because a cell does not tell: `Arts, Entertainment`
+may be one label or two. But if cells look like lists, a note names the option.
 """
 
 import json
@@ -20,7 +20,7 @@ def split_cell(cell: str, separator: str) -> tuple[str, ...]:
     A list of JSON lines or Parquet is a list, whatever the separator.
 
     Raises:
-        ValueError: the list has something else than labels in it, or a label that could not be
+        ValueError: the list has something other than labels in it, or a label that could not be
             written next to others.
     """
     values = _read_list(cell)

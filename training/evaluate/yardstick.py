@@ -96,7 +96,7 @@ class Yardstick:
         return self._journal.usage
 
     def estimate(self) -> Estimate:
-        """Estimate what the rows cost that are not settled."""
+        """Estimate what the rows that are not settled cost."""
         return estimate(self._texts, self._prompt, self._journal)
 
     def ask(self) -> LlmLabels:

@@ -68,7 +68,7 @@ def export(
     Raises:
         ModelError: the model is not a DistilBERT.
         StaleError: the model is not evaluated.
-        OutputError: the output folder holds something else than a bundle, or cannot be written.
+        OutputError: the output folder holds something other than a bundle, or cannot be written.
         GateError: the bundle lost too much, or is no good; it is not written.
         DataError: texts of another kind cannot be read.
         ThresholdError: no label reaches the precision that was asked for.

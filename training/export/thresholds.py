@@ -1,13 +1,13 @@
 """Choose the least confidence of each label with which it reaches a precision.
 
 The validation rows that got a label are ordered by confidence, and a few thresholds are tried. The
-lowest one counts whose precision has a lower confidence bound of at least what was asked for. The
-bound is that of Clopper & Pearson (1934), at a confidence of 95 % over all thresholds that are
-tried for the label (Bonferroni), so the choice among them costs nothing of it. Rows of a group,
-such as the headlines of a story, are right or wrong together: a label with a thousand rows is
-bounded as if it had as many independent ones as tell as much (Kish 1965; Rao & Scott 1992,
-https://doi.org/10.2307/2532311). Where a label has only some dozens of groups, each of them wholly
-right or wrong, that number is a rough estimate, and the bound may be too high.
+lowest one at which the lower confidence bound of the precision is what was asked for, or more, is
+chosen. The bound is that of Clopper & Pearson (1934), at a confidence of 95 % over all thresholds
+that are tried for the label (Bonferroni), so choosing among them does not weaken it. Rows of a
+group, such as the headlines of a story, are right or wrong together: the bound for a thousand such
+rows is that for the number of independent rows that would tell as much (Kish 1965; Rao & Scott
+1992, https://doi.org/10.2307/2532311). Where a label has only some dozens of groups, each of them
+wholly right or wrong, that number is a rough estimate, and the bound may be too high.
 
 So, for texts like the validation rows, the precision of a label above its threshold is at least
 what was asked for, with 95 % confidence. It says nothing about texts of another kind.
@@ -98,7 +98,7 @@ def _choose(
     for share in np.arange(trials, 0, -1) / trials:  # the lowest threshold first
         if not rows:
             break
-        # Every row that got the label passes a threshold of 0, less certain ones to come, too.
+        # Every row that got the label passes a threshold of 0, and so will less certain ones.
         least = 0.0 if share == 1 else float(np.quantile(confidence, 1 - share, method="higher"))
         covered = confidence >= least
         proved = bound_share(right[covered], clusters[covered], error)

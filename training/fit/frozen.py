@@ -1,6 +1,6 @@
 """A logistic head on an encoder that stays as it is, for data sets of few rows.
 
-With a few hundred rows, fine-tuning moves millions of weights by little evidence. A sentence
+With a few hundred rows, fine-tuning moves millions of weights on little evidence. A sentence
 encoder already tells most topics apart by its mean states, so that a linear model of these is hard
 to beat (linear probing, see Kumar et al. 2022, https://arxiv.org/abs/2202.10054).
 """

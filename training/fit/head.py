@@ -43,7 +43,7 @@ def fit_head(
 
     Labels without training rows get the least likely constant answer.
     """
-    # With several labels a text, the first one stands for all where a row of each is drawn.
+    # If texts have several labels, the first one stands for all where a row of each is drawn.
     firsts = np.array([(list_labels(row) or [UNLABELLED])[0] for row in examples], np.int64)
     rows = [examples[row] for row in choose_rows(firsts, clusters_of(examples), seed)]
     token_ids = text_model.encode(tokenizer, [row.text for row in rows])

@@ -1,4 +1,4 @@
-"""Choose between fine-tuning and a frozen encoder, by what each predicts of rows it has not seen.
+"""Choose between fine-tuning and a frozen encoder, by how well each predicts rows it has not seen.
 
 Which one is better depends on the texts as much as on their number, so both are tried. That costs
 as much again as fine-tuning, up to three times as much with very few rows, and is left out where

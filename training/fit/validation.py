@@ -12,7 +12,7 @@ from training.data.examples import Example, labels_of, multi_hot
 def score(logits: NDArray[np.floating], examples: Sequence[Example]) -> float:
     """Compute the macro-F1 of logits, shape (rows, labels), whether texts have one label or more.
 
-    With several labels a text, it is that at thresholds chosen on these rows.
+    If texts may have several labels, it is computed at thresholds chosen on these rows.
     """
     count = logits.shape[1]
     if examples[0].labels is not None:

@@ -1,7 +1,7 @@
 """Confident learning: find labels that are probably wrong from out-of-sample probabilities.
 
 After Northcutt, Jiang & Chuang 2021, https://arxiv.org/abs/1911.00068. A row counts for a label if
-its probability of that label is at least the mean of those rows that are labelled so. A label that
+its probability of that label is at least the mean over the rows with that label. A label that
 models are rarely sure of therefore needs less than one that they are always sure of. Rows that
 count for another label than their own are suspects, and their number, corrected for the rows that
 count for none, estimates how many labels are wrong.

@@ -46,7 +46,7 @@ def collect_corrections(
     *,
     confirmed: bool = False,
 ) -> Corrections:
-    """Make rows of feedback: of several on one text, the last.
+    """Make rows from feedback; of several on one text, the last counts.
 
     Args:
         window: The feedback, in any order.

@@ -37,7 +37,7 @@ class Pool:
     def make(
         cls, texts: Sequence[str], labelled: Sequence[str], find_problem: Callable[[str], str]
     ) -> "Pool":
-        """Leave out texts that repeat, by the key that training finds equal texts by."""
+        """Leave out texts that repeat: those with equal keys, as in training."""
         known, used = set(map(normalise, labelled)), dict[str, str]()
         repeated = has_label = unwritable = 0
         for text in texts:
@@ -129,7 +129,7 @@ def _classify(classifier: Classifier, texts: Sequence[str]) -> NDArray[np.float6
 def _find_residuals_by(
     features: Features, labelled: Sequence[Example], count: int
 ) -> NDArray[np.float64]:
-    """Fit a model to the first rows of the features, which are labelled, and ask it of the rest."""
+    """Fit a model to the first rows of the features, which are labelled, and predict the rest."""
     train = np.arange(len(labelled))
     rest = np.arange(len(labelled), features.matrix.shape[0])
     if labelled[0].labels is None:

@@ -14,7 +14,7 @@ from training.multi_label import Answers, find_bins
 def plot_reliability(
     path: Path, before: Probabilities, after: Probabilities, labels: Answers
 ) -> None:
-    """Draw how often labels apply that get a probability, before and after scaling.
+    """Draw how often labels with a certain probability apply, before and after scaling.
 
     Both axes count all decisions about all labels; a calibrated model is on the diagonal.
     """

@@ -1,4 +1,4 @@
-"""How well labels that a model writes agree with those of people."""
+"""How well the labels that a model writes agree with people's."""
 
 import csv
 from collections.abc import Sequence

@@ -190,7 +190,7 @@ class Journal:
 
 
 def hash_text(text: str) -> str:
-    """Return what a journal knows a text by."""
+    """Return the hash by which a journal knows a text."""
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 

@@ -118,7 +118,7 @@ class Labeller:
             self._budget.settle(most, actual)
 
     def _require_use(self, text: str) -> None:
-        """Stop paying for a model that answers nothing that can be used."""
+        """Stop paying for a model whose answers cannot be used."""
         problem = self._journal.find_problem(text)
         with self._lock:
             is_failure = problem is Problem.NOT_ACCEPTED or bool(problem and not problem.is_final)

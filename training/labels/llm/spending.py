@@ -43,7 +43,7 @@ NOTHING = Usage()
 
 
 class Spending(BaseModel):
-    """What a user pays for tokens, and may pay at most; each field is an option."""
+    """What a user pays for tokens, and the most they may cost; each field is an option."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

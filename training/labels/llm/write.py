@@ -105,7 +105,7 @@ class WriteJob:
         return self._journal.usage
 
     def estimate(self) -> Estimate:
-        """Estimate what the texts cost that are not settled."""
+        """Estimate what the texts that are not settled cost."""
         rows = [*(self.check.rows if self.check else ()), *self.texts.rows]
         return estimate([cut(row.text) for row in rows], self._prompt, self._journal)
 
@@ -115,7 +115,7 @@ class WriteJob:
             self._label(self.check.rows)
 
     def label(self) -> Written:
-        """Ask about all texts, and write those with a label, also if the budget ends it early."""
+        """Ask about all texts, and write those with a label, even if the budget ends it early."""
         self._label(self.texts.rows)
         return self._write()
 
