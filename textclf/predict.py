@@ -1,5 +1,6 @@
 """`textclf predict`."""
 
+import io
 import shutil
 import sys
 from collections.abc import Iterator
@@ -109,6 +110,8 @@ def read_texts(texts: tuple[str, ...]) -> Iterator[str]:
     if texts != (STDIN,):
         yield from texts
         return
+    if isinstance(sys.stdin, io.TextIOWrapper):  # in the C locale, it would let other bytes pass
+        sys.stdin.reconfigure(encoding="utf-8", errors="strict")
     try:
         for line in sys.stdin:
             if line.strip():

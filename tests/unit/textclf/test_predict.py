@@ -117,9 +117,13 @@ def test_a_text_may_start_with_a_hyphen(capsys: pytest.CaptureFixture[str]) -> N
     assert capsys.readouterr().out.endswith("\t-5 degrees in London\n")
 
 
+@pytest.mark.parametrize("errors", ["strict", "surrogateescape"])
 def test_stdin_in_another_encoding_is_an_error(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    errors: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    use_stdin(monkeypatch, b"Caf\xe9\n")
+    # GIVEN bytes that are not UTF-8; in the C locale, Python lets them pass
+    stdin = io.TextIOWrapper(io.BytesIO(b"Caf\xe9\n"), encoding="utf-8", errors=errors)
+    monkeypatch.setattr("sys.stdin", stdin)
+    # WHEN they are read from stdin THEN that is an error
     assert main(["predict", "-"]) == 1
     assert "stdin is not UTF-8" in capsys.readouterr().err
