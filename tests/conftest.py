@@ -40,6 +40,16 @@ class TinyModel:
     bundle: Path
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the unit tests first, after pytest-randomly has shuffled.
+
+    They block sockets in the whole process, and would break the servers that the other tests
+    share until the end of the run.
+    """
+    items.sort(key=lambda item: not item.path.is_relative_to(ROOT / "tests" / "unit"))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _default_interrupts() -> Iterator[None]:
     """Let the processes that tests start react to SIGINT.
