@@ -52,8 +52,8 @@ announce:
 docs: $(VENV)/docs ## build the documentation into build/docs, with strict link checking
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-bench: $(VENV)/test ## measure speed next to a transformers pipeline; keep the machine idle
-	@$(BIN)/python -m benchmarks.bench
+bench: $(VENV)/bench ## compare the speed with other implementations: 15 idle minutes (ONLY=bulk, AGAINST=HEAD~1)
+	@$(BIN)/python -m benchmarks.bench $(if $(ONLY),--only $(ONLY)) $(if $(AGAINST),--against $(AGAINST))
 
 load: $(VENV)/test ## two minutes (SECONDS=120) of as many requests as it can take, here or at URL=
 	@$(BIN)/python -m benchmarks.load --seconds $(SECONDS) $(if $(URL),--url $(URL))
@@ -154,7 +154,7 @@ $(VENV)/pip: Makefile
 	  { echo "The Python package index cannot be reached: check the network" >&2; exit 1; }
 	@touch $@
 
-$(VENV)/docs $(VENV)/local $(VENV)/test: $(VENV)/%: $(VENV)/pip pyproject.toml constraints.txt
+$(VENV)/bench $(VENV)/docs $(VENV)/local $(VENV)/test: $(VENV)/%: $(VENV)/pip pyproject.toml constraints.txt
 	@echo "Installing the dependencies for $* into $(VENV) ..." >&2
 	@$(INSTALL) --group $* || { echo "The installation failed: see above, and check the network" >&2; exit 1; }
 	@touch $@

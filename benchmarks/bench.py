@@ -1,260 +1,226 @@
-"""Measure the speed of the service, next to the bare model and a ``transformers`` pipeline.
+"""Measure the speed of everything, next to other implementations.
 
-    make bench                                                # also writes build/bench.json
-    python -m benchmarks.bench --turns 1 --starts 1 --layers 1    # does it run?
+    make bench                       # all of it: about 15 minutes on two cores
+    make bench ONLY=bulk             # or requests, start, training; several with commas
+    make bench AGAINST=HEAD~1        # this tree and a commit, in turns, instead of the others
+    python -m benchmarks.bench --tiny    # does it run?
 
-Measured, on one thread each:
+Measured are requests with one headline and with 128 in a list, cold starts, the scoring of files,
+and fine-tuning: by this project (`bare` is its tokenizer and session alone, `full_int8` its
+classifier, `handler` the whole Lambda handler, `shipped` the shipped model's classifier), by a
+`transformers` pipeline and Trainer, by onnxruntime in fp32, by the int8 model as optimum makes it,
+and by OpenVINO with the int8 model as NNCF makes it. All have the same full-size DistilBERT with
+random weights, which do not change the speed.
 
-- one headline of 16 tokens, with a full-size model (``bare``: tokenizer and ``session.run``;
-  ``full_int8``: the classifier; ``handler``: the whole Lambda handler), with the ``shipped`` model,
-  and with the peer: a ``transformers`` pipeline in fp32;
-- a list of 128 headlines, in one request, in 128 requests, and through the pipeline;
-- cold starts of the handler and of the pipeline, and each step of the handler's start.
+Each candidate is a process of its own, because two runtimes in one process fight for AMX. In each
+round they take turns, another one first each time: on one core and on all, and if the CPU has AMX,
+also without it. Tables have the median of the rounds and the extremes, ratios those of the ratios
+of each round. `first` are calls that find the caches filled by another candidate, as after a pause.
 
-All candidates take turns in one process, and the figures are medians. ``first`` is the median of
-the first calls of each turn, which find the CPU's caches filled by another candidate, as after a
-pause. The full-size model has random weights, which do not change the speed.
+Ctrl-C keeps what is measured, and the same command continues. Messages of the candidates are in
+build/bench/log. The figures are written to build/bench.json, and a plot to build/bench.svg.
 
-Leave the machine alone meanwhile. On the 2-core cloud machine it was written on, all times double
-in slow hours. In six runs there the ratios ranged from 1.2 to 1.6 (handler over bare), 7.0 to 11.3
-(pipeline over full size), 23 to 30 (pipeline over shipped) and 10.6 to 11.8 (cold starts). CPU
-times say something even when other work shares the cores.
+Leave the machine alone meanwhile. CPU times say something even when other work shares the cores.
 """
 
 import json
 import os
 import platform
-import tempfile
-from collections.abc import Mapping, Sequence
-from contextlib import redirect_stdout
+import signal
+import sys
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Annotated, Any
-
-# The libraries read these while they are imported.
-os.environ |= {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "TQDM_DISABLE": "1"}
 
 import cyclopts
-import numpy as np
-import onnxruntime
-import torch
-import transformers
-from cyclopts import Parameter
-from cyclopts.validators import Number
-from tokenizers import Tokenizer
-from transformers import DistilBertConfig, pipeline
 
-from benchmarks import cold_start
-from benchmarks.full_size import build, read_headlines
-from benchmarks.timing import Call, Duration, median, take_turns
-from inference.local.checkout import ROOT, SAMPLE_MODEL
-from inference.model.bundle import TOKENIZER, read_verified
-from inference.model.classifier import Classifier
-from inference.runtime.context import Context
-from inference.runtime.payload import to_event
+from benchmarks.speed.amx import has_amx
+from benchmarks.speed.commit import Tree, extract, read_working_tree
+from benchmarks.speed.errors import BenchError
+from benchmarks.speed.figures import (
+    Figures,
+    RatioModes,
+    compare_trees,
+    summarize_ratios,
+)
+from benchmarks.speed.journal import Journal
+from benchmarks.speed.modes import Mode, list_modes
+from benchmarks.speed.parts import PARTS, measure_part
+from benchmarks.speed.plot import draw
+from benchmarks.speed.prepare import Size, Workshop
+from benchmarks.speed.process import Launcher
+from benchmarks.speed.results import to_json
+from benchmarks.speed.subjects import COMPARISON, PEERS, TINY, Amounts, Subjects
+from benchmarks.speed.tables import list_comparisons, list_ratios, list_section
+from inference.errors import InterruptedRunError, TextClassifierError
+from inference.local.checkout import ROOT
 
-RESULT = ROOT / "build" / "bench.json"
-TOKENS = 16  # of the single headline
-LIST = 128  # headlines
-TURN = 25  # calls with one headline
-
-Count = Annotated[int, Parameter(validator=Number(gte=1))]
-
-
-@dataclass(frozen=True)
-class Ratio:
-    """One median over another, and its target."""
-
-    name: str
-    over: str
-    under: str
-    target: float | None
-    at_most: bool = False
-
-    def of(self, medians: Mapping[str, float]) -> float:
-        """Return the ratio of two medians."""
-        return medians[self.over] / medians[self.under]
-
-    def judge(self, value: float) -> str:
-        """Say whether a value meets the target."""
-        if self.target is None:
-            return ""
-        met = value <= self.target if self.at_most else value >= self.target
-        bound = "at most" if self.at_most else "at least"
-        return f"{bound} {self.target:g}: {'met' if met else 'MISSED'}"
-
-
-RATIOS = [
-    Ratio("handler_over_bare", "handler", "bare", 1.3, at_most=True),
-    Ratio("full_int8_over_transformers", "transformers", "full_int8", 7),
-    Ratio("shipped_over_transformers", "transformers", "shipped", 20),
-    Ratio("cold_start_over_transformers", "transformers_cold_start", "handler_cold_start", 10),
-    Ratio("list_over_singles", "singles_128", "list_128", None),
-    Ratio("list_over_transformers", "transformers_128", "list_128", None),
-]
+BUILD = ROOT / "build"
+CPU = Path("/proc/cpuinfo")
+LIBRARIES = ("onnxruntime", "openvino", "nncf", "optimum", "torch", "transformers", "numpy")
 
 
 @dataclass(frozen=True)
-class Measurements:
-    """Medians by the name of what was measured."""
+class Run:
+    """What a user asked for."""
 
-    durations: dict[str, Duration]
-    first_calls: dict[str, float]  # milliseconds by the clock
-    steps: dict[str, Duration]  # of a cold start
-
-    @property
-    def wall(self) -> dict[str, float]:
-        """Milliseconds by the clock."""
-        return {name: duration.wall for name, duration in self.durations.items()}
+    parts: tuple[str, ...]
+    against: str = ""
+    tiny: bool = False
 
     @property
-    def cpu(self) -> dict[str, float]:
-        """Milliseconds of CPU time."""
-        return {name: duration.cpu for name, duration in self.durations.items()}
+    def name(self) -> str:
+        """The name of its files: ``bench``, ``bench-bulk`` or ``bench-against``, for example."""
+        parts = self.parts if len(self.parts) < len(PARTS) else ()
+        return "-".join(["bench", *parts, *(["against"] if self.against else [])])
+
+    @property
+    def size(self) -> Size:
+        """The size of the model."""
+        return Size(1, 64) if self.tiny else Size()
+
+    @property
+    def amounts(self) -> Amounts:
+        """How much to measure."""
+        if self.tiny:
+            return TINY
+        return COMPARISON if self.against else Amounts()
 
 
-def main(*, turns: Count = 8, list_turns: Count = 3, starts: Count = 7, layers: Count = 6) -> None:
-    """Measure the speed, print tables, and write build/bench.json.
+def main(*, only: str = "", against: str = "", tiny: bool = False, build: Path = BUILD) -> int:
+    """Measure the speed, print tables, and write build/bench.json and build/bench.svg.
 
     Args:
-        turns: How often each candidate gets its turn of 25 calls with one headline.
-        list_turns: How often each gets its turn of one call with 128 headlines.
-        starts: How many cold starts of each kind are measured.
-        layers: Of the full-size model; fewer give wrong figures sooner.
+        only: Parts to measure, separated by commas.
+        against: A commit to compare with, instead of with other implementations.
+        tiny: Measure hardly anything, of a tiny model, to see that it runs.
+        build: The folder to work in.
     """
-    torch.set_num_threads(1)
-    transformers.logging.set_verbosity_error()
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
-        # The handler logs each request to stdout. It still does, into a file, so that the same
-        # work is measured and the tables below are all that is printed.
-        with (folder / "handler.log").open("w") as log, redirect_stdout(log):
-            measurements = measure(folder, turns, list_turns, starts, layers)
-    print_tables(measurements)
-    write_result(measurements)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        bench(Run(choose_parts(only), against, tiny), build)
+    except KeyboardInterrupt:
+        return fail(InterruptedRunError("stopped; the same command continues"))
+    except TextClassifierError as error:
+        return fail(error)
+    return 0
 
 
-def measure(folder: Path, turns: int, list_turns: int, starts: int, layers: int) -> Measurements:
-    """Measure everything."""
-    bundle = build(DistilBertConfig(n_layers=layers), folder)
-    text, texts = choose_texts(bundle)
-    cold, steps = measure_cold_starts(folder, bundle, text, starts)
-    one, many = make_candidates(folder, bundle, text, texts)
-    singles = take_turns(one, turns, TURN)
-    lists = take_turns(many, list_turns)
-    durations = cold | singles | lists
-    return Measurements(
-        durations={name: median(times) for name, times in durations.items()},
-        first_calls={name: median(times[::TURN]).wall for name, times in singles.items()},
-        steps=steps,
+def fail(error: TextClassifierError) -> int:
+    """Print an error and return the exit code."""
+    print(f"error: {error}", file=sys.stderr)
+    return error.exit_code
+
+
+def choose_parts(only: str) -> tuple[str, ...]:
+    """Return the parts that a user names, by default all.
+
+    Raises:
+        BenchError: one does not exist.
+    """
+    chosen = [part.strip() for part in only.split(",") if part.strip()] or list(PARTS)
+    for part in chosen:
+        if part not in PARTS:
+            raise BenchError(f"ONLY={part}: choose from {', '.join(PARTS)}")
+    return tuple(part for part in PARTS if part in chosen)
+
+
+def bench(run: Run, build: Path) -> None:
+    """Measure what a run asks for, print its tables, and write its results.
+
+    Raises:
+        BenchError: something cannot be measured.
+    """
+    folder = build / "bench"
+    (folder / "log").mkdir(parents=True, exist_ok=True)
+    trees = [read_working_tree()]
+    if run.against:
+        trees.append(extract(run.against, folder / "commits"))
+    modes = list_modes(os.sched_getaffinity(0), amx=has_amx() and not run.against)
+    machine = describe_machine(modes, run.size)
+    identity = {"tiny": run.tiny, "trees": [tree.digest for tree in trees], "machine": machine}
+    journal = Journal(folder / f"{run.name}.jsonl", identity)
+    show(f"{key:16}{value}" for key, value in machine.items())
+    subjects = gather(run, folder, tuple(trees), tuple(modes))
+    for part in run.parts:
+        problem = measure_part(part, subjects, journal)
+        if problem:
+            show(["", problem])
+        elif not run.against:
+            figures = Figures(journal.of_part(part))
+            show(line for name in figures.sections for line in list_section(figures, name))
+    report(run, Figures(journal.records), subjects, machine, build)
+    journal.delete()
+
+
+def gather(run: Run, folder: Path, trees: tuple[Tree, ...], modes: tuple[Mode, ...]) -> Subjects:
+    """Make what takes part in a run.
+
+    Raises:
+        BenchError: it cannot be made.
+    """
+    workshop = Workshop(folder, run.size, Launcher(modes[-1], folder / "log"))
+    return Subjects(
+        folder=folder,
+        trees=trees,
+        bundles=workshop.make_bundles(trees),
+        peers=() if run.against else PEERS,
+        models=None if run.against else workshop.make_models(),
+        modes=modes,
+        amounts=run.amounts,
     )
 
 
-def choose_texts(bundle: Path) -> tuple[str, list[str]]:
-    """Choose a headline of 16 tokens, and 128 headlines of all lengths."""
-    texts = read_headlines()
-    encodings = Tokenizer.from_file(str(bundle / TOKENIZER)).encode_batch(texts)
-    lengths = [len(encoding.ids) for encoding in encodings]
-    return texts[lengths.index(TOKENS)], texts[:LIST]
-
-
-def make_candidates(
-    folder: Path, bundle: Path, text: str, texts: list[str]
-) -> tuple[dict[str, Call], dict[str, Call]]:
-    """Make the calls to time: with one headline, and with a list of them."""
-    os.environ["MODEL_URI"] = bundle.as_uri()
-    from inference.api.handler import handler, loader
-
-    context: Any = Context("bench")
-    classify = pipeline("text-classification", str(folder), device="cpu")
-    shipped = Classifier.load(read_verified(SAMPLE_MODEL))
-    tokenizer = Tokenizer.from_file(str(bundle / TOKENIZER))
-    # All share one session: of two with the same weights, one is slower, depending on where the
-    # weights are in memory.
-    full = loader.get_model().classifier
-    session = full._session
-
-    def run_bare() -> Any:
-        return session.run(None, {"input_ids": np.array([tokenizer.encode(text).ids])})
-
-    one, many = make_event(text), make_event(texts)
-    singles = [make_event(single) for single in texts]
+def describe_machine(modes: Iterable[Mode], size: Size) -> dict[str, str]:
+    """Return what the figures depend on, apart from the code."""
+    names = [mode.name for mode in modes]
+    lines = CPU.read_text().splitlines() if CPU.is_file() else []
+    models = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
     return {
-        "bare": run_bare,
-        "handler": lambda: handler(one, context),
-        "full_int8": lambda: full.predict([text]),
-        "shipped": lambda: shipped.predict([text]),
-        "transformers": lambda: classify(text),
-    }, {
-        "list_128": lambda: handler(many, context),
-        "shipped_128": lambda: shipped.predict(texts),
-        "singles_128": lambda: [handler(single, context) for single in singles],
-        "transformers_128": lambda: classify(texts, batch_size=32),
+        "processor": models[0] if models else platform.processor() or platform.machine(),
+        "AMX": "yes" if has_amx() else "the CPU has none, so nothing is measured with it",
+        "measured on": "; ".join(names),
+        "model": f"DistilBERT {size}",
+        "Python": platform.python_version(),
+        **{library: find_version(library) for library in LIBRARIES},
     }
 
 
-def make_event(inputs: str | list[str]) -> dict[str, Any]:
-    """Return the event of a ``POST /predict``."""
-    body = json.dumps({"inputs": inputs}).encode()
-    return to_event("POST", "/predict", [("content-type", "application/json")], body)
+def find_version(library: str) -> str:
+    """Return the version of a library that is installed.
+
+    Raises:
+        BenchError: it is not.
+    """
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        raise BenchError(f"{library} is missing: run `make bench`, which installs it") from None
 
 
-def measure_cold_starts(
-    folder: Path, bundle: Path, text: str, count: int
-) -> tuple[dict[str, list[Duration]], dict[str, Duration]]:
-    """Start both kinds of process in turns, after one of each to fill the page cache."""
-    handler, peer, steps = [], [], []
-    for _ in range(count + 1):
-        handler.append(cold_start.time_handler(bundle, make_event(text)))
-        peer.append(cold_start.time_transformers(folder, text))
-        steps.append(cold_start.time_steps(bundle, text))
-    starts = {"handler_cold_start": handler[1:], "transformers_cold_start": peer[1:]}
-    return starts, median_steps(steps[1:])
+def report(
+    run: Run, figures: Figures, subjects: Subjects, machine: Mapping[str, str], build: Path
+) -> None:
+    """Print what the figures say, and write them."""
+    modes = RatioModes.of(subjects.modes)
+    ratios = {kind: summarize_ratios(figures, modes, kind) for kind in ("wall", "cpu")}
+    if run.against:
+        suffix = subjects.trees[1].suffix
+        comparisons = compare_trees(figures, suffix)
+        show(list_comparisons(comparisons, suffix.removeprefix("@")))
+    else:
+        show(list_ratios(ratios["wall"], ratios["cpu"]))
+        draw(figures, modes, build / f"{run.name}.svg")
+    result = to_json(machine, figures, ratios["wall"], ratios["cpu"])
+    (build / f"{run.name}.json").write_text(json.dumps(result, indent=2) + "\n")
 
 
-def median_steps(starts: Sequence[Mapping[str, Duration]]) -> dict[str, Duration]:
-    """Return the median of each step over several starts."""
-    return {step: median([durations[step] for durations in starts]) for step in starts[0]}
-
-
-def print_tables(measurements: Measurements) -> None:
-    """Print the times, the ratios with their targets, and the steps of a cold start."""
-    wall, cpu, firsts = measurements.wall, measurements.cpu, measurements.first_calls
-    print(f"{'':32}{'ms':>10}{'CPU ms':>10}{'first':>10}")
-    for name in wall:
-        first = f"{firsts[name]:10.2f}" if name in firsts else ""
-        print(f"{name:32}{wall[name]:10.2f}{cpu[name]:10.2f}{first}")
-    print(f"\n{'':32}{'ratio':>10}{'CPU':>10}")
-    for ratio in RATIOS:
-        value = ratio.of(wall)
-        print(f"{ratio.name:32}{value:10.2f}{ratio.of(cpu):10.2f}  {ratio.judge(value)}")
-    print(f"\n{'cold start, step by step':32}{'ms':>10}{'CPU ms':>10}  10 ms of CPU each")
-    for step, duration in measurements.steps.items():
-        bar = "#" * round(duration.cpu / 10)
-        print(f"{step:32}{duration.wall:10.0f}{duration.cpu:10.0f}  {bar}")
-
-
-def write_result(measurements: Measurements) -> None:
-    """Write the figures and the machine they were measured on as JSON."""
-    result = {
-        "machine": {
-            "cores": len(os.sched_getaffinity(0)),
-            "processor": platform.processor() or platform.machine(),
-            "load_average": os.getloadavg()[0],
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "onnxruntime": onnxruntime.__version__,
-        },
-        "milliseconds": measurements.wall,
-        "ratios": {ratio.name: ratio.of(measurements.wall) for ratio in RATIOS},
-        "first_milliseconds": measurements.first_calls,
-        "cpu_milliseconds": measurements.cpu,
-        "cpu_ratios": {ratio.name: ratio.of(measurements.cpu) for ratio in RATIOS},
-        "cold_start_steps": {step: took.wall for step, took in measurements.steps.items()},
-    }
-    RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(json.dumps(result, indent=2) + "\n")
+def show(lines: Iterable[str]) -> None:
+    """Print lines at once."""
+    for line in lines:
+        print(line, flush=True)
 
 
 if __name__ == "__main__":
-    cyclopts.run(main)
+    sys.exit(cyclopts.run(main))

@@ -28,12 +28,12 @@ from statistics import fmean
 import cyclopts
 import numpy as np
 
-from inference.local.checkout import ROOT, SAMPLE_MODEL
-from inference.model.bundle import read_verified
+from inference.local.checkout import ROOT
 from inference.model.classifier import Classifier, Prediction
 from inference.model.explanation import Occlusion
 from inference.model.store import fetch
 from inference.runtime.settings import MODEL_CACHE
+from textclf.model_uri import locate_model
 from training.data.read import read
 from training.tasks import TASKS
 
@@ -62,10 +62,10 @@ def main(data: Path = HEADLINES, *, task: str = "news", model_uri: str = "") -> 
     Args:
         data: Texts that the model has not seen.
         task: Whose columns the file has.
-        model_uri: Of the model; by default the shipped one.
+        model_uri: Of the model, or its folder; by default the shipped one.
     """
-    bundle = fetch(model_uri, MODEL_CACHE, FETCH_SECONDS) if model_uri else None
-    classifier = Classifier.load(bundle or read_verified(SAMPLE_MODEL))
+    bundle = fetch(locate_model(model_uri), MODEL_CACHE, FETCH_SECONDS)
+    classifier = Classifier.load(bundle)
     texts = choose_texts([row.text for row in read(str(data), TASKS[task]).examples])
     started = time.process_time()
     for text in texts:
@@ -176,10 +176,9 @@ def _occlude(
     classifier: Classifier, texts: Sequence[str], predictions: Sequence[Prediction]
 ) -> Iterator[tuple[Occlusion, Prediction, list[float]]]:
     """Yield what is hidden of each text, and the label's probability for each variant."""
-    tokenizer, hiding = classifier._tokenizer, classifier._hiding
-    for text, prediction in zip(texts, predictions, strict=True):
-        encoding = tokenizer.encode(text)
-        plan = Occlusion.plan(text, encoding.ids, encoding.offsets, hiding)
+    for text, found, prediction in zip(texts, classifier.read(texts), predictions, strict=True):
+        windows = [(window.ids, window.offsets) for window in found.windows]
+        plan = Occlusion.plan(text, windows, classifier._hiding)
         probabilities, _ = classifier._measure(plan.variants)
         label = classifier.labels.index(prediction.label)
         yield plan, prediction, [probabilities[row][label] for row in range(len(plan.variants))]

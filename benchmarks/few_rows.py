@@ -8,12 +8,17 @@ By default, the texts are the headlines in `data/`. For each seed, rows are draw
 one in seventeen of them, but at least one of each label, is for validation. All other rows, or as
 many as `--test-rows`, are for testing. The table has the means of all seeds, and in brackets the
 least and the greatest figure.
+
+The frozen encoder reads each text once for all draws, and `auto` takes the figures of the method
+that it chooses. What is done, and how long it took, is shown on stderr.
 """
 
 import contextlib
-import os
 import sys
 import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Annotated, Literal
 
@@ -25,15 +30,22 @@ from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, f1_score
 
 from inference.local.checkout import ROOT
+from inference.model.windows import MEAN
 from textclf.data_options import DataOptions
 from training.data.examples import Dataset, clusters_of, labels_of
 from training.data.read import read
 from training.data.split import RowNumbers, Split
 from training.evaluate import baseline
+from training.evaluate.fp32 import Fp32Model
 from training.fit import text_model
-from training.fit.process_group import process_group
+from training.fit.encoder import EncoderClassifier
+from training.fit.frozen import apply_head, fit_features
+from training.fit.initialise import initialise
+from training.fit.precision import choose_precision
+from training.fit.process_group import Group, process_group
 from training.fit.settings import Settings
-from training.fit.train import train
+from training.fit.train import begin_record, choose_between_methods, train
+from training.fit.windows import encode_windows
 from training.tasks import with_labels
 
 HEADLINES = str(ROOT / "data" / "headlines.csv")
@@ -57,6 +69,7 @@ def main(
     max_length: int = 0,
     test_rows: int = 2_000,
     seeds: int = 3,
+    threads: int = 1,
 ) -> None:
     """Compare methods on few rows.
 
@@ -64,7 +77,7 @@ def main(
         source: A file of labelled texts.
         data: Which columns it has, and how it is written.
         rows: How many rows to draw, at random.
-        each: How many rows of each label to draw instead.
+        each: How many rows of each label to draw instead, two at least.
         rare: The label that is made rare; all others become one.
         share: The share of its rows, of those to learn from and of those to test on.
         base_model: The encoder.
@@ -74,8 +87,8 @@ def main(
         max_length: Wordpieces read of each text; 0 for the task's own limit.
         test_rows: How many rows to test on, at most.
         seeds: How many draws.
+        threads: How many threads to compute with.
     """
-    os.environ["TQDM_DISABLE"] = "1"
     dataset = read(source, data.find_task(), data.read_options())
     numbers = distinct(dataset)
     if rare:
@@ -91,21 +104,20 @@ def main(
         class_weights=class_weights,
         learning_rate=learning_rate,
         max_length=max_length,
-        threads=1,
+        threads=threads,
     )
+    torch.set_num_threads(threads)
+    trials = Trials(settings, dataset)
+    splits = [draw(dataset, numbers, rows, each, test_rows, seed) for seed in range(seeds)]
 
     rarest = int(np.bincount(labels_of([dataset.examples[row] for row in numbers])).argmin())
     print(f"| method | accuracy | macro-F1 | F1 of {dataset.task.labels[rarest]} |")
     print("|---|---:|---:|---:|")
     for method in ["linear", *methods.split(",")]:
         figures = []
-        for seed in range(seeds):
-            split = draw(dataset, numbers, rows, each, test_rows, seed)
-            if method == "linear":
-                found = fit_linear(dataset, split, seed)
-            else:
-                changes = {"method": method, "seed": seed}
-                found = fit_encoder(settings.model_copy(update=changes), dataset, split)
+        for seed, split in enumerate(splits):
+            with timed(f"{method}, draw {seed + 1} of {seeds}"):
+                found = trials.predict(method, split, seed)
             figures.append(measure(labels_of(split.test), found, rarest))
         cells = [
             f"{np.mean(c):.3f} ({min(c):.3f} to {max(c):.3f})" for c in zip(*figures, strict=True)
@@ -142,7 +154,7 @@ def draw(dataset: Dataset, numbers: list[int], rows: int, each: int, most: int, 
     labels = labels_of([dataset.examples[number] for number in numbers])
     for label in np.unique(labels):
         of_label = random.permutation(np.array(numbers)[labels == label]).tolist()
-        count = each or max(2, round((rows or len(numbers) / 2) * len(of_label) / len(numbers)))
+        count = max(2, each or round((rows or len(numbers) / 2) * len(of_label) / len(numbers)))
         held_out = max(1, round(VALIDATION * count))
         parts["validation"] += of_label[:held_out]
         parts["train"] += of_label[held_out:count]
@@ -151,26 +163,89 @@ def draw(dataset: Dataset, numbers: list[int], rows: int, each: int, most: int, 
     return Split.select(dataset, RowNumbers(**parts))
 
 
-def fit_linear(dataset: Dataset, split: Split, seed: int) -> NDArray[np.int64]:
-    """Return what the baseline of every report predicts for the test rows."""
-    fitted = baseline.fit(dataset.task, split.train, split.validation, seed)
-    return fitted.predict([row.text for row in split.test])
+class Trials:
+    """Tries methods on draws, and keeps what several of them need."""
+
+    def __init__(self, settings: Settings, dataset: Dataset) -> None:
+        self._settings, self._dataset = settings, dataset
+        self._features: dict[int, NDArray[np.float32]] = {}  # of the frozen encoder, by row
+        self._found: dict[tuple[str, int], NDArray[np.int64]] = {}
+
+    def predict(self, method: str, split: Split, seed: int) -> NDArray[np.int64]:
+        """Learn from a draw's training rows, and return what is predicted for its test rows."""
+        if (method, seed) not in self._found:
+            ways = {
+                "linear": self._fit_linear,
+                "frozen": self._fit_frozen,
+                "fine-tune": self._fine_tune,
+                "auto": self._choose,
+            }
+            self._found[method, seed] = ways[method](split, seed)
+        return self._found[method, seed]
+
+    def _fit_linear(self, split: Split, seed: int) -> NDArray[np.int64]:
+        """Return what the baseline of every report predicts."""
+        fitted = baseline.fit(self._dataset.task, split.train, split.validation, seed)
+        return fitted.predict([row.text for row in split.test])
+
+    def _fit_frozen(self, split: Split, seed: int) -> NDArray[np.int64]:
+        settings = self._settings.model_copy(update={"method": "frozen", "seed": seed})
+        learnt, tested = split.numbers.train, split.numbers.test
+        self._read([*learnt, *tested], settings)
+        head = torch.nn.Linear(len(self._features[learnt[0]]), len(self._dataset.task.labels))
+        fit_features(head, self._stack(learnt), split.train, settings)
+        found: NDArray[np.int64] = apply_head(head, self._stack(tested)).argmax(axis=1)
+        return found
+
+    def _fine_tune(self, split: Split, seed: int) -> NDArray[np.int64]:
+        with self._run(seed, "fine-tune") as (settings, group):
+            trained = train(settings, group, (self._dataset, split))
+            logits = Fp32Model(trained.folder).compute_logits(split.test)
+        found: NDArray[np.int64] = logits.argmax(axis=1)
+        return found
+
+    def _choose(self, split: Split, seed: int) -> NDArray[np.int64]:
+        """Return what the method predicts that `auto` chooses."""
+        with self._run(seed, "auto") as (settings, group):
+            record = begin_record(settings, self._dataset, split, None)
+            choice = choose_between_methods(record, self._dataset, split, group)
+        return self.predict(choice.settings.method, split, seed)
+
+    @contextmanager
+    def _run(self, seed: int, method: str) -> Iterator[tuple[Settings, Group]]:
+        """Prepare a run into a folder that is gone afterwards; what it prints goes to stderr."""
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            contextlib.redirect_stdout(sys.stderr),
+            process_group() as group,
+        ):
+            changes = {"output": folder, "seed": seed, "method": method}
+            yield self._settings.model_copy(update=changes), group
+
+    def _read(self, numbers: Sequence[int], settings: Settings) -> None:
+        """Let the encoder read rows that it has not read before."""
+        missing = [number for number in numbers if number not in self._features]
+        if not missing:
+            return
+        rows = [self._dataset.examples[number] for number in missing]
+        model, tokenizer = initialise(settings, self._dataset.task, rows)
+        assert isinstance(model, EncoderClassifier)  # `initialise` raises otherwise
+        windows = encode_windows(tokenizer, [row.text for row in rows], settings)
+        device = torch.device("cpu")
+        precision = choose_precision(settings.precision, device)
+        features = text_model.compute_features(model, windows.token_ids, device, precision)
+        self._features |= zip(missing, windows.pool(features, MEAN), strict=True)
+
+    def _stack(self, numbers: Sequence[int]) -> NDArray[np.float32]:
+        return np.stack([self._features[number] for number in numbers])
 
 
-def fit_encoder(settings: Settings, dataset: Dataset, split: Split) -> NDArray[np.int64]:
-    """Train, and return what the model predicts for the test rows."""
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        contextlib.redirect_stdout(sys.stderr),
-        process_group() as group,
-    ):
-        chosen = settings.model_copy(update={"output": folder})
-        trained = train(chosen, group, (dataset, split))
-        model, tokenizer = text_model.load(trained.folder)
-    token_ids = text_model.encode(tokenizer, [row.text for row in split.test])
-    logits = text_model.compute_logits(model, token_ids, torch.device("cpu"))
-    found: NDArray[np.int64] = logits.argmax(axis=1)
-    return found
+@contextmanager
+def timed(what: str) -> Iterator[None]:
+    """Say on stderr what is done, and how long it took."""
+    started = time.monotonic()
+    yield
+    print(f"{what}: {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
 
 
 def measure(

@@ -28,10 +28,7 @@ def build(config: DistilBertConfig, folder: Path) -> Path:
     Returns:
         The folder of the bundle.
     """
-    torch.manual_seed(0)
-    tokenizer = pad_tokenizer(config.vocab_size)
-    config.id2label = dict(enumerate(tasks.NEWS.labels))
-    text_model.save(DistilBertForSequenceClassification(config), tokenizer, folder)
+    tokenizer = save_model(config, folder)
     bundle = folder / "bundle"
     bundle.mkdir()
     max_length = export.write_tokenizer(folder, bundle)
@@ -50,6 +47,15 @@ def build(config: DistilBertConfig, folder: Path) -> Path:
     )
     (bundle / MANIFEST).write_bytes(manifest.to_bytes())
     return bundle
+
+
+def save_model(config: DistilBertConfig, folder: Path) -> Tokenizer:
+    """Write a model into a folder, and return its tokenizer."""
+    torch.manual_seed(0)
+    tokenizer = pad_tokenizer(config.vocab_size)
+    config.id2label = dict(enumerate(tasks.NEWS.labels))
+    text_model.save(DistilBertForSequenceClassification(config), tokenizer, folder)
+    return tokenizer
 
 
 def read_headlines(location: str = str(HEADLINES)) -> list[str]:

@@ -30,12 +30,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from tokenizers import Tokenizer
 
-from inference.local.checkout import ROOT, SAMPLE_MODEL
-from inference.model.bundle import MODEL, TOKENIZER, Bundle, read_verified
+from inference.local.checkout import ROOT
+from inference.model.bundle import MODEL, TOKENIZER, Bundle
+from inference.model.classifier import open_tokenizer
 from inference.model.store import fetch
 from inference.runtime.settings import MODEL_CACHE
+from textclf.model_uri import locate_model
 from training.data.examples import clusters_of, labels_of
 from training.data.read import read
 from training.evaluate.ranking import measure_auroc
@@ -98,10 +99,9 @@ def main(*topics: Path, known: Path = DATA / "headlines.csv", model_uri: str = "
         topics: Files of headlines of topics that the news model does not know, one on each line;
             by default those in `data/`.
         known: Headlines of topics that it knows, which it was not trained on.
-        model_uri: Of the news model; by default the shipped one.
+        model_uri: Of the news model, or its folder; by default the shipped one.
     """
-    bundle = fetch(model_uri, MODEL_CACHE, FETCH_SECONDS) if model_uri else None
-    bundle = bundle or read_verified(SAMPLE_MODEL)
+    bundle = fetch(locate_model(model_uri), MODEL_CACHE, FETCH_SECONDS)
     print("| model of | other texts | number | probability | energy | learnt | from others |")
     print("|---|---|---:|---:|---:|---:|---:|")
     for case in [see_news(bundle, known, topics or (TOPICS,)), *see_samples(bundle, known)]:
@@ -133,10 +133,11 @@ def measure(case: Case, kind: str) -> list[float]:
 def see_news(bundle: Bundle, known: Path, topics: tuple[Path, ...]) -> Case:
     """Show the news model headlines, and texts of each other kind."""
     graph = onnx.load(bundle.folder / MODEL)
-    tokenizer = Tokenizer.from_file(str(bundle.folder / TOKENIZER))
+    tokenizer = open_tokenizer(bundle.folder / TOKENIZER, bundle.manifest.max_length)
 
     def see(texts: list[str]) -> Seen:
-        return Seen(*compute_features(graph, tokenizer, texts), bundle.manifest.temperature)
+        token_ids = [encoding.ids for encoding in tokenizer.encode_batch(texts)]
+        return Seen(*compute_features(graph, token_ids), bundle.manifest.temperature)
 
     rows = read(str(known), NEWS).examples
     others = {file.stem: file.read_text("utf-8").splitlines() for file in topics}

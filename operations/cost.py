@@ -45,7 +45,7 @@ IMAGE_GB, MODEL_GB = 0.2, 0.016  # the image is compressed, and mostly AWS's bas
 TRACED = 0.05  # of the requests; the first of each second adds at most 13 USD a month
 LIST = 128  # texts in one request ...
 LIST_TIME = 33  # ... which takes as long as this many requests of one
-LOG_BYTES = {1: 1_100, LIST: 7_500}  # by the number of texts in a request
+LOG_BYTES = {1: 750, LIST: 5_800}  # by the number of texts in a request
 ANSWER_BYTES = {1: 270, LIST: 29_000}
 SERVICE_LOG_BYTES = 700  # roughly; three lines by Lambda and one by API Gateway
 
@@ -53,7 +53,9 @@ SERVICE_LOG_BYTES = 700  # roughly; three lines by Lambda and one by API Gateway
 ROWS = [10**exponent for exponent in range(6, 10)]
 CONCURRENCY = (100, 1000)  # BulkConcurrency; an account has 1,000 until it asks for more
 BULK_MEMORY = 1769  # MB
-ROWS_PER_SECOND = 640  # in one environment, by a DistilBERT of 6 x 768
+# In one environment, by a DistilBERT of 6 x 768: what `python -m benchmarks.bulk` measures on each
+# core. Everything that is estimated of bulk runs follows from it.
+ROWS_PER_SECOND = 640
 PLAN_ROWS_PER_SECOND = 333_333  # 20 MB of headlines of 60 bytes; measured: 22 MB of CSV
 FILE_ROWS = 18_000_000  # in an input file of 1 GiB; files are planned at the same time
 START_SECONDS, STEP_SECONDS = 5.0, 30.0  # to load the model; between the maps, billed by no Lambda

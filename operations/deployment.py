@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from inference.aws import read_live_model
 from operations.alias import LiveAlias
 from operations.image import PLATFORMS
 from operations.stack import Stack, StackError
@@ -65,13 +64,14 @@ def plan_deployment(
     """
     parameters = {name: value for name, value in asked.items() if name not in DERIVED}
     known = stack.parameters if stack else {}
+    alias = LiveAlias.read(lambda_, stack.function) if stack else None
     if not {"ModelStore", "ModelVersion"} <= set(parameters):
-        if not stack:
+        if alias is None:
             raise StackError("the first deployment needs a model: give MODEL_URI=s3://...")
-        store, _, version = read_live_model(lambda_, stack.function).rpartition("/")
+        store, _, version = alias.read_model(lambda_).rpartition("/")
         parameters |= {"ModelStore": store, "ModelVersion": version}
     parameters["Architecture"] = find_architecture(stack, asked)
-    strayed = find_stray_version(lambda_, stack) if stack else None
+    strayed = find_stray_version(alias, stack) if alias and stack else None
     shift = asked.get("ShiftTraffic", "true")
     if shift not in ("true", "false"):
         raise StackError(f"ShiftTraffic={shift}: choose true or false")
@@ -108,16 +108,16 @@ def require_access(parameters: Mapping[str, str]) -> None:
         )
 
 
-def find_stray_version(lambda_: "LambdaClient", stack: Stack) -> str | None:
-    """Return the version that serves if it is not the one that the stack deployed.
+def find_stray_version(alias: LiveAlias, stack: Stack) -> str | None:
+    """Return the version behind the alias if it is not the one that the stack deployed.
 
     CloudFormation hands both versions to CodeDeploy, which refuses to start unless the alias points
     to the first of them, as ``CurrentVersion`` in its AppSpec.
     https://docs.aws.amazon.com/codedeploy/latest/userguide/reference-appspec-file-structure-resources.html
     https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-attribute-updatepolicy.html
     """
-    version = LiveAlias.read(lambda_, stack.function).version
-    return version if version != stack.outputs.get("Version", version) else None
+    deployed = stack.outputs.get("Version", alias.version)
+    return alias.version if alias.version != deployed else None
 
 
 def digest_revision(template: bytes, parameters: Mapping[str, str]) -> str:

@@ -85,11 +85,12 @@ def finish_rollback(
     """
     if stack.status == "UPDATE_IN_PROGRESS":  # being cancelled, which restores the stack as well
         return ""
-    version = find_stray_version(lambda_, stack)
+    alias = LiveAlias.read(lambda_, stack.function)
+    version = find_stray_version(alias, stack)
     if not version:
         return ""
     stack.require_settled()
-    changes = _changes_for(lambda_, stack, version)
+    changes = _changes_for(lambda_, stack, alias)
     parameters: Any = [
         {"ParameterKey": name, "ParameterValue": changes[name]}
         if name in changes
@@ -106,11 +107,10 @@ def finish_rollback(
     return f"{stack.name}: the stack deployed the model of version {version} anew"
 
 
-def _changes_for(lambda_: "LambdaClient", stack: Stack, version: str) -> dict[str, str]:
-    """Return the parameters with which the stack deploys what a version has."""
-    alias = LiveAlias.read(lambda_, stack.function)
+def _changes_for(lambda_: "LambdaClient", stack: Stack, alias: LiveAlias) -> dict[str, str]:
+    """Return the parameters with which the stack deploys what the version behind the alias has."""
     configuration = lambda_.get_function_configuration(
-        FunctionName=stack.function, Qualifier=version
+        FunctionName=stack.function, Qualifier=alias.version
     )
     store, _, model = find_model_in(configuration).rpartition("/")
     changes = {"ModelStore": store, "ModelVersion": model, "ShiftTraffic": "false"}
@@ -125,7 +125,7 @@ def _changes_for(lambda_: "LambdaClient", stack: Stack, version: str) -> dict[st
                 f"{stack.name} was deployed without Image, so its template names the image of the "
                 "version that was withdrawn: the next `make deploy` brings the stack up to date"
             )
-    revision = f"{ROLLBACK}{version}"
+    revision = f"{ROLLBACK}{alias.version}"
     used = (stack.parameters.get("Revision"), read_newest_revision(lambda_, stack.function))
     if revision in used:  # CloudFormation would do nothing, or fail again as it did before
         revision += AGAIN

@@ -34,12 +34,12 @@ def write_base_model(folder: Path, texts: Sequence[str] = ()) -> None:
     text_model.save(DistilBertForSequenceClassification(config), tokenizer, folder)
 
 
-def build_tokenizer(texts: Sequence[str]) -> Tokenizer:
+def build_tokenizer(texts: Sequence[str], *, lowercase: bool = True) -> Tokenizer:
     """Build a tokenizer of all characters and of each word that occurs twice.
 
     Its vocabulary is sorted: a trained one differs from run to run, and so would the model.
     """
-    normalizer = normalizers.BertNormalizer(lowercase=True)
+    normalizer = normalizers.BertNormalizer(lowercase=lowercase)
     splitter = pre_tokenizers.BertPreTokenizer()
     words = Counter(
         word

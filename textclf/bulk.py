@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import CycloptsError, Parameter, validators
 
+from inference.s3_uri import SCHEME
 from inference.tables.columns import InputColumns
 from inference.tables.formats import FileFormat
 from inference.tables.options import Quoting, ReadOptions
+from textclf.model_uri import locate_model
 
 if TYPE_CHECKING:
     from inference.bulk.distributed.manifest import Totals
@@ -68,7 +70,7 @@ def bulk(
     Args:
         source: A file, `s3://BUCKET/KEY`, a named pipe, or `-` for stdin.
         output: A file, `s3://BUCKET/KEY`, a named pipe, or `-` for stdout.
-        model_uri: The model: `s3://BUCKET/PREFIX/VERSION` or `file:///FOLDER`.
+        model_uri: The model: a folder, `file:///FOLDER` or `s3://BUCKET/PREFIX/VERSION`.
         stack: Score on the Lambda functions of this stack, with the model that it serves unless
             `--model-uri` names another.
         text_column: The column with the texts.
@@ -90,7 +92,10 @@ def bulk(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     columns = InputColumns(text_column, keep)
     options = ReadOptions(file_format, delimiter, quoting, encoding, no_header)
-    request = ScoringRequest(source, output, model_uri, columns, options)
+    if stack and model_uri and not model_uri.startswith(SCHEME):
+        raise CycloptsError(msg="the functions of a --stack need a model in S3: give its URI")
+    location = model_uri if stack else locate_model(model_uri)
+    request = ScoringRequest(source, output, location, columns, options)
     if stack:
         _score_on_stack(request, stack)
     else:

@@ -1,6 +1,7 @@
 """Prepare a deployment: check it, build its image, and work out its parameters."""
 
 import sys
+from typing import Any
 
 from inference.local.checkout import ROOT
 from operations.stack import Stack
@@ -87,20 +88,19 @@ def image(stack: str, /, *pairs: str, image: str = "") -> None:
     if image:
         print(require_image(ecr, repository, image))
         return
-    print(_build_and_push(stack, pairs, repository))
+    deployed = Stack.find_deployed(cloudformation, stack)
+    print(_build_and_push(deployed, pairs, ecr, repository))
 
 
-def _build_and_push(stack: str, pairs: tuple[str, ...], repository: str) -> str:
-    import boto3
+def _build_and_push(
+    deployed: Stack | None, pairs: tuple[str, ...], ecr: Any, repository: str
+) -> str:
     import docker
 
     from operations.deployment import find_architecture, parse_pairs
     from operations.image import Builder, find_pushed, log_in, tag_of
 
-    cloudformation, _ = connect()
-    deployed = Stack.find_deployed(cloudformation, stack)
     builder = Builder(docker.from_env(timeout=600), ROOT)
     built = builder.build(find_architecture(deployed, parse_pairs(pairs)))
-    ecr = boto3.client("ecr")
     pushed = find_pushed(ecr, repository, tag_of(built))
     return pushed or builder.push(built, repository, log_in(ecr))

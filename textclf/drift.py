@@ -6,6 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter, validators
 
 from inference.errors import TextClassifierError
+from textclf.model_uri import locate_model
 
 
 class DriftError(TextClassifierError):
@@ -17,7 +18,7 @@ def drift(
     table: Annotated[str, Parameter(help="The prediction log, a table in DynamoDB.")],
     model_uri: Annotated[
         str,
-        Parameter(help="The model whose predictions are measured: s3://BUCKET/PREFIX/VERSION."),
+        Parameter(help="Whose predictions are measured: a folder or `s3://BUCKET/PREFIX/VERSION`."),
     ],
     hours: Annotated[
         int,
@@ -46,7 +47,7 @@ def drift(
     from inference.drift.report import draw_bars, format_feedback, format_table
     from inference.prediction_log.feedback import MissingIndexError
 
-    measured = measure_drift(model_uri, table, hours)
+    measured = measure_drift(locate_model(model_uri), table, hours)
     print(
         f"{measured.texts:,} predictions of {measured.version} in {measured.requests:,} requests, "
         f"from the last {hours} hours\n"

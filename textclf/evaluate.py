@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter, validators
 
 from inference.tables.options import Quoting, ReadOptions
+from textclf.model_uri import locate_model
 from training.labels.llm.spending import Spending
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def evaluate(
         no_header: They have no header; columns are positions from 0.
         skip_bad_rows: Leave out rows of them that cannot be used, such as those with a label that
             the model does not know, and count them.
-        previous: Model URI of a published bundle to do better than.
+        previous: A published bundle to do better than: its model URI, or a folder.
         against: `bedrock:` and the id or ARN of a model or an inference profile.
         against_rows: How many test rows to ask it about.
         against_labels: File that describes the labels to it, as for `textclf labels write`.
@@ -114,6 +115,7 @@ def evaluate(
         options=ReadOptions(None, delimiter, quoting, encoding, no_header),
         skip_bad_rows=skip_bad_rows,
     )
+    published = locate_model(previous, "--previous") if previous else None
     trained = open_trained_model(model)
     # After the data, because torch takes seconds to import and the data may be missing.
     from training.evaluate import evaluation, report
@@ -123,7 +125,7 @@ def evaluate(
     if against:
         request = YardstickRequest(against, against_rows, against_labels, spending)
         llm_labels = _ask_llm(request, trained, yes=yes)
-    evaluation.evaluate(trained, further, previous, llm_labels)
+    evaluation.evaluate(trained, further, published, llm_labels)
     print((model / report.REPORT).read_text())
 
 
@@ -131,9 +133,12 @@ def _ask_llm(request: "YardstickRequest", trained: "TrainedModel", *, yes: bool)
     """Say what the labels of an LLM cost, ask whether to go on, and pay for them."""
     from textclf.consent import require_consent
     from training.evaluate.yardstick import open_yardstick
+    from training.labels.llm.bedrock import require_access
 
     with open_yardstick(request, trained) as yardstick:
         estimate = yardstick.estimate()
+        if estimate.texts:
+            require_access()
         print(f"{request.model}: {estimate.describe(request.spending)}")
         if estimate.texts:
             require_consent(yes=yes)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from textclf.predict import DOWNLOAD_SECONDS, Texts, locate_model, read_texts
+from textclf.model_uri import locate_model
+from textclf.predict import DOWNLOAD_SECONDS, Texts, read_texts
 
 if TYPE_CHECKING:
     from inference.model.classifier import Prediction

@@ -53,7 +53,8 @@ def export(
     ```
 
     The bundle holds the model as ONNX with small integers for weights, the tokenizer and a
-    manifest. Before it is written, the classifier that serves labels the test rows with it. The
+    manifest. A note says if the model is of a kind that cannot be made as fast as a DistilBERT.
+    Before it is written, the classifier that serves labels the test rows with it. The
     bundle is refused, with exit code 3, in two cases; `gate.md` in the model folder always has the
     figures:
 
@@ -92,6 +93,7 @@ def export(
     from training.export.abstention_page import summarise_abstention
     from training.export.gate import Quantization, list_cautions
     from training.export.multi_label_gate import describe_multi_label_bundle
+    from training.fit.exportable import NOT_FUSED
 
     abstention = AbstentionOptions(
         precision=precision,
@@ -111,4 +113,6 @@ def export(
         print(" ".join([figures, *cautions]))
     if figures_of_abstention := exported.manifest.metrics.get("abstention"):
         print(summarise_abstention(AbstentionFigures.model_validate(figures_of_abstention)))
+    if exported.manifest.quantization.get("fused") is False:
+        print(f"note: {NOT_FUSED}")
     print(f"bundle {exported.version} in {exported.folder}")

@@ -4,10 +4,12 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from textclf.model_uri import locate_model
+
 
 def head_to_head(
-    new: Annotated[str, Parameter(help="Model URI of the new bundle.")],
-    old: Annotated[str, Parameter(help="Model URI of the old bundle.")],
+    new: Annotated[str, Parameter(help="The new bundle: a folder or a model URI.")],
+    old: Annotated[str, Parameter(help="The old bundle: a folder or a model URI.")],
     /,
     *,
     data: Annotated[str, Parameter(help="The file that both were trained on; path or S3 URI.")],
@@ -31,6 +33,8 @@ def head_to_head(
     with its 95 % interval, and the same for parts of the rows. Bundles that held out different rows
     are refused, because one of them may have learnt what the other is tested on.
     """
+    new, old = locate_model(new, "NEW"), locate_model(old, "OLD")
+
     # Here, because the metrics take a second to import and --help does not need them.
     from training.evaluate.head_to_head import measure_head_to_head
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import CycloptsError, Parameter, validators
 
 from inference.errors import TextClassifierError
-from inference.local.checkout import SAMPLE_MODEL
 from inference.tables.options import ReadOptions
 from textclf.data_options import DataOptions, NewTextOptions
+from textclf.model_uri import locate_model
 
 if TYPE_CHECKING:
     from inference.model.bundle import Bundle
@@ -27,7 +27,7 @@ NEW_TEXTS = NewTextOptions()
 
 
 class LabelsError(TextClassifierError):
-    """An output exists already, or there is no model."""
+    """An output exists already, or no text is left."""
 
 
 def check(
@@ -252,19 +252,8 @@ def _open_encoder(model: str) -> "BundleEncoder":
 
 
 def _fetch(model: str) -> "Bundle":
-    """Fetch the bundle in a folder or at a URI; the sample model by default.
-
-    Raises:
-        LabelsError: there is none in the folder.
-    """
+    """Fetch the bundle in a folder or at a URI; the sample model by default."""
     from inference.model.store import fetch
     from inference.runtime.settings import MODEL_CACHE
 
-    if "://" in model:
-        return fetch(model, MODEL_CACHE, DOWNLOAD_SECONDS)
-    folder = Path(model) if model else SAMPLE_MODEL
-    if not (folder / "manifest.json").is_file():
-        raise LabelsError(
-            f"there is no model in {folder}: give --model a bundle's folder or an S3 URI"
-        )
-    return fetch(folder.resolve().as_uri(), MODEL_CACHE, DOWNLOAD_SECONDS)
+    return fetch(locate_model(model, "--model"), MODEL_CACHE, DOWNLOAD_SECONDS)

@@ -4,13 +4,12 @@ import io
 import shutil
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from inference.errors import TextClassifierError
-from inference.local.checkout import SAMPLE_MODEL
+from textclf.model_uri import locate_model
 
 if TYPE_CHECKING:
     from inference.model.classifier import Prediction
@@ -23,7 +22,7 @@ PARTS_OF_A_CELL = " ▏▎▍▌▋▊▉█"
 
 
 class PredictError(TextClassifierError):
-    """There is no model, or stdin cannot be read."""
+    """Stdin cannot be read."""
 
 
 def _require_texts(_: object, texts: tuple[str, ...]) -> None:
@@ -91,18 +90,6 @@ def predict(
             if prediction.can_abstain:
                 line += f"\t{prediction.abstention or ''}"
         print(line, flush=True)
-
-
-def locate_model(model_uri: str) -> str:
-    """Return the URI of a model that is given as a URI or a folder; by default the sample model."""
-    if "://" in model_uri:
-        return model_uri
-    folder = Path(model_uri) if model_uri else SAMPLE_MODEL
-    if not (folder / "manifest.json").is_file():
-        raise PredictError(
-            f"there is no model in {folder}: give --model-uri a bundle's folder or an S3 URI"
-        )
-    return folder.resolve().as_uri()
 
 
 def read_texts(texts: tuple[str, ...]) -> Iterator[str]:

@@ -28,8 +28,12 @@ def train(*, settings: Annotated[Settings, Parameter(name="*")]) -> None:
     A text may have several labels, or none, if `--label-separator ";"` says what separates them in
     a cell, or `--label-columns` names a column of 0 and 1 for each.
 
-    `--base-model` takes any encoder. A DistilBERT or a BERT can be exported later; any other can
-    teach one that can (`--teachers`).
+    Of texts with more than `--max-length` wordpieces, one end is read. `--long-texts windows` reads
+    all of them, in overlapping windows.
+
+    `--base-model` takes any encoder: a DistilBERT or a BERT, which are served fastest, but also a
+    RoBERTa, an MPNet, a ModernBERT and others. A note says if yours is served more slowly, or can
+    only teach another model (`--teachers`).
 
     With few rows, an encoder that stays as it is, under a logistic head, may do better than one
     that is fine-tuned. `--method auto` tries both and keeps the better; `--method frozen` takes

@@ -107,7 +107,7 @@ def decide(probabilities: Probabilities, thresholds: Sequence[float]) -> Answers
 
 
 def micro_f1(answers: Answers, labels: Answers) -> float:
-    """Compute the F1 score of all decisions together; for one label a text, it is the accuracy."""
+    """Compute the F1 score of all decisions together: the accuracy, with one label per text."""
     hits, total = (answers & labels).sum(), answers.sum() + labels.sum()
     return float(2 * hits / total) if total else 1.0  # no text has a label, and none was given
 

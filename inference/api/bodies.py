@@ -1,27 +1,31 @@
 """Read the headers and the body of an event, whichever door it came through."""
 
 from base64 import b64decode
+from collections.abc import Mapping
 from http import HTTPStatus
-
-from aws_lambda_powertools.utilities.data_classes.common import BaseProxyEvent
+from typing import TYPE_CHECKING
 
 from inference.api.problems import ProblemError
 
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.data_classes.common import BaseProxyEvent
 
-def get_header(event: BaseProxyEvent, name: str) -> str | None:
+
+def get_header(event: "BaseProxyEvent", name: str) -> str | None:
     """Return the value of a header; several lines of it make one, as in RFC 9110, section 5.3.
 
     A load balancer that is set to send lists of values has no other headers.
     """
-    value: str | None = event.headers.get(name)
-    if value is not None:
-        return value
+    headers: Mapping[str, str] = event.get("headers") or {}
+    values = [value for key, value in headers.items() if key.lower() == name]
+    if values and values[-1] is not None:
+        return values[-1]
     lists = event.get("multiValueHeaders") or {}
     values = [one for key, several in lists.items() if key.lower() == name for one in several]
     return ", ".join(values) if values else None
 
 
-def read_body(event: BaseProxyEvent, limit: int) -> bytes:
+def read_body(event: "BaseProxyEvent", limit: int) -> bytes:
     """Return the body of an event.
 
     Raises:

@@ -55,13 +55,15 @@ def _answer_or_explain(
         problem = to_problem(error, request_id)
     if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         raise ServiceFaultError(problem.detail)
-    return describe(problem).model_dump(mode="json", exclude_none=True)
+    return describe(problem).to_dict()
 
 
 def _answer(
     event: Any, parser: RequestParser, predictor: Predictor, request_id: str
 ) -> dict[str, Any]:
-    content = answer(predictor.classify(parser.read(event), request_id)).to_dict()
+    # Lambda may deliver the event of an asynchronous invocation twice, under the same id.
+    classified = predictor.classify(parser.read(event), request_id, may_repeat=True)
+    content = answer(classified).to_dict()
     size = len(json.dumps(content, ensure_ascii=False).encode())
     if size > MAX_ANSWER_BYTES:
         detail = (

@@ -44,9 +44,10 @@ def answer_examples() -> dict[str, Any]:
 
 def problem_example(status: HTTPStatus) -> dict[str, Any]:
     """Return a problem of this status."""
-    errors = [WRONG_FIELD] if status == HTTPStatus.UNPROCESSABLE_ENTITY else None
-    problem = Problem(title=status.phrase, status=status, detail=DETAILS[status], errors=errors)
-    return problem.model_dump(exclude_none=True)
+    problem = Problem(title=status.phrase, status=int(status), detail=DETAILS[status])
+    if status == HTTPStatus.UNPROCESSABLE_ENTITY:
+        problem.errors = [WRONG_FIELD]
+    return problem.to_dict()
 
 
 def _answer(shares: tuple[float, ...]) -> Answer:

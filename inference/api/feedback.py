@@ -9,12 +9,13 @@ from http import HTTPStatus
 from threading import Lock
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
+from msgspec import Meta, Struct
 
-from inference.api.answers import Body
+from inference.api.answers import ID, Body
 from inference.api.loader import ClassifierLoader
 from inference.api.problems import RETRY_SECONDS, FieldError, ProblemError, repeat
-from inference.api.requests import invalid, invalid_model
+from inference.api.requests import find_errors, invalid
+from inference.api.rules import check_string
 from inference.model.bundle import Manifest
 from inference.model.store import FILE_SCHEME, StoreError, fetch_manifest, is_missing
 from inference.prediction_log.feedback import (
@@ -33,27 +34,27 @@ MAX_VERSIONS = 16  # whose labels are kept in memory
 MAX_SHOWN = 20  # labels that an error names
 
 
-class FeedbackRequest(BaseModel):
+class FeedbackRequest(Struct, kw_only=True, forbid_unknown_fields=True):
     """The right label for the text of a prediction."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    prediction_id: Annotated[str, Field(min_length=1, max_length=MAX_LENGTH)]
+    prediction_id: Annotated[str, Meta(min_length=1, max_length=MAX_LENGTH)]
+    # Validated when the labels of the model are known.
     label: Annotated[
-        Any,
-        Field(description="A label of the model; a list, if the model may give a text several."),
-        WithJsonSchema(
-            {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
-        ),
+        str | list[str],
+        Meta(description="A label of the model; a list, if the model may give a text several."),
     ]
 
 
-class FeedbackAnswer(Body):
+FIELDS = FeedbackRequest.__struct_fields__
+CHECKS = {"prediction_id": lambda value: check_string(value, MAX_LENGTH)}
+
+
+class FeedbackAnswer(Body, kw_only=True):
     """What was stored; a label that was sent before is replaced."""
 
-    prediction_id: str = Field(examples=["0123456789abcdef.c6af9ac6-7b61-11e6-9a41-93e8deadbeef.0"])
-    label: str | list[str] = Field(examples=["Health"])
-    predicted_label: str | list[str] = Field(examples=["Science"])
+    prediction_id: Annotated[str, Meta(examples=[ID])]
+    label: Annotated[str | list[str], Meta(examples=["Health"])]
+    predicted_label: Annotated[str | list[str], Meta(examples=["Science"])]
 
 
 @dataclass(frozen=True)
@@ -187,12 +188,15 @@ class FeedbackRecorder:
 def _parse(content: Any) -> FeedbackRequest:
     if not isinstance(content, dict):
         raise invalid([FieldError(field="", message="Input should be an object")])
-    if unknown := [name for name in content if name not in FeedbackRequest.model_fields]:
+    if unknown := [name for name in content if name not in FIELDS]:
         raise invalid([FieldError(field=repeat(name), message="Unknown field") for name in unknown])
-    try:
-        return FeedbackRequest.model_validate(content)
-    except ValidationError as error:
-        raise invalid_model(error) from None
+    errors = find_errors(content, CHECKS)
+    errors += [
+        FieldError(field=name, message="Field required") for name in FIELDS if name not in content
+    ]
+    if errors:
+        raise invalid(errors)
+    return FeedbackRequest(**content)
 
 
 def _to_json(labels: Labels) -> str | list[str]:

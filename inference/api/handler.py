@@ -1,9 +1,12 @@
 """The Lambda handler: a list of routes, and the doors that lead to them."""
 
+import gc
+
 from inference.api.loader import ClassifierLoader
 from inference.runtime.settings import read_settings
 
 settings = read_settings()
+gc.disable()  # until all is loaded; looking for garbage, of which there is none, takes 5 % of it
 loader = ClassifierLoader(settings)  # loads in a thread while Python imports the rest
 
 import json
@@ -12,28 +15,27 @@ from functools import cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from aws_lambda_powertools.event_handler import (
+from aws_lambda_powertools.event_handler.api_gateway import (
     ALBResolver,
     APIGatewayHttpResolver,
     ApiGatewayResolver,
     APIGatewayRestResolver,
     CORSConfig,
-    LambdaFunctionUrlResolver,
     Response,
+    Router,
 )
-from aws_lambda_powertools.event_handler.api_gateway import Router
-from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from inference.api import problems, snapshot
 from inference.api.answers import Health, answer
 from inference.api.doors import HTTP, PREDICTION_ID, Door, UnknownEventError, find_door
-from inference.api.pages import render_page
 from inference.api.paths import as_event_of, find_resource
 from inference.api.predictor import Classified, Predictor
 from inference.api.requests import PredictRequest, RequestParser
 from inference.runtime.telemetry import count_cold_start, logger, metrics
 
 if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
     from inference.api.feedback import FeedbackRecorder
     from inference.api.queue import QueueWorker
 
@@ -41,7 +43,6 @@ Route = Callable[[], Response[str]]
 
 RESOLVERS: dict[Door, type[ApiGatewayResolver]] = {
     Door.HTTP_API: APIGatewayHttpResolver,
-    Door.FUNCTION_URL: LambdaFunctionUrlResolver,
     Door.REST_API: APIGatewayRestResolver,
     Door.LOAD_BALANCER: ALBResolver,
 }
@@ -107,7 +108,7 @@ def predict_for_sagemaker() -> Response[str]:
 def health() -> Response[str]:
     """Tell whether this environment can answer."""
     version = loader.get_model().classifier.version
-    return respond(Health(status="ok", model_version=version).model_dump_json())
+    return respond(Health(status="ok", model_version=version).to_json())
 
 
 @route("/ping", "GET", "HEAD")
@@ -138,12 +139,16 @@ def openapi() -> Response[str]:
 @route("/", "GET", "HEAD")
 def home() -> Response[str]:
     """Show a page to try the classifier."""
+    from inference.api.pages import render_page
+
     return render_page("index.html")
 
 
 @route("/docs", "GET", "HEAD")
 def docs() -> Response[str]:
     """Show the OpenAPI document as a page."""
+    from inference.api.pages import render_page
+
     return render_page("docs.html")
 
 
@@ -177,11 +182,22 @@ def respond(body: str, media_type: str = "application/json") -> Response[str]:
     return Response(HTTPStatus.OK, media_type, body)
 
 
+def find_resolver(door: Door) -> type[ApiGatewayResolver]:
+    """Find the class that routes the events of a door."""
+    if door is Door.FUNCTION_URL:
+        from aws_lambda_powertools.event_handler.lambda_function_url import (
+            LambdaFunctionUrlResolver,
+        )
+
+        return LambdaFunctionUrlResolver
+    return RESOLVERS[door]
+
+
 @cache
 def make_app(door: Door) -> ApiGatewayResolver:
     """Make the router for the events of a door; the routes are the same for all."""
     cors = CORSConfig(allow_origin=settings.cors_origin) if settings.cors_origin else None
-    app = RESOLVERS[door](cors=cors)
+    app = find_resolver(door)(cors=cors)
     app.include_router(router)
     app.not_found(unmatched)
     app.exception_handler(Exception)(refuse)
@@ -189,9 +205,11 @@ def make_app(door: Door) -> ApiGatewayResolver:
 
 
 make_app(Door.HTTP_API)  # now, in the init phase; the apps of other doors are made when needed
+gc.freeze()  # what is there now stays, so no collection needs to look at it again
+gc.enable()
 
 
-def answer_http(event: dict[str, Any], context: LambdaContext, door: Door) -> dict[str, Any]:
+def answer_http(event: dict[str, Any], context: "LambdaContext", door: Door) -> dict[str, Any]:
     """Answer an HTTP request in the form of its door."""
     app = make_app(door)
     router.api_resolver = app
@@ -222,7 +240,7 @@ def make_worker() -> "QueueWorker":
 
 
 @logger.inject_lambda_context(log_event=False)  # even if an environment variable says otherwise
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
     """Answer an event in the form of the door that it came through.
 
     Raises:

@@ -5,9 +5,8 @@ https://huggingface.co/docs/inference-providers/tasks/text-classification
 """
 
 import json
-from typing import Any, Literal
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from inference.api.answers import rank
 from inference.api.predictor import Classified
@@ -16,10 +15,10 @@ from inference.api.requests import (
     LIST_FIELD,
     PredictRequest,
     RequestParser,
-    TopK,
+    find_errors,
     invalid,
-    invalid_model,
 )
+from inference.api.rules import check_choice, check_count, check_flag
 from inference.model.labelling import Labelling
 
 PARAMETERS = "parameters"
@@ -27,15 +26,15 @@ PARAMETERS = "parameters"
 FIELDS = (LIST_FIELD, PARAMETERS, "options")
 
 
-class Parameters(BaseModel):
-    """The parameters of text classification; others are ignored, as the hub does."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    top_k: TopK = None
-    # Of these, a model has only the one that it was trained for; see `require_function`.
-    function_to_apply: Literal["softmax", "sigmoid"] | None = None
-    truncation: bool | None = Field(None, strict=True)  # of the pipelines of transformers
+# Of the functions, a model has only the one that it was trained for; see `require_function`.
+FUNCTIONS = ("softmax", "sigmoid")
+# What is wrong with the value of each parameter, unless it is null. Others are ignored, as the hub
+# does.
+CHECKS: Mapping[str, Callable[[Any], str | None]] = {
+    "top_k": check_count,
+    "function_to_apply": lambda value: check_choice(value, FUNCTIONS),
+    "truncation": check_flag,  # of the pipelines of transformers
+}
 
 
 def parse(content: Any, parser: RequestParser, max_texts: int) -> PredictRequest:
@@ -46,16 +45,21 @@ def parse(content: Any, parser: RequestParser, max_texts: int) -> PredictRequest
     """
     if not isinstance(content, dict):
         raise invalid([FieldError(field="", message="Input should be an object")])
-    try:
-        given = content.get(PARAMETERS)
-        parameters = Parameters.model_validate({} if given is None else given)
-    except ValidationError as error:
-        raise invalid_model(error, PARAMETERS) from None
+    given = content.get(PARAMETERS)
+    if not isinstance(given, dict | None):
+        message = "Input should be a valid dictionary or instance of Parameters"
+        raise invalid([FieldError(field=PARAMETERS, message=message)])
+    parameters = {name: value for name, value in (given or {}).items() if value is not None}
+    if errors := find_errors(parameters, CHECKS, PARAMETERS):
+        raise invalid(errors)
     if LIST_FIELD not in content:
         raise invalid([FieldError(field=LIST_FIELD, message="Field required")])
     if unknown := [name for name in content if name not in FIELDS]:
         raise invalid([FieldError(field=repeat(name), message="Unknown field") for name in unknown])
-    options = {"truncate": bool(parameters.truncation), "top_k": parameters.top_k}
+    options = {
+        "truncate": parameters.get("truncation", False),
+        "top_k": parameters.get("top_k"),
+    }
     return parser.read({LIST_FIELD: content[LIST_FIELD], **options}, max_texts)
 
 

@@ -9,9 +9,10 @@ https://docs.aws.amazon.com/sagemaker/latest/dg/cdf-inference.html
 import csv
 import io
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from aws_lambda_powertools.utilities.data_classes.common import BaseProxyEvent
+import msgspec
+from msgspec import UNSET
 
 from inference.api.answers import Answer, ManyAnswers, OneAnswer
 from inference.api.bodies import get_header
@@ -30,13 +31,16 @@ from inference.api.requests import (
     unsupported,
 )
 
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.data_classes.common import BaseProxyEvent
+
 INSTANCES = "instances"
 JSON, CSV, LINES = "application/json", "text/csv", "application/jsonlines"
 LINES_NAMES = (LINES, "application/x-jsonlines", "application/jsonl", "application/x-ndjson")
 READABLE = f"{JSON}, {LINES} or {CSV}, in UTF-8"
 
 
-def parse(event: BaseProxyEvent, parser: RequestParser, max_texts: int) -> PredictRequest:
+def parse(event: "BaseProxyEvent", parser: RequestParser, max_texts: int) -> PredictRequest:
     """Parse a request in any of the formats.
 
     Raises:
@@ -60,7 +64,7 @@ def parse(event: BaseProxyEvent, parser: RequestParser, max_texts: int) -> Predi
     return parser.read(content, max_texts, (LIST_FIELD, INSTANCES))
 
 
-def find_format(event: BaseProxyEvent) -> str:
+def find_format(event: "BaseProxyEvent") -> str:
     """Return the media type of the answer: what the client accepts, or else what it sent."""
     accepted = (get_header(event, "accept") or "").split(",")
     sent = get_header(event, "content-type") or ""
@@ -82,7 +86,7 @@ def write(answer: OneAnswer | ManyAnswers, media_type: str, separator: str = "")
         return answer.to_json()
     answers = [answer] if isinstance(answer, OneAnswer) else answer.predictions
     if media_type == LINES:
-        return "".join(one.model_dump_json(exclude_none=True) + "\n" for one in answers)
+        return "".join(msgspec.json.encode(one).decode() + "\n" for one in answers)
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     for one in answers:
@@ -91,7 +95,7 @@ def write(answer: OneAnswer | ManyAnswers, media_type: str, separator: str = "")
 
 
 def _to_row(answer: Answer, separator: str) -> tuple[str, float]:
-    if answer.predicted_labels is None:
+    if answer.predicted_labels is UNSET:
         return answer.predicted_label, answer.confidence
     return separator.join(answer.predicted_labels), answer.confidence
 

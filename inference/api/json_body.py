@@ -36,9 +36,8 @@ def decode_json(data: bytes) -> Any:
     Raises:
         ProblemError: It is something else; the detail says what is wrong, and where.
     """
-    for signature, encoding in COMPRESSED.items():
-        if data.startswith(signature):
-            raise _compressed(encoding)
+    if not data.startswith(b'{"'):  # as nearly all requests do
+        _refuse_compressed(data)
     text = decode_utf8(data)
     if not text.strip():
         raise _bad('The body is empty. Send a JSON object, such as {"inputs": "a text"}.')
@@ -72,6 +71,12 @@ def decode_utf8(data: bytes) -> str:
         position = error.start + len(data) - len(error.object)
         detail = f"byte 0x{data[position]:02x} at offset {position} is invalid."
         raise _bad(f"The body is not UTF-8: {detail}") from None
+
+
+def _refuse_compressed(data: bytes) -> None:
+    for signature, encoding in COMPRESSED.items():
+        if data.startswith(signature):
+            raise _compressed(encoding)
 
 
 def _refuse_constant(name: str) -> None:

@@ -1,13 +1,12 @@
 """Describe the API as an OpenAPI 3.1 document: every request, response and status."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 from typing import Any
 
-from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
+import msgspec
 
-from inference.api.answers import Health, ManyAnswers, OneAnswer
+from inference.api.answers import Answer, Health, ItemError, ManyAnswers, OneAnswer
 from inference.api.examples import (
     DETAILS,
     FEEDBACK,
@@ -105,7 +104,7 @@ def _take_feedback() -> dict[str, Any]:
     )
     answered["content"]["application/json"]["example"] = FEEDBACK_ANSWER
     return {
-        "summary": "Tell the right label for the text of a prediction",
+        "summary": "Send the right label for the text of a prediction",
         "operationId": "feedback",
         "requestBody": {"required": True, "content": {"application/json": body}},
         "responses": {"200": answered, **_problems(*OF_FEEDBACK)},
@@ -113,7 +112,7 @@ def _take_feedback() -> dict[str, Any]:
 
 
 def _predict_for_hugging_face(parser: RequestParser, labelling: Labelling | None) -> dict[str, Any]:
-    text = parser.text.json_schema()
+    text = parser.text_schema
     parameters = {
         "top_k": _option_schemas()["top_k"],
         "function_to_apply": {"enum": ["sigmoid" if labelling else "softmax", None]},
@@ -172,7 +171,7 @@ def _ping() -> dict[str, Any]:
 
 def _instances_schema(parser: RequestParser) -> dict[str, Any]:
     """Describe the requests of SageMaker's built-in algorithms."""
-    text = parser.text.json_schema()
+    text = parser.text_schema
     texts = [_closed({name: text}, name) for name in FIELDS]
     instances = {**_texts_schema(parser), "items": {"anyOf": [text, *texts]}}
     return {"oneOf": _list_schemas("instances", instances, [])}
@@ -208,12 +207,13 @@ def _list_schemas(
 
 
 def _texts_schema(parser: RequestParser) -> dict[str, Any]:
-    text = parser.text.json_schema()
+    text = parser.text_schema
     return {"items": text, "maxItems": parser.max_texts, "minItems": 1, "type": "array"}
 
 
 def _option_schemas() -> dict[str, Any]:
-    properties: dict[str, Any] = Options.model_json_schema()["properties"]
+    schema = msgspec.json.schema(Options)
+    properties: dict[str, Any] = schema["$defs"][Options.__name__]["properties"]
     return properties
 
 
@@ -222,7 +222,7 @@ def _closed(properties: dict[str, Any], *required: str) -> dict[str, Any]:
     return {**_object(properties, required), "additionalProperties": False}
 
 
-def _object(properties: dict[str, Any], required: Sequence[str] = ()) -> dict[str, Any]:
+def _object(properties: dict[str, Any], required: Iterable[str] = ()) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": list(required)}
 
 
@@ -243,17 +243,19 @@ def _read(summary: str, operation: str, schema: dict[str, Any]) -> dict[str, Any
 
 
 def _answer_schemas(*, has_feedback: bool) -> dict[str, Any]:
-    models: list[type[BaseModel]] = [OneAnswer, ManyAnswers, Health, Problem]
+    models: list[type[msgspec.Struct]] = [OneAnswer, Answer, ItemError, Health, Problem]
     models += [FeedbackRequest, FeedbackAnswer] if has_feedback else []
-    _, schemas = models_json_schema(
-        [(model, "serialization") for model in models], ref_template=SCHEMAS + "{model}"
-    )
-    definitions: dict[str, Any] = schemas["$defs"]
-    return definitions
+    _, schemas = msgspec.json.schema_components(models, ref_template=SCHEMAS + "{name}")
+    version = schemas[OneAnswer.__name__]["properties"]["model_version"]
+    # msgspec describes no unions of objects, which it could not tell apart when decoding.
+    items = {"anyOf": [_reference("Answer"), _reference("ItemError")]}
+    fields = {"predictions": {"type": "array", "items": items}, "model_version": version}
+    many = {"title": "ManyAnswers", "description": ManyAnswers.__doc__, **_object(fields, fields)}
+    return {**schemas, "ManyAnswers": many}
 
 
 def _request_schema(parser: RequestParser) -> dict[str, Any]:
-    text = parser.text.json_schema()
+    text = parser.text_schema
     one_text = [
         _closed({name: text, **_option_schemas()}, name) for name in FIELDS if name != LIST_FIELD
     ]

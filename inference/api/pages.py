@@ -7,7 +7,7 @@ from functools import cache
 from http import HTTPStatus
 from pathlib import Path
 
-from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.api_gateway import Response
 
 WEB = Path(__file__).parent / "web"
 

@@ -1,5 +1,6 @@
 """Classify the texts of a request, and record the predictions."""
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +11,7 @@ from inference.api.loader import ClassifierLoader
 from inference.api.problems import FieldError, ProblemError
 from inference.api.requests import PredictRequest, Text
 from inference.model.explanation import MAX_SECONDS, ExplanationError
-from inference.prediction_log.writer import PredictionLog
+from inference.model.windows import SlowTextsError
 from inference.runtime.settings import Settings
 from inference.runtime.telemetry import record_predictions
 from inference.runtime.tracing import traced
@@ -18,8 +19,13 @@ from inference.runtime.tracing import traced
 if TYPE_CHECKING:  # the loader imports numpy and onnxruntime in the meantime
     from inference.model.classifier import Classifier, Prediction
     from inference.prediction_log.prediction_id import PredictionId
+    from inference.prediction_log.writer import PredictionLog
 
 PART = 128  # texts that are classified, logged and counted together
+# For a request, if long texts are read in windows. One text takes less, however long it is.
+MAX_WINDOW_SECONDS = 20.0
+# For classifying and explaining together: the function has 28 s, and must still answer.
+MAX_REQUEST_SECONDS = 25.0
 
 
 @dataclass(frozen=True)
@@ -43,13 +49,23 @@ class Predictor:
 
     def renew_clients(self) -> None:
         """Connect to the prediction table anew: connections do not survive a snapshot."""
-        has_table = bool(self._settings.prediction_table)
-        self._log = PredictionLog(self._settings) if has_table else None
+        self._log = _open_log(self._settings)
 
     def classify(
-        self, request: PredictRequest, request_id: str, *, is_recorded: bool = True
+        self,
+        request: PredictRequest,
+        request_id: str,
+        *,
+        is_recorded: bool = True,
+        may_repeat: bool = False,
     ) -> Classified:
         """Classify the texts of a request, and record the predictions unless it is only a check.
+
+        Args:
+            request: The texts.
+            request_id: The id of the request.
+            is_recorded: Whether to record the predictions.
+            may_repeat: Whether the same request may have come before, under the same id.
 
         Raises:
             ModelUnavailableError: The model cannot be loaded now.
@@ -57,9 +73,10 @@ class Predictor:
         """
         classifier = self._loader.get_model().classifier
         texts, log_id = request.texts, request_id if is_recorded else None
-        recorded = self._predict(classifier, texts, log_id)
+        deadline = time.perf_counter() + MAX_REQUEST_SECONDS
+        recorded = self._predict(classifier, texts, log_id, may_repeat=may_repeat)
         if request.explain:
-            recorded = _explain(classifier, texts, recorded)
+            recorded = _explain(classifier, texts, recorded, deadline)
         predictions: list[Prediction | FieldError] = []
         ids: list[PredictionId | None] = []
         for item in request.items:
@@ -73,44 +90,61 @@ class Predictor:
         return Classified(request, predictions, classifier.version, ids)
 
     def _predict(
-        self, classifier: "Classifier", texts: list[str], log_id: str | None
+        self, classifier: "Classifier", texts: list[str], log_id: str | None, *, may_repeat: bool
     ) -> "Iterator[tuple[Prediction, PredictionId | None]]":
         """Classify texts in parts, and yield each prediction with its id.
 
         So neither a log line nor a write to the prediction table grows with the number of texts,
         which a direct invocation does not limit.
         """
+        limit = MAX_WINDOW_SECONDS if classifier.has_windows else math.inf
+        deadline = time.perf_counter() + limit
         for start in range(0, len(texts), PART):
             part = texts[start : start + PART]
             started = time.perf_counter()
             with traced("predict"):
-                predictions = classifier.predict(part)
+                predictions = _classify(classifier, part, deadline - started)
             milliseconds = 1000 * (time.perf_counter() - started)
             ids: list[PredictionId | None] = [None] * len(part)
             if log_id is not None:
                 part_id = f"{log_id}.{start // PART}" if start else log_id
-                ids = self._record(part, predictions, classifier.version, milliseconds, part_id)
+                log_text = self._settings.log_text
+                record_predictions(
+                    predictions, classifier.version, milliseconds, part if log_text else None
+                )
+                if self._log:
+                    ids = self._log.write(
+                        part_id, part, predictions, classifier.version, may_repeat=may_repeat
+                    )
             yield from zip(predictions, ids, strict=True)
 
-    def _record(
-        self,
-        texts: list[str],
-        predictions: "list[Prediction]",
-        version: str,
-        milliseconds: float,
-        log_id: str,
-    ) -> "list[PredictionId | None]":
-        log_text = self._settings.log_text
-        record_predictions(predictions, version, milliseconds, texts if log_text else None)
-        if not self._log:
-            return [None] * len(texts)
-        return self._log.write(log_id, texts, predictions, version)
+
+def _classify(classifier: "Classifier", texts: list[str], seconds: float) -> "list[Prediction]":
+    """Classify texts.
+
+    Raises:
+        ProblemError: It takes too long.
+    """
+    try:
+        return classifier.predict(texts, seconds)
+    except SlowTextsError as error:
+        detail = f"The request takes too long: {error}."
+        raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, detail) from error
+
+
+def _open_log(settings: Settings) -> "PredictionLog | None":
+    if not settings.prediction_table:
+        return None
+    from inference.prediction_log import writer  # not without a table: it would slow the start
+
+    return writer.PredictionLog(settings)
 
 
 def _explain(
     classifier: "Classifier",
     texts: list[str],
     recorded: "Iterator[tuple[Prediction, PredictionId | None]]",
+    deadline: float,
 ) -> "Iterator[tuple[Prediction, PredictionId | None]]":
     """Add to each prediction what the words of its text contribute; no log gets the words.
 
@@ -119,9 +153,10 @@ def _explain(
     """
     predictions = list(recorded)
     labelled = [prediction for prediction, _ in predictions]
+    seconds = min(MAX_SECONDS, deadline - time.perf_counter())
     try:
         with traced("explain"):
-            explanations = classifier.explain(texts, labelled, MAX_SECONDS)
+            explanations = classifier.explain(texts, labelled, seconds)
     except ExplanationError as error:
         detail = f"The texts cannot be explained: {error}."
         raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, detail) from error

@@ -6,9 +6,11 @@ Nothing else decides what a client reads when something fails.
 import json
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from typing import Annotated, Any
 
-from aws_lambda_powertools.event_handler import Response
-from pydantic import BaseModel, Field
+import msgspec
+from aws_lambda_powertools.event_handler.api_gateway import Response
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from inference.api.loader import ModelUnavailableError
 from inference.runtime.telemetry import logger
@@ -18,21 +20,26 @@ MAX_NAME = 100  # how many characters of a client's own name an error repeats
 RETRY_SECONDS = 5  # how long clients are asked to wait while the model is unavailable
 
 
-class FieldError(BaseModel):
+class FieldError(Struct, kw_only=True):
     """What is wrong with one field of a request."""
 
-    field: str = Field(examples=["inputs.3"])
-    message: str = Field(examples=["String should have at least 1 character"])
+    field: Annotated[str, Meta(examples=["inputs.3"])]
+    message: Annotated[str, Meta(examples=["String should have at least 1 character"])]
 
 
-class Problem(BaseModel):
+class Problem(Struct, kw_only=True):
     """An error (RFC 9457)."""
 
     type: str = "about:blank"
-    title: str = Field(examples=["Unprocessable Entity"])
-    status: int = Field(examples=[422])
-    detail: str = Field(examples=["The request is not valid."])
-    errors: list[FieldError] | None = None
+    title: Annotated[str, Meta(examples=["Unprocessable Entity"])]
+    status: Annotated[int, Meta(examples=[422])]
+    detail: Annotated[str, Meta(examples=["The request is not valid."])]
+    errors: list[FieldError] | UnsetType = UNSET
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the same as what ``json.dumps`` takes."""
+        content: dict[str, Any] = msgspec.to_builtins(self)
+        return content
 
 
 class ProblemError(Exception):
@@ -59,7 +66,7 @@ def repeat(name: str) -> str:
 def to_response(error: Exception, request_id: str) -> Response[str]:
     """Answer a request that raised an exception."""
     problem = to_problem(error, request_id)
-    body = describe(problem).model_dump_json(exclude_none=True)
+    body = msgspec.json.encode(describe(problem)).decode()
     return Response(problem.status, "application/problem+json", body, {**problem.headers})
 
 
@@ -78,9 +85,9 @@ def describe(problem: ProblemError) -> Problem:
     """Return the body of an error response."""
     return Problem(
         title=problem.status.phrase,
-        status=problem.status,
+        status=int(problem.status),
         detail=problem.detail,
-        errors=problem.errors[:MAX_ERRORS] or None,
+        errors=problem.errors[:MAX_ERRORS] or UNSET,
     )
 
 

@@ -4,7 +4,7 @@ The answers go to another queue, as JSON with the ``message_id`` of the message,
 ``MESSAGE_ID.json``. A message that cannot be answered is reported as failed, and only that one:
 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
 SQS delivers it again, and moves it to the dead-letter queue in the end. Since SQS may deliver any
-message twice, so may this; both answers have the same id.
+message twice, so may this; both answers have the same id, and feedback on the first one stays.
 """
 
 import json
@@ -107,7 +107,8 @@ class QueueWorker:
         try:
             content = decode_json(record["body"].encode())
             request = self._parser.read(content, self._max_texts)
-            body = answer(self._predictor.classify(request, message_id)).to_dict()
+            classified = self._predictor.classify(request, message_id, may_repeat=True)
+            body = answer(classified).to_dict()
             self._results.send(message_id, json.dumps({"message_id": message_id, **body}))
         except ProblemError as error:
             reasons = [error.detail, *(one.message for one in error.errors)]

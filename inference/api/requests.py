@@ -1,85 +1,75 @@
 """Parse and validate the requests to classify texts."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from email.message import Message
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from http import HTTPStatus
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from aws_lambda_powertools.utilities.data_classes.common import BaseProxyEvent
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    TypeAdapter,
-    ValidationError,
-)
-from pydantic_core import PydanticCustomError
+from msgspec import Meta, Struct
 
 from inference.api.bodies import get_header, read_body
 from inference.api.json_body import decode_json, require_uncompressed
 from inference.api.problems import FieldError, ProblemError, repeat
+from inference.api.rules import NOT_BLANK, check_choice, check_count, check_flag, check_text
 from inference.model.explanation import MAX_CHARACTERS, MAX_TEXTS
 from inference.runtime.settings import Settings
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.data_classes.common import BaseProxyEvent
 
 LIST_FIELD = "inputs"  # the field that takes one text or a list of texts
 UTF8_NAMES = ("utf-8", "utf8", "us-ascii")
 FIELDS = (LIST_FIELD, "text", "headline", "query", "review")  # the fields that one text may be in
-# Any character except white space. Spelled out, because \s in JSON Schema (ECMA 262) covers other
-# characters than in the library that checks the pattern here.
-NOT_BLANK = r"[^\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]"
-BLANK = "String should have something besides white space"
 
 
-def _require_integer(value: Any) -> Any:
-    """Refuse what pydantic would convert, except 2.0, which is an integer in JSON Schema."""
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, bool) or not isinstance(value, int | None):
-        raise PydanticCustomError("int_type", "Input should be a valid integer")
-    return value
-
-
-# How many labels an answer has.
-TopK = Annotated[Annotated[int, Field(ge=1)] | None, BeforeValidator(_require_integer)]
-
-
-class Options(BaseModel):
+class Options(Struct, frozen=True, kw_only=True):
     """What a request may say besides its texts."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    on_error: Annotated[
+        Literal["request", "item"],
+        Meta(
+            description="What a wrong text of a list is answered with: an error for the whole "
+            "request, or one in the text's own place."
+        ),
+    ] = "request"
+    truncate: Annotated[
+        bool,
+        Meta(
+            description="Whether the beginning of a text that is too long is read, "
+            "instead of refusing the text."
+        ),
+    ] = False
+    top_k: Annotated[
+        Annotated[int, Meta(ge=1)] | None,
+        Meta(description="How many of the most probable labels `probabilities` has."),
+    ] = None
+    explain: Annotated[
+        bool,
+        Meta(
+            description="Whether the answer says what each word contributes to the label "
+            f"(`explanation`). For at most {MAX_TEXTS} texts of {MAX_CHARACTERS:,} characters."
+        ),
+    ] = False
 
-    on_error: Literal["request", "item"] = Field(
-        default="request",
-        description="What a wrong text of a list is answered with: an error for the whole "
-        "request, or one in the text's own place.",
-    )
-    truncate: bool = Field(
-        default=False,
-        description="Whether the beginning of a text that is too long is read, "
-        "instead of refusing the text.",
-    )
-    top_k: TopK = Field(
-        default=None, description="How many of the most probable labels `probabilities` has."
-    )
-    explain: bool = Field(
-        default=False,
-        description="Whether the answer says what each word contributes to the label "
-        f"(`explanation`). For at most {MAX_TEXTS} texts of {MAX_CHARACTERS:,} characters.",
-    )
+
+DEFAULTS = Options()
+# What is wrong with the value of each option, in words.
+CHECKS: Mapping[str, Callable[[Any], str | None]] = {
+    "on_error": lambda value: check_choice(value, ("request", "item")),
+    "truncate": check_flag,
+    "top_k": lambda value: None if value is None else check_count(value),
+    "explain": check_flag,
+}
 
 
-@dataclass(frozen=True)
-class Text:
+class Text(Struct, frozen=True):
     """A text to classify."""
 
     content: str
     is_cut: bool = False  # whether only its beginning is left
 
 
-@dataclass(frozen=True)
-class PredictRequest:
+class PredictRequest(Struct, frozen=True):
     """The texts to classify, in their order, and how to answer them."""
 
     items: list[Text | FieldError]  # an error in the place of each text that is wrong
@@ -97,14 +87,18 @@ class RequestParser:
     """Parses requests within the limits of the settings."""
 
     def __init__(self, settings: Settings) -> None:
-        """Build the validator of a text, from which the OpenAPI schema comes, too."""
-        self.text = _make_text_validator(settings.max_characters)
-        self._explained_text = _make_text_validator(min(settings.max_characters, MAX_CHARACTERS))
+        """Take the limits."""
         self.max_texts = settings.max_texts
         self._max_characters = settings.max_characters
         self._max_bytes = settings.max_body_bytes
 
-    def parse(self, event: BaseProxyEvent) -> PredictRequest:
+    @property
+    def text_schema(self) -> dict[str, Any]:
+        """The JSON Schema of a text."""
+        most = self._max_characters
+        return {"type": "string", "minLength": 1, "maxLength": most, "pattern": NOT_BLANK}
+
+    def parse(self, event: "BaseProxyEvent") -> PredictRequest:
         """Parse the request in an event.
 
         Raises:
@@ -112,7 +106,7 @@ class RequestParser:
         """
         return self.read(self.decode(event), self.max_texts)
 
-    def decode(self, event: BaseProxyEvent) -> Any:
+    def decode(self, event: "BaseProxyEvent") -> Any:
         """Decode the JSON in the body of an event.
 
         Raises:
@@ -121,7 +115,7 @@ class RequestParser:
         require_json(get_header(event, "content-type"))
         return decode_json(self.read_body(event))
 
-    def read_body(self, event: BaseProxyEvent) -> bytes:
+    def read_body(self, event: "BaseProxyEvent") -> bytes:
         """Return the body of an event.
 
         Raises:
@@ -179,25 +173,13 @@ class RequestParser:
         return PredictRequest(items, True, options.top_k, options.explain)
 
     def _read_text(self, value: Any, name: str, options: Options) -> Text | FieldError:
-        is_cut = False
-        validator, most = self.text, self._max_characters
+        is_cut, most = False, self._max_characters
         if options.explain:
-            validator, most = self._explained_text, min(most, MAX_CHARACTERS)
+            most = min(most, MAX_CHARACTERS)
         if options.truncate and isinstance(value, str) and len(value) > most:
             value, is_cut = value[:most], True
-        try:
-            return Text(validator.validate_python(value), is_cut)
-        except ValidationError as error:
-            (first, *_) = error.errors(include_url=False, include_input=False)
-            is_blank = first["type"] == "string_pattern_mismatch"
-            return FieldError(field=name, message=BLANK if is_blank else first["msg"])
-
-
-def _make_text_validator(max_characters: int) -> TypeAdapter[str]:
-    text = Annotated[
-        str, Field(min_length=1, max_length=max_characters, strict=True, pattern=NOT_BLANK)
-    ]
-    return TypeAdapter(text)
+        wrong = check_text(value, most)
+        return FieldError(field=name, message=wrong) if wrong else Text(value, is_cut)
 
 
 def require_json(header: str | None) -> None:
@@ -218,6 +200,15 @@ def is_json(media_type: str) -> bool:
 
 def parse_media_type(header: str) -> tuple[str, str]:
     """Return the media type that a header names, and its charset; both in small letters."""
+    if header == "application/json":  # of nearly all requests
+        return header, "utf-8"
+    return _parse_media_type(header)
+
+
+@lru_cache(64)
+def _parse_media_type(header: str) -> tuple[str, str]:
+    from email.message import Message  # the first prediction should not wait for it
+
     message = Message()
     message["content-type"] = header
     return message.get_content_type(), message.get_content_charset("utf-8")
@@ -234,14 +225,15 @@ def invalid(errors: list[FieldError]) -> ProblemError:
     return ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "The request is not valid.", errors)
 
 
-def invalid_model(error: ValidationError, *path: str) -> ProblemError:
-    """Make the error for what pydantic found wrong in the field at a path."""
-    return invalid(
-        [
-            FieldError(field=".".join(map(str, (*path, *one["loc"]))), message=one["msg"])
-            for one in error.errors(include_url=False, include_input=False)
-        ]
-    )
+def find_errors(
+    values: Mapping[str, Any], checks: Mapping[str, Callable[[Any], str | None]], *path: str
+) -> list[FieldError]:
+    """Check the values of the field at a path; return what is wrong with each."""
+    return [
+        FieldError(field=".".join((*path, name)), message=wrong)
+        for name, check in checks.items()
+        if name in values and (wrong := check(values[name]))
+    ]
 
 
 def _split(content: Any, fields: Iterable[str]) -> tuple[str, Any, Options]:
@@ -252,13 +244,13 @@ def _split(content: Any, fields: Iterable[str]) -> tuple[str, Any, Options]:
     """
     if not isinstance(content, dict):
         raise invalid([FieldError(field="", message="Input should be an object")])
-    options = {name: value for name, value in content.items() if name in Options.model_fields}
+    options = {name: value for name, value in content.items() if name in CHECKS}
     given = [name for name in content if name not in options]
     unknown = [name for name in given if name not in fields]
     if len(given) != 1 or unknown:
         message = (
             f"Input should have one of the fields {', '.join(fields)}, "
-            f"and no others except {', '.join(Options.model_fields)}"
+            f"and no others except {', '.join(CHECKS)}"
         )
         wrong = unknown or given or [LIST_FIELD]
         raise invalid([FieldError(field=repeat(name), message=message) for name in wrong])
@@ -271,7 +263,9 @@ def read_options(options: dict[str, Any]) -> Options:
     Raises:
         ProblemError: One of them is wrong.
     """
-    try:
-        return Options.model_validate(options)
-    except ValidationError as error:
-        raise invalid_model(error) from None
+    if not options:
+        return DEFAULTS
+    if errors := find_errors(options, CHECKS):
+        raise invalid(errors)
+    top_k = options.get("top_k")
+    return Options(**{**options, "top_k": None if top_k is None else int(top_k)})

@@ -1,6 +1,8 @@
 """Group rows into chunks, the unit that is scored and written at a time."""
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
+from itertools import accumulate, pairwise
 
 from inference.tables.columns import InputColumns
 from inference.tables.inputs import Input
@@ -10,6 +12,7 @@ from inference.tables.rows import Reject, Row
 # fill batches better; fewer keep all cores busy to the end, and lose less when a run is killed.
 CHUNK_ROWS = 4096
 CHUNK_CHARACTERS = 2_000_000  # some 100 MB once tokenized
+LEAST_SLICE = 512  # rows; of similar length, so that batches are as full as in the whole chunk
 
 Chunk = list[Row]
 
@@ -61,3 +64,16 @@ def group_rows(
             chunk, characters = [], 0
     if chunk:
         yield chunk
+
+
+def slice_chunk(chunk: Chunk, count: int) -> list[list[int]]:
+    """Share the rows of a chunk among this many workers, or fewer if it is short.
+
+    Each gets the numbers of rows with texts of similar length, and about as many characters.
+    """
+    by_length = sorted(range(len(chunk)), key=lambda number: len(chunk[number].text))
+    count = max(1, min(count, len(chunk) // LEAST_SLICE))
+    ends = list(accumulate(len(chunk[number].text) for number in by_length))
+    borders = [bisect_left(ends, ends[-1] * share / count) for share in range(1, count)]
+    pairs = pairwise([0, *borders, len(chunk)])
+    return [by_length[begin:end] for begin, end in pairs if begin < end]

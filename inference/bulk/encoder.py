@@ -3,17 +3,18 @@
 import bz2
 import csv
 import gzip
-import io
 import json
 import lzma
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from inference.bulk.request import BulkError
 from inference.model.bundle import ClassifierSpec
-from inference.model.classifier import Classifier
 from inference.tables.formats import FileType
+
+if TYPE_CHECKING:  # it imports onnxruntime, which only the workers of a run need
+    from inference.model.classifier import Classifier
 
 Value = str | int | float | bool
 Record = Sequence[Value]
@@ -21,6 +22,7 @@ Record = Sequence[Value]
 _PREDICTION = ("predicted_label", "confidence", "truncated", "model_version")
 _SEVERAL = ("predicted_labels",)  # of models that may give a text several labels
 _ABSTENTION = ("abstained", "abstention_reason")  # of models with thresholds
+_BOOLEANS = {True: "true", False: "false"}
 _SEPARATORS_TO_SPACES = str.maketrans("\t\r\n", "   ")
 
 
@@ -38,7 +40,7 @@ class OutputColumns:
     several: bool = False  # whether a text may have several labels
 
     @classmethod
-    def of(cls, keep: tuple[str, ...], model: Classifier | ClassifierSpec) -> Self:
+    def of(cls, keep: tuple[str, ...], model: "Classifier | ClassifierSpec") -> Self:
         """Return the columns for what a model answers."""
         several = model.labelling is not None
         return cls(keep, model.labels, model.can_abstain, several)
@@ -76,38 +78,50 @@ class Encoder:
 
     def encode(self, records: Sequence[Record]) -> bytes:
         """Return a piece with these records."""
+        return self.join(self.encode_lines(records))
+
+    def encode_lines(self, records: Sequence[Record]) -> list[str]:
+        """Return what a piece has for each record."""
         if self.file_type.format == "csv":
-            text = _to_csv(records)
-        elif self.file_type.format == "tsv":
-            text = _to_tsv(records)
-        else:
-            text = _to_json_lines(self.columns.names, records)
-        return _compress(text.encode(), self.file_type.compression)
+            return _to_csv(records)
+        if self.file_type.format == "tsv":
+            return _to_tsv(records)
+        return _to_json_lines(self.columns.names, records)
+
+    def join(self, lines: Sequence[str]) -> bytes:
+        """Return the piece with what was encoded for each of its records."""
+        return _compress("".join(lines).encode(), self.file_type.compression)
 
 
-def _to_csv(records: Sequence[Record]) -> str:
-    file = io.StringIO(newline="")
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerows([_to_plain(value) for value in record] for record in records)
-    return file.getvalue()
+class _Lines(list[str]):
+    """A file for the csv module, which writes each record at once."""
+
+    write = list.append
 
 
-def _to_tsv(records: Sequence[Record]) -> str:
+def _to_csv(records: Sequence[Record]) -> list[str]:
+    lines = _Lines()
+    csv.writer(lines, lineterminator="\n").writerows(map(_to_plain, records))
+    return lines
+
+
+def _to_tsv(records: Sequence[Record]) -> list[str]:
     # TSV has no quoting, so a value cannot contain a separator.
-    return "".join(
-        "\t".join(str(_to_plain(value)).translate(_SEPARATORS_TO_SPACES) for value in record) + "\n"
+    return [
+        "\t".join([str(value).translate(_SEPARATORS_TO_SPACES) for value in _to_plain(record)])
+        + "\n"
         for record in records
-    )
+    ]
 
 
-def _to_json_lines(names: Sequence[str], records: Sequence[Record]) -> str:
-    rows = (dict(zip(names, record, strict=True)) for record in records)
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+def _to_json_lines(names: Sequence[str], records: Sequence[Record]) -> list[str]:
+    encode = json.JSONEncoder(ensure_ascii=False).encode
+    return [encode(dict(zip(names, record, strict=True))) + "\n" for record in records]
 
 
-def _to_plain(value: Value) -> Value:
+def _to_plain(record: Record) -> list[Value]:
     """Write booleans as JSON does."""
-    return str(value).lower() if isinstance(value, bool) else value
+    return [_BOOLEANS[value] if isinstance(value, bool) else value for value in record]
 
 
 def _compress(data: bytes, compression: str) -> bytes:

@@ -5,12 +5,13 @@ started again, whatever was written after the last note is cut off and scored ag
 """
 
 import fcntl
+import json
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+import msgspec
 
 from inference.bulk.encoder import Encoder
 from inference.bulk.parquet_output import write_parquet
@@ -29,15 +30,16 @@ _NEW_PROGRESS = "note.new"
 Fingerprint = Mapping[str, object]  # all that the rows of an output depend on
 
 
-class Progress(BaseModel):
+Count = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class Progress(msgspec.Struct, frozen=True):
     """How far a run got. A later release reads the note of an earlier one, so its keys stay."""
 
-    model_config = ConfigDict(validate_by_name=True, serialize_by_alias=True)
-
-    fingerprint: dict[str, Any] = Field(validation_alias="run", serialization_alias="run")
-    chunks: int = Field(ge=0)
-    rows: int = Field(ge=0)
-    size: int = Field(ge=0, validation_alias="bytes", serialization_alias="bytes")  # of the data
+    fingerprint: dict[str, Any] = msgspec.field(name="run")
+    chunks: Count
+    rows: Count
+    size: Count = msgspec.field(name="bytes")  # of the data
 
     @classmethod
     def read(cls, path: Path) -> Self | None:
@@ -47,10 +49,10 @@ class Progress(BaseModel):
             BulkError: it is no such note.
         """
         try:
-            return cls.model_validate_json(path.read_bytes())
+            return msgspec.convert(json.loads(path.read_bytes()), cls)
         except FileNotFoundError:
             return None
-        except (OSError, ValidationError):
+        except (OSError, ValueError, msgspec.ValidationError):
             raise BulkError(
                 f"{path} is not the note of a run, or was damaged, so that run cannot be resumed: "
                 f"delete {path.parent} to start from the beginning"
@@ -60,7 +62,8 @@ class Progress(BaseModel):
         """Replace the note in one step, so that a kill leaves the old one or the new one."""
         temporary = path.with_name(_NEW_PROGRESS)
         with temporary.open("w", encoding="utf-8") as file:
-            file.write(self.model_dump_json())
+            # Not msgspec's encoder, which refuses the name of a file that is not UTF-8.
+            json.dump(msgspec.to_builtins(self), file)
             sync(file)
         temporary.replace(path)
 

@@ -4,19 +4,19 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor, wait
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from inference.bulk.chunks import Chunk
 from inference.bulk.encoder import Encoder
 from inference.bulk.request import BulkError
+from inference.bulk.schedule import score_chunks
 from inference.bulk.scorer import Piece, Scorer
 from inference.model.bundle import Bundle
-from inference.model.classifier import Classifier
 
 LOOK_SECONDS = 1.0  # between looks for a worker that died, while waiting for a piece
 
@@ -37,7 +37,8 @@ def usable_cores() -> int:
 def open_pool(bundle: Bundle, encoder: Encoder, workers: int) -> Iterator[ScoreChunks]:
     """Start workers, and yield a function that turns chunks into pieces in the same order.
 
-    It holds at most two chunks for each worker in memory.
+    It holds at most two chunks for each worker in memory. A worker is started when there is work
+    for it, so a small file takes no more of them than it needs.
 
     Raises:
         BulkError: a worker was killed or could not load the model.
@@ -46,19 +47,9 @@ def open_pool(bundle: Bundle, encoder: Encoder, workers: int) -> Iterator[ScoreC
     pool = ProcessPoolExecutor(
         workers, context, initializer=_start_worker, initargs=(bundle, encoder)
     )
-
-    def score_chunks(chunks: Iterable[Chunk]) -> Iterator[Piece]:
-        pending: deque[Future[Piece]] = deque()
-        for chunk in chunks:
-            pending.append(pool.submit(_score, chunk))
-            if len(pending) == 2 * workers:
-                yield _wait_for(pending.popleft())
-        for future in pending:
-            yield _wait_for(future)
-
     with pool:
         try:
-            yield score_chunks
+            yield lambda chunks: score_chunks(chunks, _Workers(pool, workers))
         except BaseException as error:
             _stop_workers(pool)
             if isinstance(error, BrokenProcessPool):
@@ -69,21 +60,37 @@ def open_pool(bundle: Bundle, encoder: Encoder, workers: int) -> Iterator[ScoreC
             raise
 
 
-def _wait_for(future: Future[Piece]) -> Piece:
-    """Return the piece of a future.
+@dataclass(frozen=True)
+class _Workers:
+    """The processes of a pool."""
 
-    The pool notices a worker that dies, but not one that dies while it sends a piece: it waits for
-    the rest of the piece.
+    pool: ProcessPoolExecutor
+    count: int
 
-    Raises:
-        BrokenProcessPool: a worker died.
-    """
-    while True:
-        workers = multiprocessing.active_children()
-        if wait([future], LOOK_SECONDS).done:
-            return future.result()
-        if not all(worker.is_alive() for worker in workers):
-            raise BrokenProcessPool
+    def score(self, chunk: Chunk) -> Future[Piece]:
+        return self.pool.submit(_score, chunk)
+
+    def score_slice(self, rows: Chunk) -> Future[list[str]]:
+        return self.pool.submit(_score_slice, rows)
+
+    def join(self, lines: Sequence[str]) -> Future[Piece]:
+        return self.pool.submit(_join, lines)
+
+    def wait(self, futures: Sequence[Future[Any]]) -> None:
+        """Wait for any of these.
+
+        The pool notices a worker that dies, but not one that dies while it sends a piece: it waits
+        for the rest of the piece.
+
+        Raises:
+            BrokenProcessPool: a worker died.
+        """
+        while True:
+            workers = multiprocessing.active_children()
+            if wait(futures, LOOK_SECONDS, FIRST_COMPLETED).done:
+                return
+            if not all(worker.is_alive() for worker in workers):
+                raise BrokenProcessPool
 
 
 def _stop_workers(pool: ProcessPoolExecutor) -> None:
@@ -102,6 +109,8 @@ def _start_worker(bundle: Bundle, encoder: Encoder) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops its workers
     threading.Thread(target=_exit_with_parent, daemon=True).start()
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    from inference.model.classifier import Classifier  # the parent needs no onnxruntime
+
     _scorer = Scorer(Classifier.load(bundle), encoder)
 
 
@@ -115,3 +124,11 @@ def _exit_with_parent() -> None:
 
 def _score(chunk: Chunk) -> Piece:
     return _scorer.score(chunk)
+
+
+def _score_slice(rows: Chunk) -> list[str]:
+    return _scorer.score_slice(rows)
+
+
+def _join(lines: Sequence[str]) -> Piece:
+    return _scorer.join(lines)

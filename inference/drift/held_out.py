@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from inference.drift.reference import Reference
@@ -43,7 +44,7 @@ def measure_reference(predictions: Sequence[Prediction], clusters: NDArray[np.in
         of_clusters[0].name: _design_effect(of_clusters)
         for of_clusters in zip(*counted, strict=True)
     }
-    return reference.model_copy(update={"design_effects": effects})
+    return replace(reference, design_effects=effects)
 
 
 def _measure_outcomes(predictions: Sequence[Prediction]) -> dict[str, float] | None:

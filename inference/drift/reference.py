@@ -1,14 +1,15 @@
 """The reference: distributions over the held-out texts, which drift is measured against."""
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from typing import Any
+
+import msgspec
+from msgspec import Struct
 
 from inference.model.bundle import BundleError, Manifest
 
 
-class Reference(BaseModel):
+class Reference(Struct, frozen=True, kw_only=True):
     """Distributions over the held-out texts, as shares; ``Manifest.reference`` is its JSON."""
-
-    model_config = ConfigDict(frozen=True)
 
     texts: int
     labels: dict[str, float]  # in output order; of texts that may have several, the share of each
@@ -21,6 +22,11 @@ class Reference(BaseModel):
     outcomes: dict[str, float] | None = None  # of models with thresholds
     several: bool | None = None  # true for models that may give a text several labels, or none
 
+    def to_json(self) -> dict[str, Any]:
+        """Return what ``json.dumps`` takes, without the fields that have no value."""
+        content = msgspec.json.decode(msgspec.json.encode(self))
+        return {name: value for name, value in content.items() if value is not None}
+
 
 def read_reference(manifest: Manifest) -> Reference:
     """Read the reference of a bundle.
@@ -29,8 +35,6 @@ def read_reference(manifest: Manifest) -> Reference:
         BundleError: The manifest has none, or one that this code does not understand.
     """
     try:
-        return Reference.model_validate(manifest.reference)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in ("reference", *first["loc"]))
-        raise BundleError(f"manifest.json: {where}: {first['msg']}") from None
+        return msgspec.convert(manifest.reference, Reference, str_keys=True)
+    except msgspec.ValidationError as error:
+        raise BundleError(f"manifest.json: reference: {error}") from None

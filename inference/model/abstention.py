@@ -1,8 +1,9 @@
 """When a label should not be acted on: the thresholds of a bundle, and what they decide."""
 
+import math
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from msgspec import Meta, Struct
 
 LOW_CONFIDENCE: Literal["low_confidence"] = "low_confidence"
 OUT_OF_SCOPE: Literal["out_of_scope"] = "out_of_scope"
@@ -11,21 +12,19 @@ ANSWERED: Literal["answered"] = "answered"
 # What became of a text: its label can be acted on, or why not.
 OUTCOMES = (ANSWERED, LOW_CONFIDENCE, OUT_OF_SCOPE)
 
-Share = Annotated[float, Field(gt=0, lt=1)]
+Share = Annotated[float, Meta(gt=0, lt=1)]
 
 
-class LabelThresholds(BaseModel):
+class LabelThresholds(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The least confidence with which each label is right as often as was asked for."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     precision: Share  # what was asked for
     confidence: Share  # that the validation rows give for it, for each label
     # By label; null for one that reaches the precision at no confidence. It always abstains.
-    least: dict[str, Annotated[float, Field(ge=0, le=1)] | None]
+    least: dict[str, Annotated[float, Meta(ge=0, le=1)] | None]
 
 
-class OutOfScope(BaseModel):
+class OutOfScope(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How unlike the texts that a model knows a text may be.
 
     The score is high for texts unlike these. It is one of:
@@ -35,11 +34,14 @@ class OutOfScope(BaseModel):
     - ``output``: the second output of the graph.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     score: Literal["energy", "output"]
-    limit: Annotated[float, Field(allow_inf_nan=False)]  # of texts that count as known
+    limit: float  # of texts that count as known
     refused: Share  # of the validation rows, which are known, have a higher score
+
+    def __post_init__(self) -> None:
+        """Require a limit that scores can be compared with."""
+        if not math.isfinite(self.limit):
+            raise ValueError("limit is not finite")
 
 
 def decide(

@@ -10,13 +10,15 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+import msgspec
+from msgspec import Meta, Struct
 
 from inference.errors import TextClassifierError
 from inference.model.abstention import LabelThresholds, OutOfScope
 from inference.model.labelling import Labelling
+from inference.model.windows import Windows
 
 MANIFEST = "manifest.json"
 MODEL = "model.onnx"
@@ -25,28 +27,28 @@ TOKENIZER = "tokenizer.json"
 VERSION_DIGITS = 16
 SCHEMAS = (1, 2, 3)  # of manifests that can be read
 # Fields that a reader of schema 2 does not know. A bundle that uses none of them is of schema 2.
-FIELDS_OF_SCHEMA_3 = ("label_thresholds", "out_of_scope", "labelling")
+FIELDS_OF_SCHEMA_3 = ("label_thresholds", "out_of_scope", "labelling", "windows")
+FIRST_FIELDS = ("schema_version", "task")  # of the file
 # Bytes per read. A hashing thread waits for the GIL after each read, and during a cold start the
-# importing thread holds it: with a sixteenth of this size, a start from disk took 20 % longer.
-CHUNK = 1 << 22
+# importing thread holds it: with 256 KiB, a start from disk took 20 % longer. More than this does
+# not fit into the processor's cache until it is hashed.
+CHUNK = 1 << 20
 
 _VERSION = re.compile(rf"[0-9a-f]{{{VERSION_DIGITS}}}")
 
 # A plain name, so that no manifest can make a reader write outside the bundle's folder.
-FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*$", max_length=100)]
+FileName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*\Z", max_length=100)]
 
 
 class BundleError(TextClassifierError):
     """The bundle is incomplete, altered or of an unknown format."""
 
 
-class FileEntry(BaseModel):
+class FileEntry(Struct, frozen=True, forbid_unknown_fields=True):
     """The size in bytes and the hex digest of a file."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    size: Annotated[int, Field(ge=0)]
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    size: Annotated[int, Meta(ge=0)]
+    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 
     def verify(self, name: str, size: int, sha256: str) -> None:
         """Compare the file that was read with this entry.
@@ -60,45 +62,39 @@ class FileEntry(BaseModel):
             raise BundleError(f"{name} has digest {sha256}, not {self.sha256}")
 
 
-class Example(BaseModel):
+class Example(Struct, frozen=True, forbid_unknown_fields=True):
     """A text, and what the exported model answers; a deployment is checked with it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    text: Annotated[str, Field(min_length=1)]
+    text: Annotated[str, Meta(min_length=1)]
     probabilities: dict[str, float]  # by label
 
 
-class ClassifierSpec(BaseModel):
+class ClassifierSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The facts about a model that classifying texts depends on."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    labels: Annotated[tuple[str, ...], Field(min_length=2)]  # in output order
-    max_length: Annotated[int, Field(ge=3)]  # wordpieces, [CLS] and [SEP] included
-    temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    labels: Annotated[tuple[str, ...], Meta(min_length=2)]  # in output order
+    max_length: Annotated[int, Meta(ge=3)]  # wordpieces, [CLS] and [SEP] included
+    temperature: Annotated[float, Meta(gt=0)]
     label_thresholds: LabelThresholds | None = None
     out_of_scope: OutOfScope | None = None
     labelling: Labelling | None = None  # if a text may have several labels; None if it has one
+    windows: Windows | None = None  # how long texts are read; None if they are cut
 
-    @model_validator(mode="after")
-    def _require_labelling_of_labels(self) -> Self:
+    def __post_init__(self) -> None:
+        """Require facts that go together.
+
+        Raises:
+            ValueError: They do not; a decoder makes it one of its own errors.
+        """
         if self.labelling is not None and not self.labelling.has_labels(self.labels):
             raise ValueError("labelling is not that of the labels")
-        return self
-
-    @model_validator(mode="after")
-    def _require_distinct_labels(self) -> Self:
+        if self.windows is not None and self.windows.overlap > self.max_length - 3:
+            raise ValueError("windows overlap so much that they get no further")
         if len(set(self.labels)) != len(self.labels):
             raise ValueError("labels repeat")
-        return self
-
-    @model_validator(mode="after")
-    def _require_threshold_for_each_label(self) -> Self:
         thresholds = self.label_thresholds
         if thresholds is not None and set(thresholds.least) != set(self.labels):
             raise ValueError("label_thresholds are not those of the labels")
-        return self
 
     @property
     def can_abstain(self) -> bool:
@@ -106,21 +102,26 @@ class ClassifierSpec(BaseModel):
         return self.label_thresholds is not None or self.out_of_scope is not None
 
     @property
+    def most_windows(self) -> int:
+        """How many windows of a text are read."""
+        return self.windows.most if self.windows else 1
+
+    @property
+    def overlap(self) -> int:
+        """How many wordpieces two windows share."""
+        return self.windows.overlap if self.windows else 0
+
+    @property
     def schema_needed(self) -> Literal[2, 3]:
         """The schema of a manifest with these facts."""
         return 3 if any(getattr(self, name) is not None for name in FIELDS_OF_SCHEMA_3) else 2
 
 
-class _Header(BaseModel):
-    """The fields that open the file. pydantic takes the fields of the last base class first."""
-
-    schema_version: Literal[1, 2, 3] = 2  # 2: with examples; 3: with FIELDS_OF_SCHEMA_3
-    task: Annotated[str, Field(min_length=1)]
-
-
-class Manifest(ClassifierSpec, _Header):
+class Manifest(ClassifierSpec, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The content of a bundle and how it was made. Serving reads only the files and the spec."""
 
+    schema_version: Literal[1, 2, 3] = 2  # 2: with examples; 3: with FIELDS_OF_SCHEMA_3
+    task: Annotated[str, Meta(min_length=1)]
     files: dict[FileName, FileEntry]
 
     training: dict[str, Any]  # base model, data set, split, seed, commit, time
@@ -129,31 +130,29 @@ class Manifest(ClassifierSpec, _Header):
     reference: dict[str, Any]  # the distributions that drift is measured against
     examples: tuple[Example, ...] = ()  # of texts that are nobody's data
 
-    @model_validator(mode="after")
-    def _require_files(self) -> Self:
+    def __post_init__(self) -> None:
+        """Require a schema that has the fields, and the files that serving needs."""
+        ClassifierSpec.__post_init__(self)
         if missing := {MODEL, TOKENIZER} - set(self.files):
             raise ValueError(f"files lack {', '.join(sorted(missing))}")
-        return self
-
-    @model_validator(mode="after")
-    def _require_schema(self) -> Self:
         if self.schema_version < self.schema_needed and self.schema_needed > 2:
             raise ValueError(f"schema_version must be {self.schema_needed} for these fields")
-        return self
 
     def to_bytes(self) -> bytes:
         """Return the bytes of ``manifest.json``; equal manifests give equal bytes."""
-        missing = set() if self.examples else {"examples"}  # as in manifests of schema 1
-        return self.model_dump_json(indent=2, exclude=self._unused | missing).encode() + b"\n"
+        content = self.to_json()
+        if not self.examples:  # as in manifests of schema 1
+            del content["examples"]
+        return msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n"
 
     def to_json(self) -> dict[str, Any]:
         """Return the same as what ``json.dumps`` takes."""
-        return self.model_dump(mode="json", exclude=self._unused)
-
-    @property
-    def _unused(self) -> set[str]:
-        """The fields without a value that manifests of earlier schemas do not have."""
-        return {name for name in FIELDS_OF_SCHEMA_3 if getattr(self, name) is None}
+        content: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(self))
+        content = {name: content[name] for name in FIRST_FIELDS} | content
+        for name in FIELDS_OF_SCHEMA_3:  # which manifests of earlier schemas do not have
+            if content[name] is None:
+                del content[name]
+        return content
 
 
 @dataclass(frozen=True)
@@ -185,23 +184,21 @@ def parse_manifest(data: bytes, version: str | None = None) -> Manifest:
     if version is not None and actual != version:
         raise BundleError(f"{MANIFEST} is of version {actual}, not {version}")
     try:
-        return Manifest.model_validate_json(data)
-    except ValidationError as error:
+        return msgspec.json.decode(data, type=Manifest)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         if newer := _find_newer_schema(data):
             raise BundleError(
                 f"{MANIFEST} is of schema {newer}, and this version reads schemas up to "
                 f"{SCHEMAS[-1]}: deploy the code that made the bundle first"
             ) from None
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "content"
-        raise BundleError(f"{MANIFEST}: {where}: {first['msg']}") from None
+        raise BundleError(f"{MANIFEST}: {error}") from None
 
 
 def _find_newer_schema(data: bytes) -> int | None:
     """Return the schema of a manifest if it is later than all that are known."""
     try:
         content = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     schema = content.get("schema_version") if isinstance(content, dict) else None
     return schema if isinstance(schema, int) and schema > SCHEMAS[-1] else None
@@ -230,7 +227,8 @@ def read_verified(folder: Path, version: str | None = None) -> Bundle:
 
 def _digest(path: Path) -> str:
     digest = hashlib.sha256()
+    buffer = memoryview(bytearray(CHUNK))
     with path.open("rb", buffering=0) as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
+        while count := file.readinto(buffer):
+            digest.update(buffer[:count])
     return digest.hexdigest()

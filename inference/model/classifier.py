@@ -22,10 +22,12 @@ from inference.model.explanation import (
     find_hiding_token,
 )
 from inference.model.labelling import Labelling
-from inference.model.long_texts import encode_texts, is_truncated
+from inference.model.long_texts import ReadText, read_texts
+from inference.model.pooling import pool
+from inference.model.windows import SlowTextsError
 
 BATCH_TOKENS = 384  # in one run of the model; more is slower per text on one core
-UNKNOWN = "[UNK]"  # the token of everything that the vocabulary lacks
+UNKNOWN = ("[UNK]", "<unk>")  # tokens of everything that a vocabulary lacks, BERT's first
 
 
 @dataclass(frozen=True)
@@ -86,8 +88,8 @@ class Classifier:
         try:
             with ThreadPoolExecutor(1) as background:  # onnxruntime releases the GIL
                 session = background.submit(_open_session, folder / MODEL)
-                self._tokenizer = open_tokenizer(folder / TOKENIZER, spec.max_length)
-                self._unknown = self._tokenizer.token_to_id(UNKNOWN)
+                self._tokenizer = open_tokenizer(folder / TOKENIZER, spec.max_length, spec.overlap)
+                self._unknown = find_unknown_id(self._tokenizer)
                 self._hiding = find_hiding_token(self._tokenizer)
                 self._session = session.result()
             # The model must know even the last token of the tokenizer.
@@ -126,23 +128,46 @@ class Classifier:
         """Whether the bundle has thresholds, so that predictions say if they abstain."""
         return self._spec.can_abstain
 
-    def predict(self, texts: Sequence[str]) -> list[Prediction]:
-        """Classify texts; the predictions come in the order of the texts."""
-        encodings = encode_texts(self._tokenizer, texts)
-        token_ids = [encoding.ids for encoding in encodings]  # the property copies its list
-        probabilities, scores = self._measure(token_ids)
+    @property
+    def has_windows(self) -> bool:
+        """Whether a long text is read in windows, so that it takes several runs of the model."""
+        return self._spec.windows is not None
+
+    def predict(self, texts: Sequence[str], seconds: float = math.inf) -> list[Prediction]:
+        """Classify texts; the predictions come in the order of the texts.
+
+        Args:
+            texts: The texts.
+            seconds: After which no more runs of the model are begun.
+
+        Raises:
+            SlowTextsError: The texts take longer.
+        """
+        deadline = time.monotonic() + seconds
+        read = self.read(texts)
+        token_ids = [text.token_ids for text in read]
+        try:
+            probabilities, scores = self._measure(token_ids, deadline)
+        except TimeoutError:
+            raise SlowTextsError(
+                "the model cannot read its long texts in time, send fewer or shorter ones"
+            ) from None
         return [
             self._judge(
                 Prediction(
                     probabilities=dict(zip(self.labels, probabilities[row], strict=True)),
-                    truncated=is_truncated(texts[row], encoding),
-                    tokens=len(ids),
-                    unknown_tokens=ids.count(self._unknown),
+                    truncated=read[row].is_truncated,
+                    tokens=sum(map(len, windows)),
+                    unknown_tokens=self._count_unknown(windows),
                     scope_score=scores.get(row),
                 )
             )
-            for row, (ids, encoding) in enumerate(zip(token_ids, encodings, strict=True))
+            for row, windows in enumerate(token_ids)
         ]
+
+    def read(self, texts: Sequence[str]) -> list[ReadText]:
+        """Turn texts into the tokens that the model reads of them."""
+        return read_texts(self._tokenizer, texts, self._spec.most_windows)
 
     def explain(
         self,
@@ -162,15 +187,15 @@ class Classifier:
         """
         deadline = time.monotonic() + seconds
         plans = [
-            Occlusion.plan(text, encoding.ids, encoding.offsets, self._hiding)
-            for text, encoding in zip(texts, encode_texts(self._tokenizer, texts), strict=True)
+            Occlusion.plan(text, [(one.ids, one.offsets) for one in read.windows], self._hiding)
+            for text, read in zip(texts, self.read(texts), strict=True)
         ]
-        variants = [ids for plan in plans for ids in plan.variants]
+        variants = [variant for plan in plans for variant in plan.variants]
         try:
             probabilities, _ = self._measure(variants, deadline)
         except TimeoutError:
             raise ExplanationError(
-                f"explaining takes longer than {seconds:g} s: ask for fewer or shorter texts"
+                f"explaining takes longer than {seconds:.0f} s: ask for fewer or shorter texts"
             ) from None
         explanations, start = [], 0
         for plan, prediction in zip(plans, predictions, strict=True):
@@ -182,24 +207,48 @@ class Classifier:
         return explanations
 
     def _measure(
-        self, token_ids: Sequence[Sequence[int]], deadline: float = math.inf
+        self, texts: Sequence[Sequence[Sequence[int]]], deadline: float = math.inf
     ) -> tuple[dict[int, list[float]], dict[int, float]]:
         """Compute the probabilities of texts, and their out-of-scope scores, by row.
 
+        Args:
+            texts: The windows of each, as token ids.
+            deadline: After which no more runs of the model are begun (monotonic).
+
         Raises:
-            TimeoutError: The deadline (monotonic) passed before the last run began.
+            TimeoutError: It passed before the last run began.
         """
         probabilities: dict[int, list[float]] = {}  # by row
         scores: dict[int, float] = {}  # by row, if the bundle has an out-of-scope limit
-        for rows in group_by_length([len(ids) for ids in token_ids], BATCH_TOKENS):
+        windows, rows_of = _list_windows(texts)
+        logits: dict[int, list[float]] = {}  # by window
+        window_scores: dict[int, float] = {}
+        for rows in group_by_length([len(ids) for ids in windows], BATCH_TOKENS):
             if time.monotonic() > deadline:
                 raise TimeoutError
-            batch, of_batch = self._run([token_ids[row] for row in rows])
-            for row, logits in zip(rows, batch.tolist(), strict=True):
-                probabilities[row] = self._to_probabilities(logits)
+            batch, of_batch = self._run([windows[row] for row in rows])
+            logits.update(zip(rows, batch.tolist(), strict=True))
             if of_batch is not None:
-                scores.update(zip(rows, of_batch.tolist(), strict=True))
+                window_scores.update(zip(rows, of_batch.tolist(), strict=True))
+        for text, of_text in enumerate(rows_of):
+            pooled = self._pool([logits[row] for row in of_text])
+            probabilities[text] = self._to_probabilities(pooled)
+            if window_scores:
+                scores[text] = sum(window_scores[row] for row in of_text) / len(of_text)
         return probabilities, scores
+
+    def _count_unknown(self, windows: Sequence[Sequence[int]]) -> int:
+        """Count the tokens that the vocabulary lacks."""
+        return sum(ids.count(self._unknown) for ids in windows if self._unknown is not None)
+
+    def _pool(self, logits: list[list[float]]) -> list[float]:
+        """Pool the logits of a text's windows."""
+        if self._spec.windows is None or len(logits) == 1:
+            return logits[0]
+        first = np.zeros(1, np.intp)  # each text alone, so that its answer depends on no other
+        pooled = pool(np.array(logits), first, self._spec.windows.sharpness)
+        of_text: list[float] = pooled[0].tolist()
+        return of_text
 
     def _to_probabilities(self, logits: Sequence[float]) -> list[float]:
         if self._spec.labelling is None:
@@ -237,13 +286,22 @@ class Classifier:
         return logits, _energy(logits) if scope.score == "energy" else outputs[1]
 
 
-def open_tokenizer(path: Path, max_length: int) -> Tokenizer:
-    """Open a tokenizer that cuts texts to this many wordpieces, at the side that its file says."""
+def open_tokenizer(path: Path, max_length: int, overlap: int = 0) -> Tokenizer:
+    """Open a tokenizer that cuts texts to this many wordpieces, at the side that its file says.
+
+    What it cuts off overflows, in windows that overlap by so many wordpieces.
+    """
     tokenizer = Tokenizer.from_file(str(path))
     tokenizer.no_padding()
     direction = (tokenizer.truncation or {}).get("direction", "right")
-    tokenizer.enable_truncation(max_length, direction=direction)
+    tokenizer.enable_truncation(max_length, stride=overlap, direction=direction)
     return tokenizer
+
+
+def find_unknown_id(tokenizer: Tokenizer) -> int:
+    """Return the id of the token for what the vocabulary lacks; -1 if it lacks nothing."""
+    ids = [tokenizer.token_to_id(token) for token in UNKNOWN]
+    return next((token_id for token_id in ids if token_id is not None), -1)
 
 
 def _open_session(path: Path) -> Any:
@@ -253,6 +311,27 @@ def _open_session(path: Path) -> Any:
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def _list_windows(
+    texts: Sequence[Sequence[Sequence[int]]],
+) -> tuple[list[Sequence[int]], list[Sequence[int]]]:
+    """List the windows of all texts, and the rows of each text in this list.
+
+    The variants of a text in several windows have most of these in common, so each is listed once.
+    """
+    windows: list[Sequence[int]] = []
+    rows_of: list[Sequence[int]] = []
+    seen: dict[tuple[int, ...], int] = {}
+    for text in texts:
+        rows = []
+        for ids in text:
+            row = len(windows) if len(text) == 1 else seen.setdefault(tuple(ids), len(windows))
+            if row == len(windows):
+                windows.append(ids)
+            rows.append(row)
+        rows_of.append(rows)
+    return windows, rows_of
 
 
 def group_by_length(lengths: Sequence[int], most_tokens: int) -> Iterator[list[int]]:

@@ -10,12 +10,13 @@ The first alone, occlusion, finds little in a text in which two words say the sa
 either of them changes nothing. The two are the last and the first term of the Shapley value; see
 Covert, Lundberg and Lee (2021), https://arxiv.org/abs/2011.14878, on explaining by removing.
 `benchmarks/faithfulness.py` compares them. Hidden words keep their place, so that all variants of a
-text have its length and run in the same batches.
+text have its length and run in the same batches. If a text is read in several windows, only those
+that have the hidden word are run again.
 """
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol, Self
@@ -31,22 +32,31 @@ MAX_SECONDS = 15.0  # for all of them, so that a large model still answers in th
 MAX_CHARACTERS = 10_000  # of a text
 # In all variants of a text. Words of a text that needs more are hidden in groups of neighbours.
 MAX_TOKENS = 16_384
-# Tokens that stand for a word without naming it, best first. The vocabulary of an encoder has one
-# of them; in one that has none, the first entry is a special token.
-HIDING = ("[MASK]", "<mask>", "[UNK]", "<unk>", "[PAD]", "<pad>")
+# Tokens that stand for a word without naming it, best first. In a vocabulary that has none of them,
+# the first entry is a special token.
+MASKS = ("[MASK]", "<mask>", "<|mask|>")
+HIDING = (*MASKS, "[UNK]", "<unk>", "[PAD]", "<pad>")
 
 _WORD = re.compile(r"\S+")
 # Thai to Burmese, Khmer, and Chinese and Japanese: scripts that put no space between words.
-_UNSPACED = re.compile(
+_UNSPACED = (
     "[\u0e00-\u109f\u1780-\u17ff\u2e80-\u312f\u3190-\u9fff\uf900-\ufaff\uff66-\uff9f"
     "\U0001b000-\U0001b16f\U00020000-\U0003ffff]"
 )
 
 Span = tuple[int, int]  # of characters: the first, and the one after the last
+# Token ids, and the characters of each; none, such as (0, 0), for special tokens.
+Window = tuple[Sequence[int], Sequence[Span]]
 
 
 class ExplanationError(TextClassifierError):
     """The text is too long to be explained, or the model too slow."""
+
+
+class SpecialToken(Protocol):
+    """A token that is not read from a text's words."""
+
+    content: str
 
 
 class Vocabulary(Protocol):
@@ -55,13 +65,17 @@ class Vocabulary(Protocol):
     def token_to_id(self, token: str) -> int | None:
         """Return the id of a token."""
 
+    def get_added_tokens_decoder(self) -> Mapping[int, SpecialToken]:
+        """Return the special tokens, by their ids."""
+
 
 @dataclass(frozen=True)
 class Word:
     """A word of a text."""
 
     text: str
-    tokens: frozenset[int]  # the places of its wordpieces among those that the model reads
+    # The places of its wordpieces among those that the model reads, window by window.
+    tokens: frozenset[int]
 
 
 @dataclass(frozen=True)
@@ -70,16 +84,16 @@ class Occlusion:
 
     words: list[Word]
     groups: list[list[int]]  # words that are hidden together; one each, unless there are many
-    variants: list[list[int]]  # token ids: without each group, then with each alone, then no word
+    # Windows of token ids: without each group, then with each alone, then no word.
+    variants: list[list[list[int]]]
 
     @classmethod
-    def plan(cls, text: str, ids: Sequence[int], offsets: Sequence[Span], hiding: int) -> Self:
+    def plan(cls, text: str, windows: Sequence[Window], hiding: int) -> Self:
         """Plan what to hide.
 
         Args:
             text: The text.
-            ids: The tokens that the model reads.
-            offsets: The characters of each; none, such as (0, 0), for special tokens.
+            windows: What the model reads: one window, or several that may overlap.
             hiding: The id of the token that hides a word.
 
         Raises:
@@ -90,16 +104,19 @@ class Occlusion:
                 f"a text to explain has {len(text):,} characters, and at most {MAX_CHARACTERS:,} "
                 "are possible: give a part of it"
             )
-        words = find_words(text, offsets)
+        words = find_words(text, [place for _, offsets in windows for place in offsets])
         read = [number for number, word in enumerate(words) if word.tokens]
         if not read:
             return cls(words, [], [])
-        most = (MAX_TOKENS // len(ids) - 1) // 2
+        token_ids = [ids for ids, _ in windows]
+        most = (MAX_TOKENS // max(map(len, token_ids)) - 1) // 2
         groups = _split_evenly(read, max(1, most))
-        tokens = [frozenset[int]().union(*(words[one].tokens for one in group)) for group in groups]
+        while len(groups) > 1 and _count_tokens(words, groups, token_ids) > MAX_TOKENS:
+            groups = _split_evenly(read, len(groups) - 1)
+        tokens = [_join(words, group) for group in groups]
         all_tokens = frozenset[int]().union(*tokens)
         hidden = [*tokens, *(all_tokens - group for group in tokens), all_tokens]
-        return cls(words, groups, [_hide(ids, places, hiding) for places in hidden])
+        return cls(words, groups, [_hide(token_ids, places, hiding) for places in hidden])
 
     def explain(self, whole: float, probabilities: Sequence[float]) -> Explanation:
         """Return the contribution of each word.
@@ -120,8 +137,14 @@ class Occlusion:
 
 
 def find_hiding_token(vocabulary: Vocabulary) -> int:
-    """Return the id of the token that hides a word."""
-    ids = (vocabulary.token_to_id(token) for token in HIDING)
+    """Return the id of the token that hides a word.
+
+    Of several masks, it is a special token: an MPNet's vocabulary also has a `[MASK]`, which no
+    text has taught it.
+    """
+    special = {token.content for token in vocabulary.get_added_tokens_decoder().values()}
+    names = [*(token for token in MASKS if token in special), *HIDING]
+    ids = (vocabulary.token_to_id(token) for token in names)
     return next((token_id for token_id in ids if token_id is not None), 0)
 
 
@@ -137,7 +160,9 @@ def find_words(text: str, offsets: Sequence[Span]) -> list[Word]:
     spans = [span for match in _WORD.finditer(text) for span in _cut(text, match.span(), offsets)]
     places: list[set[int]] = [set() for _ in spans]
     number = 0
-    for place, (begin, end) in enumerate(offsets):
+    # Windows that overlap have some wordpieces twice.
+    for place in sorted(range(len(offsets)), key=lambda place: offsets[place][0]):
+        begin, end = offsets[place]
         if begin == end:
             continue
         while number < len(spans) - 1 and spans[number][1] <= begin:
@@ -154,7 +179,8 @@ def find_words(text: str, offsets: Sequence[Span]) -> list[Word]:
 def _cut(text: str, span: Span, offsets: Sequence[Span]) -> list[Span]:
     """Cut what stands between white space at wordpieces, where its script has no spaces."""
     begin, end = span
-    if not _UNSPACED.search(text, begin, end):
+    unspaced = re.compile(_UNSPACED)  # not when imported: that takes 1 % of a cold start
+    if not unspaced.search(text, begin, end):
         return [span]
     borders = {first for first, last in offsets if begin <= first < last <= end}
     # What is behind the last wordpiece was not read, unless it is the mark on its last letter.
@@ -164,7 +190,7 @@ def _cut(text: str, span: Span, offsets: Sequence[Span]) -> list[Span]:
     cuts = sorted(
         place
         for place in borders
-        if begin < place and (_UNSPACED.match(text, place) or _UNSPACED.match(text, place - 1))
+        if begin < place and (unspaced.match(text, place) or unspaced.match(text, place - 1))
     )
     return list(pairwise((begin, *cuts, end)))
 
@@ -176,5 +202,26 @@ def _split_evenly(words: Sequence[int], most: int) -> list[list[int]]:
     return [list(words[begin:end]) for begin, end in pairwise(borders)]
 
 
-def _hide(ids: Sequence[int], places: frozenset[int], hiding: int) -> list[int]:
-    return [hiding if place in places else token_id for place, token_id in enumerate(ids)]
+def _join(words: Sequence[Word], group: Sequence[int]) -> frozenset[int]:
+    """Return the places of the wordpieces of a group of words."""
+    return frozenset[int]().union(*(words[one].tokens for one in group))
+
+
+def _count_tokens(
+    words: Sequence[Word], groups: Sequence[Sequence[int]], windows: Sequence[Sequence[int]]
+) -> int:
+    """Count the tokens of all variants, each different window once."""
+    numbers = [number for number, ids in enumerate(windows) for _ in ids]
+    lengths = [len(ids) for ids in windows]
+    touched = ({numbers[place] for place in _join(words, group)} for group in groups)
+    # Each group is hidden, and shown, in the windows that have it; once, all words are hidden.
+    return sum(2 * lengths[number] for of_group in touched for number in of_group) + sum(lengths)
+
+
+def _hide(windows: Sequence[Sequence[int]], places: frozenset[int], hiding: int) -> list[list[int]]:
+    """Hide wordpieces, whose places are counted through all windows."""
+    hidden, first = [], 0
+    for ids in windows:
+        hidden.append([hiding if first + i in places else ids[i] for i in range(len(ids))])
+        first += len(ids)
+    return hidden

@@ -4,23 +4,21 @@ import math
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from msgspec import Meta, Struct
 
-Temperature = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Share = Annotated[float, Field(ge=0, le=1)]
+Temperature = Annotated[float, Meta(gt=0)]
+Share = Annotated[float, Meta(ge=0, le=1)]
 
 
-class Labelling(BaseModel):
+class Labelling(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What turns the outputs of a model into labels that each apply or not.
 
     A label's probability is the sigmoid of its output, divided by its temperature. A text has the
     label if that is at least the threshold. The probabilities need not sum to 1.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     kind: Literal["multi"] = "multi"
-    separator: Annotated[str, Field(min_length=1)]  # between the labels of a text in one column
+    separator: Annotated[str, Meta(min_length=1)]  # between the labels of a text in one column
     temperatures: dict[str, Temperature]  # by label, as are the thresholds
     thresholds: dict[str, Share]
 

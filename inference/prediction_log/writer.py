@@ -12,6 +12,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from inference.prediction_log.feedback import LABEL
 from inference.prediction_log.prediction_id import PredictionId
 from inference.prediction_log.table import Item, to_item
 from inference.runtime.settings import Settings
@@ -22,6 +23,8 @@ if TYPE_CHECKING:  # the loader imports numpy and onnxruntime in the meantime
 
 BATCH = 25  # items; DynamoDB takes no more in one call
 ATTEMPTS = 3  # per call
+# Why DynamoDB does not update an item of a transaction: the client has given feedback about it.
+HAS_FEEDBACK = "ConditionalCheckFailed"
 PAUSE_SECONDS = 0.05  # before sending again what DynamoDB had no capacity for
 
 
@@ -65,8 +68,18 @@ class PredictionLog:
         texts: Sequence[str],
         predictions: "Sequence[Prediction]",
         version: str,
+        *,
+        may_repeat: bool = False,
     ) -> list[PredictionId | None]:
         """Write the predictions of a request; losses are recorded, not raised.
+
+        Args:
+            request_id: The id of the request.
+            texts: Its texts.
+            predictions: What the model says about them.
+            version: The version of the model.
+            may_repeat: Whether the request may have been answered before, under the same id. Its
+                items are then written so that feedback about them stays, which costs twice as much.
 
         Returns:
             The id of each prediction, and None for those that were lost.
@@ -77,7 +90,8 @@ class PredictionLog:
             for index, (text, prediction) in enumerate(zip(texts, predictions, strict=True))
         ]
         cause = f"not written within {self._settings.prediction_timeout_ms} ms"
-        writing = self._writer.submit(self._write, pending, time.monotonic() + self._seconds)
+        write = self._write_again if may_repeat else self._write
+        writing = self._writer.submit(write, pending, time.monotonic() + self._seconds)
         try:
             writing.result(self._seconds)
         except TimeoutError:
@@ -100,3 +114,44 @@ class PredictionLog:
             pending[:BATCH] = [put["PutRequest"]["Item"] for put in unprocessed]
             if unprocessed:
                 time.sleep(PAUSE_SECONDS)
+
+    def _write_again(self, pending: list[Item], deadline: float) -> None:
+        """Write items that may be in the table, removing them from the list.
+
+        An item with feedback stays as it is. BatchWriteItem would replace it, and takes no
+        conditions; a transaction does, and says for each item why it was cancelled:
+        https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
+        """
+        while pending and time.monotonic() < deadline:
+            batch = pending[:BATCH]
+            updates: Any = [self._to_update(item) for item in batch]
+            left: list[Item] = []
+            try:
+                self._client.transact_write_items(TransactItems=updates)
+            except self._client.exceptions.TransactionCanceledException as error:
+                reasons = error.response["CancellationReasons"]
+                left = [
+                    item
+                    for item, reason in zip(batch, reasons, strict=True)
+                    if reason.get("Code") != HAS_FEEDBACK
+                ]
+            pending[:BATCH] = left
+            if len(left) == len(batch):
+                time.sleep(PAUSE_SECONDS)
+
+    def _to_update(self, item: Item) -> dict[str, Any]:
+        """Return an update that writes an item, unless it has feedback.
+
+        The function may update items for feedback, so it needs no further permission.
+        """
+        names = [name for name in item if name != "id"]
+        return {
+            "Update": {
+                "TableName": self._settings.prediction_table,
+                "Key": {"id": item["id"]},
+                "ConditionExpression": "attribute_not_exists(#feedback)",
+                "UpdateExpression": "SET " + ", ".join(f"#{name} = :{name}" for name in names),
+                "ExpressionAttributeNames": {f"#{n}": n for n in names} | {"#feedback": LABEL},
+                "ExpressionAttributeValues": {f":{name}": item[name] for name in names},
+            }
+        }

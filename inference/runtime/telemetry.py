@@ -1,17 +1,25 @@
 """Record what the functions do: JSON log lines and CloudWatch metrics, without texts by default.
 
 Metrics are lines of the log too, in CloudWatch's embedded metric format (EMF), so emitting one
-takes no call to AWS:
+takes no call to AWS. The log line of a request is also its metrics, as far as one line can be:
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 """
 
-import json
+import os
+import sys
+import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from itertools import chain
+from logging import INFO
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from aws_lambda_powertools import Logger, Metrics
+import msgspec
+from aws_lambda_powertools.logging.logger import Logger
 from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.metrics.metrics import Metrics
 
 if TYPE_CHECKING:  # the loader imports numpy and onnxruntime in the meantime
     from inference.model.classifier import Prediction
@@ -34,6 +42,8 @@ UNITS = {
     "DriftedFeatures": MetricUnit.Count,
 }
 MAX_VALUES = 100  # per metric and EMF line
+MAX_LINE_BYTES = 250_000  # CloudWatch reads no metrics from a line of more than 256 KB
+REQUEST_KEYS = ("service", "cold_start", "function_request_id")  # of Powertools, in log lines
 
 logger = Logger(service=SERVICE)
 metrics = Metrics(service=SERVICE)  # the handler sets the namespace
@@ -71,31 +81,38 @@ def record_predictions(
         milliseconds: How long classifying all the texts took.
         texts: The classified texts, if the log may contain them.
     """
+    firsts = [prediction.label for prediction in predictions]
     labels = [
-        prediction.label if prediction.labels is None else list(prediction.labels)
-        for prediction in predictions
+        first if prediction.labels is None else list(prediction.labels)
+        for first, prediction in zip(firsts, predictions, strict=True)
     ]
-    confidences = [prediction.confidence for prediction in predictions]
+    confidences = [
+        round(prediction.probabilities[first], 4)
+        for first, prediction in zip(firsts, predictions, strict=True)
+    ]
     tokens = [prediction.tokens for prediction in predictions]
-    fields = {
-        "model_version": version,
+    milliseconds = round(milliseconds, 2)
+    fields: dict[str, Any] = {
         "labels": labels,
-        "confidences": [round(confidence, 4) for confidence in confidences],
+        "confidences": confidences,
         "tokens": tokens,
-        "latency_ms": round(milliseconds, 2),
+        "latency_ms": milliseconds,
     }
-    reasons = Counter(each.abstention for each in predictions if each.abstention is not None)
     if predictions[0].can_abstain:
         fields["abstentions"] = [prediction.abstention for prediction in predictions]
-    logger.info("predicted", extra=fields if texts is None else {**fields, "texts": list(texts)})
-    emit({"Confidence": confidences, "Tokens": tokens, "Latency": [milliseconds]}, version)
-    counts = Counter(label for prediction in predictions for label in prediction.all_labels)
-    for label, count in counts.items():
-        # CloudWatch drops a metric whose dimension is not ASCII.
-        dimension = label.encode("ascii", "backslashreplace").decode()
-        emit({"Predictions": [count]}, version, label=dimension)
-    for reason, count in reasons.items():
-        emit({"Abstentions": [count]}, version, reason=reason)
+    if texts is not None:
+        fields["texts"] = list(texts)
+    lists = [one for one in labels if isinstance(one, list)]
+    reasons = [each.abstention for each in predictions if each.abstention is not None]
+    groups = (
+        _split({"Confidence": confidences, "Tokens": tokens, "Latency": [milliseconds]}),
+        _count("Predictions", "label", chain(*lists) if lists else firsts),
+        _count("Abstentions", "reason", reasons),
+    )
+    _log_and_emit("predicted", fields, [group[0] for group in groups if group], version)
+    for group in groups:
+        for measured in group[1:]:  # for which there was no room in the line
+            emit(measured.values, version, **measured.dimensions)
 
 
 def record_lost_predictions(count: int, cause: str) -> None:
@@ -147,15 +164,102 @@ def emit(values: Mapping[str, Sequence[float]], version: str = "", **dimensions:
     The version is a property of the line, by which Logs Insights can filter. As a dimension, it
     would add a metric to pay for with each new version.
     """
-    for start in range(0, max(map(len, values.values())), MAX_VALUES):
-        # Passing the values to add_metric one by one takes time quadratic in their number.
-        line = metrics.serialize_metric_set(
+    for part in _split(values):
+        properties = {"model_version": version} if version else {}
+        _print(_to_emf([Measured(part.values, dimensions)], properties))
+
+
+class Measured(NamedTuple):
+    """Values of metrics that have the same dimensions."""
+
+    values: Mapping[str, Sequence[float]]
+    dimensions: Mapping[str, str] = MappingProxyType({})
+
+
+def _log_and_emit(
+    message: str, fields: Mapping[str, Any], measured: Sequence[Measured], version: str
+) -> None:
+    """Write one line that is a log line and, for CloudWatch, metrics; each has other dimensions.
+
+    Most requests have one, so it does not go through ``logging``, which takes ten times as long.
+    """
+    if logger.log_level > INFO:  # the log level must not switch off the metrics
+        _print(_to_emf(measured, {"model_version": version}))
+        return
+    now = time.time()
+    keys = logger.get_current_keys()
+    trace = os.environ.get("_X_AMZN_TRACE_ID", "").partition(";")[0].removeprefix("Root=")
+    line = {
+        "level": "INFO",
+        "message": message,
+        "timestamp": time.strftime(
+            f"%Y-%m-%d %H:%M:%S,{int(now % 1 * 1000):03}%z", time.localtime(now)
+        ),
+        **{name: keys[name] for name in REQUEST_KEYS if name in keys},
+        **({"xray_trace_id": trace} if trace else {}),
+        "model_version": version,
+        **fields,
+    }
+    both = msgspec.json.encode(_to_emf(measured, {**line}))
+    if len(both) <= MAX_LINE_BYTES:
+        sys.stdout.write(both.decode() + "\n")
+        return
+    _print(line)  # with texts
+    _print(_to_emf(measured, {"model_version": version}))
+
+
+def _print(line: dict[str, Any]) -> None:
+    sys.stdout.write(msgspec.json.encode(line).decode() + "\n")
+
+
+def _to_emf(measured: Sequence[Measured], line: dict[str, Any]) -> dict[str, Any]:
+    """Make a line one of metrics, too; each of them has other dimensions."""
+    namespace, directives = metrics.namespace, []
+    line["service"] = SERVICE
+    for values, dimensions in measured:
+        directives += _describe(namespace, tuple(values), tuple(dimensions))
+        line.update(dimensions)
+        line.update(values)
+    line["_aws"] = {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": directives}
+    return line
+
+
+@lru_cache(256)
+def _describe(
+    namespace: str | None,  # noqa: ARG001  # of the metrics; the handler sets it
+    names: tuple[str, ...],
+    dimensions: tuple[str, ...],
+) -> list[Any]:
+    """Return what tells CloudWatch the units and dimensions of metrics in a line."""
+    content: Any = metrics.serialize_metric_set(
+        {name: {"Unit": UNITS[name].value, "Value": 0} for name in names},
+        dict.fromkeys(("service", *dimensions), ""),
+    )
+    directives: list[Any] = content["_aws"]["CloudWatchMetrics"]
+    return directives
+
+
+def _count(metric: str, dimension: str, values: Iterable[str]) -> list[Measured]:
+    """Count how often there is each value of a dimension."""
+    return [
+        # CloudWatch drops a metric whose dimension is not ASCII.
+        Measured({metric: [n]}, {dimension: value.encode("ascii", "backslashreplace").decode()})
+        for value, n in Counter(values).items()
+    ]
+
+
+def _split(values: Mapping[str, Sequence[float]]) -> list[Measured]:
+    """Split the values of metrics into what lines may hold."""
+    most = max(map(len, values.values()))
+    if most <= MAX_VALUES:
+        return [Measured(values)]
+    return [
+        Measured(
             {
-                name: {"Unit": UNITS[name].value, "Value": part}
+                name: part
                 for name, numbers in values.items()
                 if (part := numbers[start : start + MAX_VALUES])
-            },
-            {"service": SERVICE, **dimensions},
+            }
         )
-        properties = {"model_version": version} if version else {}
-        print(json.dumps({**line, **properties}, separators=(",", ":")))
+        for start in range(0, most, MAX_VALUES)
+    ]

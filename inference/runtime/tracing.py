@@ -8,8 +8,6 @@ https://docs.aws.amazon.com/xray/latest/devguide/xray-api-sendingdata.html#xray-
 
 import json
 import os
-import secrets
-import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -23,6 +21,9 @@ def traced(name: str) -> Iterator[None]:
 
     There is no request during init, which Lambda traces itself as a whole.
     """
+    if "Sampled=1" not in os.environ.get("_X_AMZN_TRACE_ID", ""):  # as most requests
+        yield
+        return
     started, fault = time.time(), True
     try:
         yield
@@ -40,6 +41,9 @@ def _send(name: str, started: float, fault: bool) -> None:
     )
     if trace.get("Sampled") != "1":
         return
+    import secrets  # not when imported, for requests that are not traced
+    import socket
+
     document = {
         "type": "subsegment",
         "name": name,

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from inference.tables.errors import TableError, join_words
-from inference.tables.rows import Reject
+from inference.tables.errors import MissingColumnError, TableError, join_words
+from inference.tables.rows import MissingKey, Reject
 
 SHOWN = 5  # of the others, by their lines
 SKIP = "leave out bad rows with --skip-bad-rows"
@@ -34,7 +34,8 @@ class BadRows:
         remedy = f"correct it, or {SKIP}"
         if others:
             remedy = f"{self._count_others(others)}; correct them, or {SKIP}"
-        error = TableError(first.reason, line=first.line, excerpt=first.excerpt, remedy=remedy)
+        kind = MissingColumnError if isinstance(first.reason, MissingKey) else TableError
+        error = kind(first.reason, line=first.line, excerpt=first.excerpt, remedy=remedy)
         return error.in_file(self.location)
 
     def _count_others(self, others: list[Reject]) -> str:

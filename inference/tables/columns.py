@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from inference.tables.errors import TableError, join_words, shorten, show
+from inference.tables.errors import MissingColumnError, TableError, join_words, shorten, show
 
 TEXT_LENGTH = 40  # a value of line 1 that is longer is more likely a text than a name
 MAX_NAMES = 12  # shown in a message
@@ -89,12 +89,13 @@ def find_positions(columns: InputColumns, width: int) -> list[int | None]:
     """
     for name in columns.names:
         if not name.isdecimal():
-            raise TableError(
+            raise MissingColumnError(
                 f"no column {name!r} in a file without a header",
                 remedy=f"name columns by their positions, 0 to {width - 1}",
             )
         if int(name) >= width:
-            raise TableError(f"no column {name!r}", remedy=f"the file has columns 0 to {width - 1}")
+            remedy = f"the file has columns 0 to {width - 1}"
+            raise MissingColumnError(f"no column {name!r}", remedy=remedy)
     return [int(name) for name in columns.names]
 
 
@@ -103,10 +104,10 @@ def looks_like_data(fields: Sequence[str]) -> bool:
     return max(map(len, fields), default=0) > TEXT_LENGTH or any(map(_NUMBER.fullmatch, fields))
 
 
-def _missing(name: str, present: Sequence[str], line: int | None) -> TableError:
+def _missing(name: str, present: Sequence[str], line: int | None) -> MissingColumnError:
     if line is not None and looks_like_data(present):
         longest = max(present, key=len)
-        return TableError(
+        return MissingColumnError(
             f"no column {name!r}. Is this line a header? It has a value of {len(longest)} "
             "characters",
             line=line,
@@ -120,4 +121,5 @@ def _missing(name: str, present: Sequence[str], line: int | None) -> TableError:
     near = {normalize_name(one): one for one in present}
     guesses = difflib.get_close_matches(normalize_name(name), near, n=1)
     guess = f"; did you mean {shorten(near[guesses[0]])!r}?" if guesses else ""
-    return TableError(f"no column {name!r}", line=line, excerpt=f"the file has {shown}{guess}")
+    excerpt = f"the file has {shown}{guess}"
+    return MissingColumnError(f"no column {name!r}", line=line, excerpt=excerpt)

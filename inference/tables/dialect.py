@@ -12,6 +12,7 @@ from inference.tables.errors import TableError, show
 from inference.tables.grammar import Grammar, strip_line_end
 from inference.tables.layout import Dialect
 from inference.tables.options import ReadOptions
+from inference.tables.orange import HEADER_ROWS, is_orange_header
 from inference.tables.quoting import choose_grammar
 from inference.tables.shape import Shape, learn_shape
 from inference.tables.split import Splitter
@@ -32,6 +33,7 @@ class Record:
     end: int  # the byte after it
     data: bytes
     fields: list[bytes]
+    is_orange_header: bool = False
 
     def decode(self) -> tuple[str, ...]:
         """Return its fields as names."""
@@ -126,7 +128,20 @@ def _read_sample(content: Content, grammar: Grammar) -> list[Record]:
         sample.append(record)
         if len(sample) == SAMPLE_ROWS:
             break
-    return sample
+    return _join_header(sample) if grammar.delimiter == b"\t" else sample
+
+
+def _join_header(sample: list[Record]) -> list[Record]:
+    """Let the header of one of Orange's files be one record, which has the names."""
+    if len(sample) < HEADER_ROWS:
+        return sample
+    names, types, flags = sample[:HEADER_ROWS]
+    if len(names.fields) != len(types.fields) or not is_orange_header(
+        types.decode(), flags.decode()
+    ):
+        return sample
+    header = replace(names, next_line=flags.next_line, end=flags.end, is_orange_header=True)
+    return [header, *sample[HEADER_ROWS:]]
 
 
 def _read_records(head: bytes, grammar: Grammar, line: int) -> Iterator[Record]:
@@ -157,7 +172,8 @@ def _require_no_header(sample: Sequence[Record], shape: Shape) -> None:
     """
     first = sample[0]
     is_other = len(first.fields) == shape.width and not shape.is_row(first.fields)
-    if len(sample) > LEAST_ROWS and is_other and not looks_like_data(first.decode()):
+    is_header = len(sample) > LEAST_ROWS and is_other and not looks_like_data(first.decode())
+    if is_header or first.is_orange_header:
         raise TableError(
             "this line looks like a header",
             line=first.line,

@@ -41,6 +41,10 @@ class TableError(TextClassifierError):
             self.excerpt = excerpt
 
 
+class MissingColumnError(TableError):
+    """A file lacks a column that is to be read."""
+
+
 class UnreadableError(TableError):
     """The operating system could not read a file; another try may succeed."""
 

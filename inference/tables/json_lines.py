@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 from inference.tables.blocks import Blocks
 from inference.tables.columns import InputColumns, find_name
 from inference.tables.errors import TableError, show
-from inference.tables.rows import NOT_UTF8, Reject, Row, make_row
+from inference.tables.rows import NOT_UTF8, MissingKey, Reject, Row, make_row
 from inference.tables.split import TOO_LONG
 
 
@@ -53,7 +53,9 @@ class _RowReader:
             ]
         except UnicodeDecodeError:
             return Reject(number, NOT_UTF8, show(data))
-        except (_RowError, TableError) as error:
+        except _RowError as error:
+            return Reject(number, error.args[0], show(data))
+        except TableError as error:
             return Reject(number, str(error), show(data))
         return make_row(number, text, kept)
 
@@ -86,5 +88,5 @@ class _RowReader:
         if position is not None:
             return record[names[position]]
         if name == self._text:
-            raise _RowError(f"no key {name!r}")
+            raise _RowError(MissingKey(f"no key {name!r}"))
         return None

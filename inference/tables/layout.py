@@ -71,6 +71,11 @@ class Layout:
             words.append(f"encoding {self.encoding}")
         words += [] if self.newline == "\n" else ["CR line ends"]
         if self.dialect:
-            line = self.dialect.header_line
-            words.append(f"header in line {line}" if line else "no header")
+            words.append(self._describe_header(self.dialect.header_line))
         return ", ".join(words)
+
+    def _describe_header(self, first: int) -> str:
+        last = self.line - 1
+        if not first:
+            return "no header"
+        return f"header in lines {first} to {last}" if first < last else f"header in line {first}"

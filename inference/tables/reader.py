@@ -16,7 +16,7 @@ from inference.tables.parquet import read_parquet
 from inference.tables.rows import Reject, Row
 
 # A change of the rules may give other rows, so nothing that was read by other ones is reused.
-RULES_VERSION = 2
+RULES_VERSION = 3
 # Raised by damaged files.
 DAMAGE_ERRORS = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
 

@@ -29,6 +29,12 @@ class Reject(NamedTuple):
         return f"{reason}: {self.excerpt}" if self.excerpt else reason
 
 
+class MissingKey(str):
+    """The reason of a reject that lacks a column, in a format whose rows name their columns."""
+
+    __slots__ = ()
+
+
 # Characters that show nothing: blanks, controls, zero-width and other invisible ones.
 _INVISIBLE = (
     r"\s\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"

@@ -1,13 +1,16 @@
 """The system as `make serve` runs it, for all tests that talk to it over HTTP."""
 
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +18,15 @@ from tests.conftest import ROOT
 
 SERVER_MARK = f"LOCAL_TEST_MARK=server-{os.getpid()}"
 TEXTCLF = [sys.executable, "-m", "textclf"]
+
+
+def ask(url: str, body: Any) -> Any:
+    """Post a body to the API and return its answer."""
+    request = urllib.request.Request(
+        f"{url}/predict", json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=30) as response:
+        return json.load(response)
 
 
 @contextmanager

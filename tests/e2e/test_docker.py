@@ -19,7 +19,7 @@ from inference.local import sam
 from inference.model.bundle import read_verified
 from operations.image import find_base
 from tests.conftest import ROOT, SAMPLE_MODEL
-from tests.e2e.test_local import ask
+from tests.e2e.conftest import ask
 
 # The stack on this machine has no queue, and so no place for the answers to its messages.
 EVENTS = [

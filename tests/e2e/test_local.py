@@ -8,12 +8,10 @@ import signal
 import socket
 import subprocess
 import time
-import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -22,7 +20,7 @@ from inference.local.emulator import EmulatorError, emulator_binary, emulators
 from inference.local.system import reserve_log
 from inference.model.bundle import read_verified
 from tests.conftest import ROOT, SAMPLE_MODEL
-from tests.e2e.conftest import SERVER_MARK, TEXTCLF, serving
+from tests.e2e.conftest import SERVER_MARK, TEXTCLF, ask, serving
 
 needs_proc = pytest.mark.skipif(
     not Path("/proc/net/tcp").exists(), reason="reads the /proc of Linux"
@@ -30,15 +28,6 @@ needs_proc = pytest.mark.skipif(
 needs_emulator = pytest.mark.skipif(
     emulator_binary() is None, reason="the emulator runs on Linux only"
 )
-
-
-def ask(url: str, body: Any) -> Any:
-    """Post a body to the API and return its answer."""
-    request = urllib.request.Request(
-        f"{url}/predict", json.dumps(body).encode(), {"Content-Type": "application/json"}
-    )
-    with urllib.request.urlopen(request, timeout=30) as response:
-        return json.load(response)
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:

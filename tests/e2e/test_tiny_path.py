@@ -11,7 +11,7 @@ from inference.local.front_door import front_door
 from inference.model.bundle import read_verified
 from inference.model.publish import publish
 from tests.conftest import TinyModel
-from tests.e2e.test_local import ask
+from tests.e2e.conftest import ask
 
 
 @pytest.mark.parametrize("runtime", ["emulator", "plain process"])

@@ -82,7 +82,7 @@ class BulkService:
     def make_event(self, step: str, run: BulkRun) -> dict[str, Any]:
         """Return the event of a step, with the first file of the input."""
         first = self.get(run.inputs_key).splitlines()[0]
-        return {"step": step, "job": run.model_dump(mode="json"), "source": json.loads(first)}
+        return {"step": step, "job": run.to_json(), "source": json.loads(first)}
 
 
 def use_small_ranges(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:

@@ -1,5 +1,6 @@
 """A published model, and the handler as Lambda calls it."""
 
+import gc
 import importlib
 import json
 import sys
@@ -16,9 +17,11 @@ from inference.model.publish import publish
 from inference.runtime.context import Context
 from inference.runtime.payload import to_event
 from tests.cloudformation import deployed
-from tests.conftest import TinyModel
+from tests.conftest import SAMPLE_MODEL, TinyModel
 from tests.step_functions.interpreter import Interpreter, start_interpreter
+from textclf import operate
 
+STACK = "text-classifier-test"
 Call = Callable[..., tuple[int, dict[str, str], Any]]
 
 
@@ -78,6 +81,7 @@ def start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Call
             monkeypatch.setenv(name, value)
         monkeypatch.delitem(sys.modules, "inference.api.handler", raising=False)
         handler = importlib.import_module("inference.api.handler").handler
+        gc.unfreeze()  # in this process, another environment may replace it
 
         def call(
             method: str, path: str, body: Any = b"", media_type: str = "application/json"
@@ -103,10 +107,71 @@ def call(start: Callable[..., Call], uri: str) -> Call:
     return start(uri)
 
 
+@pytest.fixture
+def sample_uri(s3: S3Client, bucket: str) -> str:
+    """The URI of the shipped model in the local S3."""
+    return publish(s3, SAMPLE_MODEL, f"s3://{bucket}/news")
+
+
+@pytest.fixture
+def deploy_sample(
+    s3_endpoint: str, sample_uri: str, table: PredictionTable, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., None]]:
+    """A way to make STACK, with the shipped model, in the account that moto simulates."""
+    cloudformation = boto3.client("cloudformation", endpoint_url=s3_endpoint)
+    lambda_ = boto3.client("lambda", endpoint_url=s3_endpoint)
+    iam = boto3.client("iam", endpoint_url=s3_endpoint)
+    monkeypatch.setattr(operate, "connect", lambda: (cloudformation, lambda_))
+
+    def make(log_text: str = "true", *, has_table: bool = True) -> None:
+        role = iam.create_role(RoleName=STACK, AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+        image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/x@sha256:" + "0" * 64
+        lambda_.create_function(
+            FunctionName=STACK,
+            PackageType="Image",
+            Code={"ImageUri": image},
+            Role=role,
+            Environment={"Variables": {"MODEL_URI": sample_uri}},
+        )
+        version = lambda_.publish_version(FunctionName=STACK)["Version"]
+        lambda_.create_alias(FunctionName=STACK, Name="live", FunctionVersion=version)
+        outputs = {"Function": {"Value": STACK}}
+        if has_table:
+            outputs["PredictionTable"] = {"Value": table.name}
+        template = {
+            "Parameters": {"LogText": {"Type": "String"}},
+            "Resources": {"Topic": {"Type": "AWS::SNS::Topic"}},
+            "Outputs": outputs,
+        }
+        cloudformation.create_stack(
+            StackName=STACK,
+            TemplateBody=json.dumps(template),
+            Parameters=[{"ParameterKey": "LogText", "ParameterValue": log_text}],
+        )
+
+    yield make
+    cloudformation.delete_stack(StackName=STACK)
+    lambda_.delete_function(FunctionName=STACK)
+    iam.delete_role(RoleName=STACK)
+
+
+@pytest.fixture
+def sample_service(start: Callable[..., Call], sample_uri: str, table: PredictionTable) -> Call:
+    """A function with the shipped model that keeps the texts of its predictions."""
+    return start(
+        sample_uri, PREDICTION_TABLE=table.name, PREDICTION_TIMEOUT_MS="5000", LOG_TEXT="true"
+    )
+
+
 def metrics_in(capsys: pytest.CaptureFixture[str]) -> dict[str, list[float]]:
     """Return the values of each metric that was printed since the last call."""
+    return metrics_of(capsys.readouterr().out)
+
+
+def metrics_of(printed: str) -> dict[str, list[float]]:
+    """Return the values of each metric in the lines that a function printed."""
     values: dict[str, list[float]] = {}
-    for line in capsys.readouterr().out.splitlines():
+    for line in printed.splitlines():
         blob = json.loads(line)
         for directive in blob.get("_aws", {}).get("CloudWatchMetrics", []):
             for metric in directive["Metrics"]:

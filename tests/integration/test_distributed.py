@@ -67,7 +67,7 @@ class Service(BulkService):
             "score": MapRun(machine["ScoreRanges"].get("ToleratedFailurePercentage", 0)),
         }
         self.interpreter.use(self._answer)
-        output = self.interpreter.execute(adapt(definition()), run.model_dump(mode="json"))
+        output = self.interpreter.execute(adapt(definition()), run.to_json())
         manifest: dict[str, Any] = json.loads(self.get(output["manifest"]))
         return manifest
 

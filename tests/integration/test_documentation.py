@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from cyclopts import App, CycloptsError
 from samtranslator.yaml_helper import yaml_parse
@@ -23,6 +24,7 @@ from inference.api.answers import OneAnswer
 from inference.model.bundle import read_verified
 from inference.model.classifier import Classifier
 from inference.runtime.settings import Settings
+from operations.cost import ROWS_PER_SECOND, estimate_bulk_run
 from tests.conftest import ROOT, SAMPLE_MODEL
 from textclf.app import app, main
 
@@ -168,7 +170,7 @@ def test_every_answer_shown_is_the_shipped_models(page: Path) -> None:
     (explanation,) = classifier.explain([request["inputs"]], [prediction])
     # WHEN a page shows an answer of that model
     answers = [
-        OneAnswer.model_validate_json(block)
+        msgspec.json.decode(block, type=OneAnswer)
         for _, language, block in FENCED.findall(page.read_text())
         if language == "json"
     ]
@@ -199,6 +201,21 @@ def test_the_accuracies_shown_are_the_manifests(page: Path, models: list[str]) -
     metrics = read_verified(SAMPLE_MODEL).manifest.metrics
     for model in models:
         assert f"{100 * metrics[model]['accuracy']:.2f} %" in page.read_text()
+
+
+def test_the_costs_shown_are_what_the_command_estimates(capsys: pytest.CaptureFixture[str]) -> None:
+    # GIVEN what the command prints
+    assert main(["cost"]) == 0
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
+    # THEN the page has each row, and the speed that those on bulk runs follow from
+    text = (DOCS / "limits-and-costs.md").read_text()
+    assert len(rows) > 30
+    assert [row for row in rows if row not in text] == []
+    assert f"A bulk run classifies {ROWS_PER_SECOND} headlines a second" in text
+    # ... and another page the largest run
+    seconds, usd = estimate_bulk_run(10**9, 1000)
+    assert 1700 < seconds < 1900, "half an hour"
+    assert f"half an hour and {usd:.0f} USD" in (DOCS / "score-files.md").read_text()
 
 
 @page
@@ -250,8 +267,8 @@ def settings_table(heading: str) -> dict[str, str]:
 
 def test_the_settings_page_lists_every_environment_variable_and_its_default() -> None:
     defaults = {
-        name.upper(): "required" if field.is_required() else shown(field.default)
-        for name, field in Settings.model_fields.items()
+        field.name.upper(): "required" if field.required else shown(field.default)
+        for field in msgspec.structs.fields(Settings)
     }
     assert settings_table("The function's environment variables") == defaults
 

@@ -1,5 +1,6 @@
 """Feedback, through the real handler to a local DynamoDB that works or fails."""
 
+import importlib
 import json
 import sys
 import time
@@ -19,7 +20,7 @@ from inference.prediction_log.prediction_id import PredictionId
 from inference.runtime.context import Context
 from tests.conftest import SAMPLE_MODEL
 from tests.integration.conftest import Call, PredictionTable, metrics_in
-from tests.integration.test_prediction_log import Fault, faulty_dynamodb
+from tests.integration.faulty_dynamodb import Fault, faulty_dynamodb
 
 OTHERS = {
     "Business": "Science",
@@ -401,3 +402,46 @@ def test_a_missing_table_is_a_503(
     assert correct(call, id_, "Health")[0] == 503
     (record,) = (one for one in caplog.records if one.message == "feedback not stored")
     assert "ResourceNotFoundException" in record.__dict__["cause"]
+
+
+def test_a_message_that_comes_again_keeps_its_feedback(
+    service: Call, table: PredictionTable, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN a queue's message of three texts, and feedback on the second answer
+    monkeypatch.setenv("RESULTS_URI", f"s3://{bucket}/results")
+    monkeypatch.delitem(sys.modules, "inference.api.handler")
+    handler = importlib.import_module("inference.api.handler").handler
+    body = json.dumps({"inputs": ["zebra crossing", "zebra", "crossing"]})
+    record = {"messageId": "the-message", "body": body, "eventSource": "aws:sqs"}
+    message = {"Records": [record | {"eventSourceARN": "arn:aws:sqs:us-east-1:1:requests"}]}
+    assert handler(message, Context("1")) == {"batchItemFailures": []}
+    before = table.items()
+    prediction = PredictionId.from_key("the-message#1", before["the-message#1"]["model_version"])
+    right = OTHERS[before["the-message#1"]["label"]]
+    assert correct(service, str(prediction), right)[0] == 200
+    corrected = table.items()
+    # WHEN SQS delivers it again THEN it is answered again, and the feedback stays
+    assert handler(message, Context("2")) == {"batchItemFailures": []}
+    after = table.items()
+    assert after["the-message#1"] == corrected["the-message#1"]
+    assert after["the-message#1"]["feedback_label"] == right
+    # AND the others are written again, and complete
+    assert after.keys() == before.keys()
+    for key in ("the-message#0", "the-message#2"):
+        assert after[key].keys() == before[key].keys()
+        assert after[key]["time"] > before[key]["time"]
+
+
+def test_an_event_that_lambda_delivers_again_keeps_its_feedback(
+    service: Call, table: PredictionTable
+) -> None:
+    # GIVEN a direct invocation, and feedback on its answer
+    handler = sys.modules["inference.api.handler"].handler
+    event = {"inputs": "zebra crossing"}
+    answer = handler(event, Context("1"))
+    right = OTHERS[answer["predicted_label"]]
+    assert correct(service, answer["prediction_id"], right)[0] == 200
+    corrected = table.items()
+    # WHEN the event comes again, under the same id THEN the feedback stays
+    assert handler(event, Context("1")) == answer
+    assert table.items() == corrected

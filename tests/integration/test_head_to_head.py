@@ -8,23 +8,13 @@ from pathlib import Path
 import pytest
 from mypy_boto3_s3 import S3Client
 
-from inference.model.bundle import parse_manifest
 from inference.model.publish import publish
+from tests.bundles import altered
 from tests.conftest import HEADLINES, REVIEWS, TinyModel
 from textclf.app import main
 from training.fit.record import TrainingRecord
 from training.fit.rows import load_rows
 from training.fit.settings import Settings
-
-
-def altered(bundle: Path, folder: Path, **changes: object) -> Path:
-    """Copy a bundle and change its manifest."""
-    shutil.copytree(bundle, folder)
-    manifest = json.loads((folder / "manifest.json").read_text())
-    for name, value in changes.items():
-        manifest[name] = manifest[name] | value if isinstance(value, dict) else value
-    (folder / "manifest.json").write_bytes(parse_manifest(json.dumps(manifest).encode()).to_bytes())
-    return folder
 
 
 def head_to_head(new: str, old: str, data: Path = HEADLINES, *more: str) -> int:

@@ -7,16 +7,17 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import HEADLINES
-from tests.integration.conftest import Call, PredictionTable
-from tests.integration.test_labels_export import STACK, deploy, predict, service, uri
+from tests.integration.conftest import STACK, Call, PredictionTable
 from textclf.app import main
 from training.data.read import read
 from training.tasks import NEWS
 
-__all__ = ["deploy", "service", "uri"]  # fixtures
-
 SURE = ["Shares fall as the central bank raises rates", "Flu vaccine cuts hospital stays"]
 UNSURE = "They lasted 14 days..."
+
+
+def predict(call: Call, texts: list[str]) -> None:
+    assert call("POST", "/predict", {"inputs": texts})[0] == 200
 
 
 def choose(output: Path, *more: str) -> int:
@@ -25,14 +26,14 @@ def choose(output: Path, *more: str) -> int:
 
 
 def test_texts_that_the_live_model_is_unsure_of_are_chosen_from_the_log(
-    service: Call,
-    deploy: Callable[..., None],
+    sample_service: Call,
+    deploy_sample: Callable[..., None],
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     # GIVEN a stack that keeps texts, and was asked about three, one of them twice
-    deploy()
-    predict(service, [*SURE, UNSURE, UNSURE.upper()])
+    deploy_sample()
+    predict(sample_service, [*SURE, UNSURE, UNSURE.upper()])
     capsys.readouterr()
     # WHEN the next text to label is chosen
     output = tmp_path / "next.csv"
@@ -48,11 +49,14 @@ def test_texts_that_the_live_model_is_unsure_of_are_chosen_from_the_log(
 
 
 def test_texts_of_the_log_that_have_labels_are_left_out(
-    service: Call, deploy: Callable[..., None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    sample_service: Call,
+    deploy_sample: Callable[..., None],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    deploy()
+    deploy_sample()
     known = read(str(HEADLINES), NEWS).examples[0].text
-    predict(service, [known, *SURE])
+    predict(sample_service, [known, *SURE])
     capsys.readouterr()
     assert choose(tmp_path / "next.csv", "--labelled", str(HEADLINES)) == 0
     assert "2 to choose from + 1 labelled already" in capsys.readouterr().out
@@ -60,15 +64,15 @@ def test_texts_of_the_log_that_have_labels_are_left_out(
 
 def test_a_log_without_texts_says_how_to_keep_them(
     start: Callable[..., Call],
-    uri: str,
+    sample_uri: str,
     table: PredictionTable,
-    deploy: Callable[..., None],
+    deploy_sample: Callable[..., None],
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     # GIVEN a stack that logs predictions without their texts
-    deploy("false")
-    call = start(uri, PREDICTION_TABLE=table.name, PREDICTION_TIMEOUT_MS="5000")
+    deploy_sample("false")
+    call = start(sample_uri, PREDICTION_TABLE=table.name, PREDICTION_TIMEOUT_MS="5000")
     predict(call, SURE)
     capsys.readouterr()
     # WHEN texts are to be chosen THEN the error says what to deploy
@@ -79,16 +83,16 @@ def test_a_log_without_texts_says_how_to_keep_them(
 
 
 def test_an_empty_log_is_an_error(
-    deploy: Callable[..., None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    deploy_sample: Callable[..., None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    deploy()
+    deploy_sample()
     assert choose(tmp_path / "next.csv", "--hours", "2") == 1
     assert "from the last 2 hours: try more --hours" in capsys.readouterr().err
 
 
 def test_a_stack_without_a_log_says_what_to_deploy(
-    deploy: Callable[..., None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    deploy_sample: Callable[..., None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    deploy(has_table=False)
+    deploy_sample(has_table=False)
     assert choose(tmp_path / "next.csv") == 1
     assert "PredictionLog=on LogText=true" in capsys.readouterr().err

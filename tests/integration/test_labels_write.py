@@ -31,7 +31,7 @@ from tests.conftest import HEADLINES, TRAINING
 from textclf.app import main
 from training import tasks
 from training.data.read import read
-from training.labels.llm.bedrock import Problem
+from training.labels.llm.bedrock import Problem, require_access
 
 LABELS = ("Business", "Science", "Entertainment", "Health")
 MODEL = "bedrock:us.amazon.nova-lite-v1:0"
@@ -662,14 +662,64 @@ def server_order(sent: list[str], texts: Path) -> list[str]:
     return [*(text for text in sent if text not in plain), *plain]
 
 
+@pytest.fixture
+def nobody(server: Bedrock, monkeypatch: pytest.MonkeyPatch) -> Bedrock:
+    """A user with neither a region nor credentials."""
+    for name in ("AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    return server
+
+
 def test_a_region_must_be_known(
+    nobody: Bedrock, texts: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # GIVEN no region WHEN texts are to be labelled
+    assert write(texts) == 1
+    # THEN the command says what is missing before it reads or counts anything
+    out, error = capsys.readouterr()
+    assert "AWS: You must specify a region." in error
+    assert out == ""
+
+
+def test_credentials_are_looked_for_before_tokens_are_counted(
+    nobody: Bedrock,
+    texts: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    # GIVEN a region, but no credentials WHEN texts are to be labelled
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    assert write(texts) == 1
+    # THEN the command says what is missing before it reads or counts anything
+    out, error = capsys.readouterr()
+    assert "AWS: there are no credentials" in error
+    assert out == ""
+    # AND an API key of Bedrock will do
+    monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", "key")
+    require_access()
+
+
+def test_texts_that_are_settled_need_no_access(
     server: Bedrock,
     texts: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    # GIVEN no region WHEN texts are to be labelled THEN the command says what is missing
-    monkeypatch.delenv("AWS_DEFAULT_REGION")
-    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
+    # GIVEN a finished run, and another one after the credentials are gone
+    assert write(texts) == 0
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    # WHEN nothing is left to ask THEN nobody asks for them
+    assert write(texts) == 0
+    # BUT a further text needs them, before its tokens are counted
+    write_rows(texts, [("something new",)])
+    capsys.readouterr()
     assert write(texts) == 1
-    assert "AWS: You must specify a region." in capsys.readouterr().err
+    out, error = capsys.readouterr()
+    assert "AWS: there are no credentials" in error
+    assert "to ask about" not in out

@@ -17,6 +17,7 @@ from training.fit.trained_model import ANSWERS
 
 pytestmark = pytest.mark.timeout(900)  # whole runs, one after the other
 
+WINDOWS = ["--long-texts", "windows", "--max-length", "10"]
 TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
 
 
@@ -57,6 +58,28 @@ def assert_same_model(one: Path, other: Path) -> None:
     records = [json.loads((folder / "training.json").read_text()) for folder in (one, other)]
     assert records[0]["steps"] == records[1]["steps"]
     assert records[0]["validation_macro_f1"] == records[1]["validation_macro_f1"]
+
+
+@pytest.fixture(scope="module")
+def alone_on_windows(steady_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The model that one process trains on windows."""
+    folder = tmp_path_factory.mktemp("windows")
+    finish(start(steady_base, folder, *WINDOWS, processes=1))
+    return folder
+
+
+def test_two_processes_read_the_same_windows_as_one(
+    alone_on_windows: Path, steady_base: Path, tmp_path: Path
+) -> None:
+    # WHEN two processes each take half of a batch of texts that are read in windows
+    finish(start(steady_base, tmp_path, *WINDOWS, processes=2))
+    # THEN the model is the one that a single process makes, and so is the pooling
+    assert_same_model(alone_on_windows, tmp_path)
+    one, other = (
+        json.loads((folder / "training.json").read_text())["windows"]
+        for folder in (alone_on_windows, tmp_path)
+    )
+    assert one == other
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ from pathlib import Path
 import boto3
 import pytest
 from botocore.stub import Stubber
+from msgspec.structs import replace
 from mypy_boto3_s3 import S3Client
 
 from inference.model.bundle import read_verified, version_of
@@ -178,7 +179,7 @@ def test_a_model_without_a_time_of_training_is_listed_with_none(
 ) -> None:
     # GIVEN a bundle that does not say when its model was trained
     manifest = read_verified(tiny_model.bundle).manifest
-    data = manifest.model_copy(update={"training": {}}).to_bytes()
+    data = replace(manifest, training={}).to_bytes()
     s3.put_object(Bucket=bucket, Key=f"news/{version_of(data)}/manifest.json", Body=data)
     # WHEN the store is listed THEN its time is empty
     (listed,) = list_bundles(s3, f"s3://{bucket}/news")

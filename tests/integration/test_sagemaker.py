@@ -31,8 +31,8 @@ from inference.model.bundle import read_verified
 from inference.model.publish import publish
 from inference.model.store import fetch
 from operations.stack import Stack
+from tests.bundles import altered
 from tests.conftest import HEADLINES, ROOT, TRAINING, TinyModel
-from tests.integration.test_head_to_head import altered
 from tests.sagemaker import ROLE
 from textclf.app import main
 from training.data.examples import DataError

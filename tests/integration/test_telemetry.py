@@ -1,5 +1,6 @@
 """The log lines and metrics of requests, starts and failures."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,25 +10,22 @@ from aws_lambda_powertools.logging import logger as powertools_logger
 from mypy_boto3_s3 import S3Client
 
 from inference.model.bundle import read_verified
+from tests.cloudwatch import read_log
 from tests.conftest import ROOT, TinyModel
-from tests.integration.conftest import Call, metrics_in
-
-
-def get_record(caplog: pytest.LogCaptureFixture, message: str) -> dict[str, object]:
-    """Return the fields of the only record with this message."""
-    (record,) = (record for record in caplog.records if record.message == message)
-    return record.__dict__
+from tests.integration.conftest import Call, metrics_in, metrics_of
 
 
 def test_a_prediction_is_logged_and_measured(
-    call: Call, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+    call: Call, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # GIVEN a running function
     capsys.readouterr()
     # WHEN it classifies two texts
     _, _, answer = call("POST", "/predict", {"inputs": ["Fed holds rates", "A film"]})
     # THEN the log has one line for both, in their order
-    record = get_record(caplog, "predicted")
+    printed = capsys.readouterr().out
+    (record,) = (line for line in map(json.loads, printed.splitlines()) if "message" in line)
+    assert record["message"] == "predicted"
     predictions = answer["predictions"]
     assert record["model_version"] == answer["model_version"]
     assert record["labels"] == [one["predicted_label"] for one in predictions]
@@ -37,21 +35,22 @@ def test_a_prediction_is_logged_and_measured(
     assert len(tokens) == 2
     assert isinstance(latency, float)
     # AND the metrics have the same values
-    values = metrics_in(capsys)
-    assert values["Confidence"] == [one["confidence"] for one in predictions]
+    values = metrics_of(printed)
+    assert values["Confidence"] == record["confidences"]
     assert values["Tokens"] == tokens
     assert values["Latency"] == [pytest.approx(latency, abs=0.01)]
     assert sum(values["Predictions"]) == 2
 
 
 def test_only_the_tokens_that_the_model_read_are_counted(
-    call: Call, caplog: pytest.LogCaptureFixture
+    call: Call, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # GIVEN a text longer than the model reads WHEN it is classified
     call("POST", "/predict", {"inputs": "inflation " * 100})
     # THEN the record has as many tokens as the model reads
     _, _, card = call("GET", "/model")
-    assert get_record(caplog, "predicted")["tokens"] == [card["max_length"]]
+    (record,) = read_log(capsys, "predicted")
+    assert record["tokens"] == [card["max_length"]]
 
 
 def test_a_request_without_a_prediction_has_no_metric(
@@ -111,12 +110,13 @@ def test_every_failed_load_is_counted(
 
 @pytest.mark.parametrize("setting", ["", "false", "true"])
 def test_texts_are_logged_only_if_a_setting_allows_it(
-    start: Callable[..., Call], uri: str, caplog: pytest.LogCaptureFixture, setting: str
+    start: Callable[..., Call], uri: str, capsys: pytest.CaptureFixture[str], setting: str
 ) -> None:
     call = start(uri, **({"LOG_TEXT": setting} if setting else {}))
     call("POST", "/predict", {"inputs": "zebra crossing"})
     expected = ["zebra crossing"] if setting == "true" else None
-    assert get_record(caplog, "predicted").get("texts") == expected
+    (record,) = read_log(capsys, "predicted")
+    assert record.get("texts") == expected
 
 
 def test_the_namespace_is_a_setting(

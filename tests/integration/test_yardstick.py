@@ -1,5 +1,6 @@
 """`textclf evaluate --against` a language model: the real boto3 against a local Bedrock."""
 
+import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -117,3 +118,21 @@ def test_the_labels_may_be_described(
     assert evaluate(folder, *options, str(other)) == 1
     assert "must have the model's labels: Business, Science" in capsys.readouterr().err
     assert len(server.requests) == 5
+
+
+def test_credentials_are_looked_for_before_tokens_are_counted(
+    server: Bedrock,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    # GIVEN no credentials WHEN a model is to be compared with a language model
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    assert evaluate(folder, "--yes") == 1
+    # THEN the command says so, and no price comes before
+    out, error = capsys.readouterr()
+    assert "AWS: there are no credentials" in error
+    assert "to ask about" not in out

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, SAMPLE_MODEL
 
 # What the modules of each package may import in addition to their own package.
 PACKAGES = {
@@ -98,7 +98,8 @@ def test_no_layer_of_a_package_imports_upward(file: Path) -> None:
 def test_inference_needs_nothing_of_what_trains(file: Path) -> None:
     # The picture of drift is drawn where matplotlib is installed, which it is not in the image.
     draws = name_of(file) == "inference/drift/report.py"
-    heavy = HEAVY - {"matplotlib"} if draws else HEAVY
+    # pydantic is not in the image either: what serves validates with msgspec.
+    heavy = {*HEAVY, "pydantic"} - ({"matplotlib"} if draws else set())
     assert not {module.partition(".")[0] for module in imported_modules(file)} & heavy
 
 
@@ -119,6 +120,42 @@ def test_no_module_but_those_of_training_loads_torch() -> None:
     ]
     # WHEN all of them are imported THEN nothing heavy came along
     assert not modules_after(f"import {', '.join(names)}") & HEAVY
+
+
+# What the first answer does without. Each of them would make every cold start slower.
+LATE = {
+    *("asyncio", "boto3", "botocore", "email", "http.client", "pydantic", "ssl", "urllib.request"),
+    *("aws_lambda_powertools.event_handler.appsync", "aws_lambda_powertools.tracing"),
+    "aws_lambda_powertools.utilities.data_classes.kafka_event",
+    *(
+        f"inference.api.{name}"
+        for name in (
+            *("direct", "examples", "feedback", "hugging_face", "invocations"),
+            *("openapi", "pages", "queue", "server"),
+        )
+    ),
+    *("inference.bulk", "inference.drift", "inference.prediction_log", "inference.tables"),
+}
+MOST_MODULES = 400  # those of numpy and the standard library included
+FIRST_ANSWER = """
+import json, os, sys
+os.environ["MODEL_URI"] = {uri!r}
+from inference.api.handler import handler
+from inference.runtime.context import Context
+event = {{
+    "rawPath": "/predict", "headers": {{"content-type": "application/json"}},
+    "requestContext": {{"http": {{"method": "POST"}}}}, "body": json.dumps({{"inputs": "Fed"}}),
+}}
+assert handler(event, Context("id"))["statusCode"] == 200
+"""
+
+
+def test_the_first_answer_loads_nothing_that_only_others_need() -> None:
+    # GIVEN a new environment WHEN it has answered a request
+    loaded = modules_after(FIRST_ANSWER.format(uri=SAMPLE_MODEL.as_uri()))
+    # THEN nothing was imported that other requests or other functions need
+    assert not LATE & loaded
+    assert len(loaded) < MOST_MODULES
 
 
 def test_scoring_in_the_image_loads_only_what_the_image_has() -> None:

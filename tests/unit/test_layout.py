@@ -1,6 +1,7 @@
 """The unit tests mirror the source tree: each module has a test file of its own."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,8 @@ MODULES = [
     for file in sorted((ROOT / package).rglob("*.py"))
     if has_logic(file)
 ]
+# Those of the benchmarks that do arithmetic have tests; the others run in test_bench.py.
+BENCHMARKS = [file.relative_to(ROOT) for file in (ROOT / "benchmarks").rglob("*.py")]
 
 
 def mirror(module: Path) -> Path:
@@ -88,8 +91,21 @@ def test_every_module_has_its_test_file(module: Path) -> None:
 def test_every_test_file_is_that_of_a_module() -> None:
     files = {file.relative_to(ROOT) for file in (ROOT / UNIT).rglob("test_*.py")}
     without_module = {UNIT / name for name in WITHOUT_MODULE}
-    assert files - without_module <= {mirror(module) for module in MODULES}
+    assert files - without_module <= {mirror(module) for module in [*MODULES, *BENCHMARKS]}
 
 
 def test_the_exceptions_are_modules() -> None:
     assert set(TESTED_WITH_REAL_SERVICES) <= {str(module) for module in MODULES}
+
+
+def test_no_test_file_needs_another_one() -> None:
+    # What several of them need is in a conftest.py or a module of its own.
+    files = [ROOT / "tests" / name for name in ("unit", "integration", "e2e")]
+    imported = [
+        (str(file.relative_to(ROOT)), node.module)
+        for folder in files
+        for file in folder.rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.ImportFrom) and node.module
+    ]
+    assert [one for one in imported if re.search(r"^tests\..*\btest_", one[1])] == []

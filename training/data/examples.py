@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.errors import TextClassifierError
-from inference.runtime.settings import Settings as ServingSettings
+from inference.runtime.settings import MAX_CHARACTERS
 from inference.tables.bad_rows import BadRows
 from inference.tables.layout import Layout
 from training.data.text_key import TextKey
@@ -16,7 +16,7 @@ from training.tasks import Task
 
 # One limit for training and serving: characters per text that the API accepts unless a stack says
 # otherwise.
-LONGEST_TEXT: int = ServingSettings.model_fields["max_characters"].default
+LONGEST_TEXT = MAX_CHARACTERS
 UNLABELLED = -1  # the label of a text that has none
 
 
@@ -89,6 +89,15 @@ class Dataset:
         """How many rows of the file can be used, without those of new files."""
         joined = sum(file.rows for file in self.new_files)
         return len(self.examples) + self.not_sampled - joined
+
+    def make_error(self, problem: str) -> DataError:
+        """Return an error that also says what may be wrong with how the labels were read."""
+        return make_error(problem, self.hints)
+
+
+def make_error(problem: str, hints: Sequence[str]) -> DataError:
+    """Return an error with a note for each hint, which often names the cause."""
+    return DataError("\n".join([problem, *map("note: {}".format, hints)]))
 
 
 def labels_of(examples: Sequence[Example]) -> NDArray[np.int64]:

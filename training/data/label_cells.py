@@ -27,7 +27,7 @@ def split_cell(cell: str, separator: str) -> tuple[str, ...]:
     if values is None:
         return _clean(cell.split(separator))
     if not all(isinstance(value, str | int | float) for value in values):
-        raise ValueError("the list of labels has something else in it")
+        raise ValueError("the list of labels holds something other than texts and numbers")
     labels = _clean(map(str, values))
     for label in labels:
         if separator in label:

@@ -41,7 +41,7 @@ class LabelledFile:
     def find_problem(self, row: LabelledText) -> str:
         """Say why a row cannot be written; empty if it can."""
         if unknown := [label for label in row.labels if label not in self._codes]:
-            return f"{unknown[0]!r} is no label of the model that serves"
+            return f"{unknown[0]!r} is not a label of the model that serves"
         if not self._task.is_multi_label and len(row.labels) != 1:
             return f"it has {len(row.labels)} labels, and the model that serves gives one"
         separator = self._task.layout.label_separator

@@ -15,7 +15,7 @@ from inference.tables.options import ReadOptions
 from inference.tables.reader import read_rows
 from inference.tables.recognize import recognize
 from inference.tables.rows import Reject
-from training.data.examples import UNLABELLED, BadRow, DataError, Dataset, Example
+from training.data.examples import UNLABELLED, BadRow, DataError, Dataset, Example, make_error
 from training.data.fetch import fetch
 from training.data.label_cells import find_lists, read_flag, split_cell
 from training.tasks import FileLayout, Task, with_labels
@@ -50,13 +50,15 @@ def read(
     hints = _find_hints(rows, task)
     bad_rows = count_bad_rows(rejects, location)
     if bad_rows.count and not skip_bad_rows:
-        raise DataError("\n".join([str(bad_rows.make_error()), *map("note: {}".format, hints)]))
+        problem = bad_rows.make_error()
+        raise make_error(str(problem), hints) from problem
     if not rows:
         raise DataError(f"{location} is empty")
     if not task.codes:
-        task = with_labels(task, _find_labels(rows, location))
+        task = with_labels(task, _find_labels(rows, location, hints))
     if len(task.labels) < 2:
-        raise DataError(f"{location}: a classifier needs two labels, found {list(task.labels)}")
+        found = list(task.labels)
+        raise make_error(f"{location}: a classifier needs two labels, found {found}", hints)
     if not any(row.part for row in rows) and task.default_split == "official":
         task = replace(task, default_split="story")
     numbers = {code: task.labels.index(label) for code, label in task.codes.items()}
@@ -160,7 +162,7 @@ def _find_names(layout: FileLayout) -> dict[str, str]:
     return {meaning: name for meaning, name in names.items() if name}
 
 
-def _find_labels(rows: Sequence[_Row], location: str) -> tuple[str, ...]:
+def _find_labels(rows: Sequence[_Row], location: str, hints: Sequence[str]) -> tuple[str, ...]:
     """Return the labels of a file, sorted; two that differ only in case are a mistake."""
     labels = sorted({label for row in rows for label in row.all_labels})
     seen: dict[str, str] = {}
@@ -168,7 +170,7 @@ def _find_labels(rows: Sequence[_Row], location: str) -> tuple[str, ...]:
         other = seen.setdefault(unicodedata.normalize("NFKC", label).casefold(), label)
         if other != label:
             line = next(row.line for row in rows if label in row.all_labels)
-            raise DataError(f"{location}, line {line}: is {label!r} the label {other!r}?")
+            raise make_error(f"{location}, line {line}: is {label!r} the label {other!r}?", hints)
     return tuple(labels)
 
 

@@ -109,7 +109,9 @@ def split(dataset: Dataset, how: str, seed: int, key: TextKey = TextKey.CURRENT)
     dropped = Dropped(repeated, held_out - len(parts["validation"]) - len(parts["test"]))
     if not all(parts.values()):
         clusters = {e.group or text for e, text in zip(dataset.examples, texts, strict=True)}
-        raise DataError(_explain_empty_part(parts, dropped, how, len(clusters)))
+        problem = _explain_empty_part(parts, dropped, how, len(clusters))
+        more = "; give a higher --max-rows" if dataset.not_sampled else ""
+        raise dataset.make_error(problem + more)
     _require_every_label(dataset, parts["train"], how)
     return Split.select(dataset, RowNumbers(**parts), dropped)
 
@@ -161,17 +163,31 @@ def _stratify(dataset: Dataset, seed: int, texts: list[str]) -> list[str]:
 
 
 def _require_every_label(dataset: Dataset, train: list[int], how: str) -> None:
+    """Refuse a split from which some label cannot be learnt."""
     counts = Counter(label for example in dataset.examples for label in list_labels(example))
     if dataset.task.is_multi_label:
         for label, name in enumerate(dataset.task.labels):
-            if not counts[label]:
-                raise DataError(f"no text has the label {name!r}: leave it out")
+            if counts[label]:
+                continue
+            if dataset.not_sampled:
+                raise dataset.make_error(
+                    f"no text that --max-rows draws has the label {name!r}: give a higher number"
+                )
+            raise dataset.make_error(f"no text has the label {name!r}: leave it out")
     learnt = {label for number in train for label in list_labels(dataset.examples[number])}
     for label in sorted(counts.keys() - learnt):
-        raise DataError(
+        raise dataset.make_error(
             f"a {how} split holds out every row of {dataset.task.labels[label]!r}: "
-            f"{counts[label]}; add more of them, or remove them"
+            f"{counts[label]}; {_suggest_rows(dataset)}"
         )
+
+
+def _suggest_rows(dataset: Dataset) -> str:
+    """Say how a rare label gets rows to learn from."""
+    if dataset.new_files:  # which allow no other split
+        return "add more of them, or remove them"
+    more = "use more rows (--max-rows)" if dataset.not_sampled else "add more of them"
+    return f"keep some for training with --split stratified, {more}, or remove them"
 
 
 def _places(examples: list[Example], how: str, seed: int, texts: list[str]) -> list[float]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from inference.tables.bad_rows import BadRows
 from inference.tables.describe import describe_bad_rows, describe_balance, describe_reading
+from inference.tables.errors import MissingColumnError
 from inference.tables.options import ReadOptions
 from training.data.examples import (
     LONGEST_TEXT,
@@ -136,21 +137,12 @@ def _read(location: str, files: FurtherFiles, task: Task) -> Dataset:
     try:
         return _read_as(location, files, named)
     except DataError as error:
-        if not _is_about_columns(error, named.layout):
+        if not isinstance(error.__cause__, MissingColumnError):
             raise
         try:
             return _read_as(location, files, _accept_names(task))
         except DataError:
             raise error from None
-
-
-def _is_about_columns(error: DataError, layout: FileLayout) -> bool:
-    """Whether a file cannot be read because it lacks a column that was named."""
-    return any(
-        f"no {kind} {name!r}" in str(error)
-        for kind in ("column", "key")
-        for name in (layout.text, layout.label)
-    )
 
 
 def _read_as(location: str, files: FurtherFiles, task: Task) -> Dataset:

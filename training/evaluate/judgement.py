@@ -1,18 +1,22 @@
 """The judgement of an evaluation in words: whether to use the model, and what to mind."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from training.data.split import LEAST_TEST_ROWS, explain_few_rows
-from training.evaluate.results import LEAST_GROUPS, Evaluation, Usefulness
+from training.evaluate.results import LEAST_GROUPS, Evaluation, LabelMetrics, Usefulness
 from training.evaluate.tables import escape
 from training.fit.record import MANY_CUT, MANY_UNKNOWN, TrainingRecord
 from training.labels.names import name_some
 
 LEAST_CALIBRATION_ROWS = 100
 REMEDY = (
-    "Train longer (`--epochs`), on more rows of the labels that it misses, or from a base model "
-    "that knows the language."
+    "{remedy}, add rows of the labels that it misses, or start from a base model that knows the "
+    "language."
 )
+REMEDIES = {
+    "fine-tune": "Train longer (--epochs)",
+    "frozen": "Fine-tune the encoder (--method fine-tune)",  # more epochs change nothing
+}
 
 
 def judge_model(record: TrainingRecord, evaluation: Evaluation) -> str:
@@ -20,7 +24,7 @@ def judge_model(record: TrainingRecord, evaluation: Evaluation) -> str:
     useful = evaluation.usefulness
     sentences = [] if useful is None else [_judge(useful), _compare(useful, evaluation)]
     if useful is not None and (useful.faults or useful.constancy):
-        sentences.append(REMEDY)
+        sentences.append(REMEDY.format(remedy=REMEDIES[record.settings.method]))
     return " ".join([*sentences, *list_cautions(record, evaluation)])
 
 
@@ -67,7 +71,10 @@ def _compare(useful: Usefulness, evaluation: Evaluation) -> str:
 
 def list_cautions(record: TrainingRecord, evaluation: Evaluation) -> list[str]:
     """List what makes the figures or the model less reliable than they look."""
-    useful, cautions = evaluation.usefulness, []
+    useful, cautions = (
+        evaluation.usefulness,
+        [escape(one) for one in list_untested(evaluation.fp32.per_label)],
+    )
     if useful and useful.never_predicts:
         count = len(useful.never_predicts)
         which = f"{count:,} labels that test rows have" if count > 1 else "a label"
@@ -94,3 +101,13 @@ def list_cautions(record: TrainingRecord, evaluation: Evaluation) -> list[str]:
     if (record.cut_texts or 0) > MANY_CUT:
         cautions.append(f"{record.cut_texts:.0%} of the texts are longer than what is read.")
     return cautions
+
+
+def list_untested(per_label: Mapping[str, LabelMetrics]) -> list[str]:
+    """Name the labels that no test row has, in a sentence, if there are any."""
+    untested = [name for name, measured in per_label.items() if not measured.texts]
+    if not untested:
+        return []
+    count = len(untested)
+    which, has = (f"{count:,} labels are", "them") if count > 1 else ("A label is", "it")
+    return [f"{which} not tested, because no test row has {has}: {name_some(untested)}."]

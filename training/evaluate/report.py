@@ -35,6 +35,7 @@ def write_report(folder: Path, record: TrainingRecord, evaluation: Evaluation) -
         judge_model(record, evaluation),
         _introduce(record, evaluation),
         describe_method(record),
+        describe_reading(record),
         *_compare_models(evaluation),
         *_describe_labels(evaluation),
         *_describe_slices(evaluation),
@@ -86,6 +87,16 @@ def describe_method(record: TrainingRecord) -> str:
     if record.comparison is None:
         return ""
     return f"`--method auto` chose {record.comparison.describe()}."
+
+
+def describe_reading(record: TrainingRecord) -> str:
+    """Say how long texts are read, if in windows; otherwise empty."""
+    if record.windows is None:
+        return ""
+    return (
+        f"Long texts are read in up to {record.windows.most} overlapping windows; the logits of a "
+        f"text are those of its windows, pooled by {record.windows.describe()}."
+    )
 
 
 def _compare_models(evaluation: Evaluation) -> list[str]:

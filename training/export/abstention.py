@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from msgspec import structs
 from numpy.typing import NDArray
 
 from inference.model.abstention import LOW_CONFIDENCE, OUT_OF_SCOPE, OutOfScope
@@ -166,13 +167,13 @@ def choose_limits(
     unknown = [text for other in others for text in other.learnt]
     if options.share_refused:
         if unknown:
-            scores = scope.learn_score(folder, model.rows.validation, unknown, seed)
+            scores = scope.learn_score(folder, model.rows.validation, unknown, seed, spec)
         draft = OutOfScope(
             score="output" if unknown else "energy",
             limit=scope.UNLIMITED,
             refused=options.share_refused,
         )
-        spec = spec.model_copy(update={"out_of_scope": draft})
+        spec = structs.replace(spec, out_of_scope=draft)
     rows = scope.choose_rows(model.rows.validation, MOST_ROWS, seed)
     predictions = classify(Classifier(folder, spec, "validation"), [row.text for row in rows])
     choices: list[Choice] = []
@@ -185,12 +186,12 @@ def choose_limits(
             options.precision,
         )
         thresholds = to_manifest(choices, options.precision)
-        spec = spec.model_copy(update={"label_thresholds": thresholds})
+        spec = structs.replace(spec, label_thresholds=thresholds)
     if spec.out_of_scope is not None:
         known = read_scores(predictions) if scores is None else scores
         limit = float(np.quantile(known, 1 - options.share_refused))
-        limited = spec.out_of_scope.model_copy(update={"limit": limit})
-        spec = spec.model_copy(update={"out_of_scope": limited})
+        limited = structs.replace(spec.out_of_scope, limit=limit)
+        spec = structs.replace(spec, out_of_scope=limited)
     return spec, choices
 
 

@@ -65,7 +65,7 @@ def _format_labels(figures: AbstentionFigures) -> str:
             shorten([each.label for each in figures.labels]), figures.labels, strict=True
         )
     ]
-    columns = ("threshold", "validation rows", "proved", "coverage", "precision")
+    columns = ("threshold", "validation rows", "proved precision", "coverage", "precision")
     return format_table(("label", *columns), rows)
 
 

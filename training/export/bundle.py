@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from msgspec.structs import asdict
 from tokenizers import Tokenizer
 
 from inference.drift.held_out import measure_reference
@@ -15,6 +16,7 @@ from inference.model.bundle import (
     ClassifierSpec,
     FileEntry,
     Manifest,
+    parse_manifest,
     version_of,
 )
 from inference.model.classifier import Classifier
@@ -42,6 +44,7 @@ from training.export.multi_label_gate import MultiLabelPassed, pass_multi_label_
 from training.export.thresholds import Choice
 from training.fit import text_model
 from training.fit.trained_model import TrainedModel
+from training.fit.windows import TextWindows
 
 CALIBRATION_ROWS = 500
 
@@ -66,7 +69,7 @@ def export(
         abstention: when the bundle should abstain.
 
     Raises:
-        ModelError: the model is not a DistilBERT.
+        ModelError: there is no export for models of its kind, or of its size.
         StaleError: the model is not evaluated.
         OutputError: the output folder holds something other than a bundle, or cannot be written.
         GateError: the bundle lost too much, or is no good; it is not written.
@@ -83,7 +86,8 @@ def export(
         folder = Path(temporary) / "bundle"
         folder.mkdir()
         max_length = write_tokenizer(model.folder, folder)
-        write_graph(model.folder, folder, max_length, _encode_calibration_rows(model, folder))
+        rows = _encode_calibration_rows(model, folder)
+        graph = write_graph(model.folder, folder, max_length, rows)
         spec = _specify(model, evaluation, max_length)
         choices: list[Choice] = []
         if abstention.is_wanted:
@@ -122,7 +126,7 @@ def export(
         manifest = Manifest(
             schema_version=spec.schema_needed,
             task=model.dataset.task.name,
-            **dict(spec),
+            **asdict(spec),
             files=files,
             training=model.record.for_publication(),
             metrics={
@@ -132,15 +136,17 @@ def export(
                 **({"elsewhere": [file.to_json() for file in elsewhere]} if elsewhere else {}),
                 **({"abstention": figures.to_json()} if figures else {}),
             },
-            quantization=passed.quantization.to_json(),
-            reference=reference.model_dump(mode="json", exclude_none=True),
+            quantization=passed.quantization.to_json() | graph.to_json(),
+            reference=reference.to_json(),
             examples=make_examples(classifier),
         )
-        (folder / MANIFEST).write_bytes(manifest.to_bytes())
+        data = manifest.to_bytes()
+        parse_manifest(data)  # checks the limits of all fields
+        (folder / MANIFEST).write_bytes(data)
         if output.exists():
             output.rename(Path(temporary) / "old")  # removed with the temporary folder
         folder.rename(output)
-    return Bundle(output, manifest, version_of(manifest.to_bytes()))
+    return Bundle(output, manifest, version_of(data))
 
 
 def _read_evaluation(model: TrainedModel) -> Evaluation | MultiLabelEvaluation:
@@ -154,7 +160,10 @@ def _specify(
     """Say how the bundle turns texts into labels."""
     if isinstance(evaluation, Evaluation):
         return ClassifierSpec(
-            labels=model.labels, max_length=max_length, temperature=evaluation.temperature
+            labels=model.labels,
+            max_length=max_length,
+            temperature=evaluation.temperature,
+            windows=model.record.windows,
         )
     names = model.labels
     labelling = Labelling(
@@ -162,7 +171,13 @@ def _specify(
         temperatures=dict(zip(names, evaluation.temperatures, strict=True)),
         thresholds=dict(zip(names, evaluation.thresholds, strict=True)),
     )
-    return ClassifierSpec(labels=names, max_length=max_length, temperature=1.0, labelling=labelling)
+    return ClassifierSpec(
+        labels=names,
+        max_length=max_length,
+        temperature=1.0,
+        labelling=labelling,
+        windows=model.record.windows,
+    )
 
 
 def _temporary_folder(output: Path) -> tempfile.TemporaryDirectory[str]:
@@ -184,11 +199,19 @@ def write_tokenizer(source: Path, folder: Path) -> int:
 
 
 def _encode_calibration_rows(model: TrainedModel, folder: Path) -> list[list[int]]:
-    """Return the token ids of a few random training rows, from the bundle's tokenizer."""
+    """Return the token ids of a few random training rows, from the bundle's tokenizer.
+
+    If long texts are read in windows, these are random windows of the rows.
+    """
     random = np.random.default_rng(model.record.settings.seed)
     rows = random.permutation(len(model.rows.train))[:CALIBRATION_ROWS]
     texts = [model.rows.train[row].text for row in rows]
-    return text_model.encode(Tokenizer.from_file(str(folder / TOKENIZER)), texts)
+    tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
+    windows = model.record.windows
+    if windows is None:
+        return text_model.encode(tokenizer, texts)
+    token_ids = TextWindows.encode(tokenizer, texts, windows.most).token_ids
+    return [token_ids[row] for row in random.permutation(len(token_ids))[:CALIBRATION_ROWS]]
 
 
 def describe_files(folder: Path) -> dict[str, FileEntry]:

@@ -15,6 +15,7 @@ from training.data.examples import clusters_of, has_groups, labels_of
 from training.data.split import LEAST_TEST_ROWS, explain_few_rows
 from training.evaluate import summary, tables
 from training.evaluate.intervals import mean_intervals, measure_difference
+from training.evaluate.judgement import REMEDIES, list_untested
 from training.evaluate.predictions import HeldOutPredictions, stack_probabilities
 from training.evaluate.report import FP32, describe_labels
 from training.evaluate.results import (
@@ -26,6 +27,7 @@ from training.evaluate.results import (
     Usefulness,
 )
 from training.evaluate.usefulness import measure_usefulness
+from training.export.quantize import EMBEDDING_BITS, describe_scheme
 from training.fit.record import WEIGHTS
 from training.fit.trained_model import TrainedModel
 from training.labels.names import name_some
@@ -33,9 +35,6 @@ from training.metrics import Labels, Probabilities
 
 MAX_ACCURACY_DROP = 0.5  # points
 MIN_AGREEMENT = 98.5  # % of labels
-SCHEME = (
-    "7 bits, a scale a column; embeddings 4 bits, a scale a row; fixed 8-bit ranges of activations"
-)
 PAGE = "gate.md"
 INT8 = "int8 bundle"
 
@@ -49,7 +48,7 @@ class GateError(TextClassifierError):
 class Quantization(Result):
     """What the bundle lost against the fp32 model on the test rows, and what it saved."""
 
-    weights: str = SCHEME
+    weights: str = describe_scheme(EMBEDDING_BITS)
     accuracy_drop: float  # points
     max_accuracy_drop: float = MAX_ACCURACY_DROP
     agreement: float  # % of texts with the same label
@@ -61,6 +60,9 @@ class Quantization(Result):
     texts: int | None = None
     accuracy_drop_interval: Interval | None = None
     agreement_interval: Interval | None = None
+    # False if attentions are not fused, so that the bundle is slower; None if they are.
+    fused: bool | None = None
+    fp32_channels: int | None = None  # of activations that do not fit into 8 bits; None for none
 
     def to_json(self) -> dict[str, Any]:
         """Return the figures as the manifest stores them, without what is unknown."""
@@ -97,10 +99,18 @@ class Quantization(Result):
     def describe_figures(self) -> str:
         """Return the figures and their limits in a sentence."""
         return (
-            f"int8 loses {self.accuracy_drop:z.2f} points of accuracy against fp32 on the test "
-            f"rows (at most {self.max_accuracy_drop} allowed), agrees with fp32 on "
+            f"int8 {self.describe_change('accuracy')}, agrees with fp32 on "
             f"{self.agreement:.2f} % of labels (at least {self.min_agreement} % required) and "
             f"moves a probability by at most {self.max_change:.3f}."
+        )
+
+    def describe_change(self, measure: str) -> str:
+        """Say how much of a measure was lost, or gained, and what may be lost."""
+        change = -round(self.accuracy_drop, 2)
+        verb, allowed = ("gains", "a loss of at most") if change > 0 else ("loses", "at most")
+        return (
+            f"{verb} {abs(change):.2f} points of {measure} against fp32 on the test rows "
+            f"({allowed} {self.max_accuracy_drop} allowed)"
         )
 
 
@@ -170,17 +180,28 @@ def pass_gate(
         elsewhere=elsewhere,
         abstention=abstention,
     )
-    require_pass(quantization, model.folder / PAGE, None if allow_worse else useful)
+    require_pass(
+        quantization,
+        model.folder / PAGE,
+        None if allow_worse else useful,
+        REMEDIES[model.record.settings.method],
+    )
     return Passed(summary, quantization, useful)
 
 
-def require_pass(quantization: Quantization, page: Path, useful: Usefulness | None = None) -> None:
+def require_pass(
+    quantization: Quantization,
+    page: Path,
+    useful: Usefulness | None = None,
+    remedy: str = REMEDIES["fine-tune"],
+) -> None:
     """Refuse a bundle that is not good enough, and name the page with all figures.
 
     Args:
         quantization: what the bundle lost.
         page: the page with all figures.
         useful: what it is next to simpler ways to answer; None to accept one that is worse.
+        remedy: what may make the model better.
 
     Raises:
         GateError: the accuracy dropped too far, too many labels changed, or simpler ways to answer
@@ -189,8 +210,8 @@ def require_pass(quantization: Quantization, page: Path, useful: Usefulness | No
     reasons = [] if quantization.passes else [quantization.describe()]
     if useful is not None and useful.faults:
         reasons.append(
-            f"{capitalise('; '.join(useful.faults))}. {describe_missing(useful)}Train longer "
-            "(--epochs) or on more rows, or insist with --allow-worse."
+            f"{capitalise('; '.join(useful.faults))}. {describe_missing(useful)}{remedy}, "
+            "add rows, or insist with --allow-worse."
         )
     if reasons:
         raise GateError(f"the bundle is refused: {' '.join(reasons)} See {page}.")
@@ -245,7 +266,7 @@ def write_page(
 
 
 def list_cautions(int8: ModelSummary) -> list[str]:
-    """List what to mind about a bundle that passed: labels it never predicts, few test rows."""
+    """List what to mind about a bundle that passed: labels that it never predicts, or few rows."""
     predicted = [sum(column) for column in zip(*int8.confusion, strict=True)]
     missing = [
         name
@@ -253,6 +274,7 @@ def list_cautions(int8: ModelSummary) -> list[str]:
         if label.texts and not count
     ]
     cautions = [f"It never predicts {name_some(missing)}."] if missing else []
+    cautions += list_untested(int8.per_label)
     if int8.texts < LEAST_TEST_ROWS:
         cautions.append(f"{capitalise(explain_few_rows(int8.texts))}.")
     return cautions

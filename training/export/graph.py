@@ -1,6 +1,6 @@
-"""The ONNX graph that is served: fused, in int8, and indifferent to the other texts of a list.
+"""The ONNX graph that is served: in int8, fused where possible, indifferent to the other texts.
 
-It differs from what `optimum` exports in five ways:
+That of a DistilBERT differs from what `optimum` exports in five ways:
 
 - Attention and the feed-forward activations are one node each (onnxruntime's own fusion). The
   products for queries, keys and values stay outside, so that each runs once over the tokens of
@@ -11,13 +11,15 @@ It differs from what `optimum` exports in five ways:
   and the head are added here.
 - Positions that no text reaches are left out.
 - Weights and activations are integers, see `training/export/quantize.py`.
+
+Other encoders have the same input, head and integers. If onnxruntime does not recognise their
+attentions, these stay the nodes that `optimum` exports. A few channels of their activations may be
+computed in fp32, see `training/export/outliers.py`.
 """
 
-import logging
 import tempfile
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -25,16 +27,13 @@ import onnx
 from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, TensorProto, helper
 from onnx.external_data_helper import set_external_data
-from onnxruntime.transformers.fusion_options import FusionOptions
-from onnxruntime.transformers.optimizer import optimize_model
-from optimum.exporters.onnx import main_export
 from safetensors.numpy import load_file
-from transformers import AutoConfig, DistilBertConfig
+from transformers import AutoConfig, PretrainedConfig
 
 from inference.model.bundle import MODEL, WEIGHTS
+from training.export.fp32 import export_fp32, fix_inputs, fold_constants, fuse, is_fused
 from training.export.nodes import (
     INTEGER_PRODUCT,
-    MICROSOFT,
     add_weights,
     drop_unused,
     find_attentions,
@@ -42,16 +41,45 @@ from training.export.nodes import (
     rename_input,
     take_weights,
 )
-from training.export.quantize import measure_ranges, quantize_embeddings, quantize_products
+from training.export.outliers import split_outliers
+from training.export.quantize import (
+    EMBEDDING_BITS,
+    describe_scheme,
+    measure_channels,
+    quantize_embeddings,
+    quantize_embeddings_to_bytes,
+    quantize_products,
+)
 from training.fit import encoder
+from training.fit.exportable import FUSED, OWN_GRAPH, TRIED, explain_why_not
 from training.fit.text_model import ModelError
 
 BIAS, MASK = 3, 4  # the numbers of an attention's inputs, after queries, keys and values
 
 
+@dataclass(frozen=True)
+class Written:
+    """What became of a model's graph."""
+
+    fused: bool  # whether each attention is one node
+    embedding_bits: int
+    fp32_channels: int  # of activations that do not fit into 8 bits
+
+    def to_json(self) -> dict[str, bool | int | str]:
+        """Return what a manifest stores: nothing, if all is as in a DistilBERT."""
+        facts: dict[str, bool | int | str] = {}
+        if self.embedding_bits != EMBEDDING_BITS:
+            facts["weights"] = describe_scheme(self.embedding_bits)
+        if not self.fused:
+            facts["fused"] = False
+        if self.fp32_channels:
+            facts["fp32_channels"] = self.fp32_channels
+        return facts
+
+
 def write_graph(
     source: Path, folder: Path, max_length: int, calibration: Sequence[Sequence[int]]
-) -> None:
+) -> Written:
     """Write the int8 `model.onnx` and `model.onnx.data` of a model.
 
     Args:
@@ -60,108 +88,90 @@ def write_graph(
         max_length: the most tokens that a text can have.
         calibration: token ids of training texts, which give the range of each activation.
     """
-    config = DistilBertConfig.from_pretrained(source)
-    pools = hasattr(config, encoder.POOLING)
-    with tempfile.TemporaryDirectory() as temporary:
-        _export_fp32(
-            source, Path(temporary), "feature-extraction" if pools else "text-classification"
-        )
-        model = fuse(Path(temporary) / MODEL, config)
+    config = AutoConfig.from_pretrained(source, trust_remote_code=False)
+    try:
+        model = _export(source, config)
+    except Exception as error:  # of any class, from torch, onnx or optimum
+        if config.model_type in TRIED:
+            raise
+        reason = str(error).partition("\n")[0]
+        kind = config.model_type
+        raise _explain_refusal(source, f"the export of a {kind} failed ({reason})") from error
+    fused = is_fused(model, config)
     drop_mask(model.graph)
-    if pools:
-        add_mean_head(model.graph, load_file(source / encoder.WEIGHTS))
-    else:
+    fix_inputs(model)
+    if encoder.read_pooling(source) == "first":
         keep_first_token(model.graph)
+    if hasattr(config, encoder.POOLING):
+        add_mean_head(model.graph, load_file(source / encoder.WEIGHTS))
     split_bias(model.graph)
-    drop_unread_positions(model.graph, max_length)
-    quantize_embeddings(model.graph)
-    quantize_products(model.graph, measure_ranges(model, calibration))
+    if not fused:
+        model = fold_constants(model)
+    drop_unread_positions(model.graph, max_length + _count_unused_positions(config))
+    is_own = config.model_type == OWN_GRAPH
+    bits = (quantize_embeddings if is_own else quantize_embeddings_to_bytes)(model.graph)
+    channels = measure_channels(model, calibration)
+    outliers = {} if is_own else split_outliers(model.graph, channels)
+    ranges = {name: one.choose_range(outliers.get(name, ())) for name, one in channels.items()}
+    quantize_products(model.graph, ranges)
     drop_unused(model.graph)
     save(model, folder)
+    return Written(fused, bits, sum(map(len, outliers.values())))
+
+
+def _export(source: Path, config: PretrainedConfig) -> ModelProto:
+    """Export a model in fp32, with the attentions of all layers fused, or of none.
+
+    Raises:
+        RuntimeError: onnxruntime does not recognise the attentions that this version of `optimum`
+            exports of a kind that is fused.
+    """
+    pools = hasattr(config, encoder.POOLING)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        export_fp32(source, folder, "feature-extraction" if pools else "text-classification")
+        model = fuse(folder / MODEL, config, attentions=config.model_type in FUSED)
+    if config.model_type in FUSED and not is_fused(model, config):
+        found = len(find_attentions(model.graph))
+        raise RuntimeError(f"found {found} attentions in {config.num_hidden_layers} layers")
+    return model
 
 
 def require_exportable(source: Path) -> None:
     """Refuse a model that this module cannot turn into a graph.
 
     Raises:
-        ModelError: it is not a DistilBERT; the message says how to turn it into one.
+        ModelError: the message says why, and what to do instead.
     """
-    kind = AutoConfig.from_pretrained(source, trust_remote_code=False).model_type
-    if kind != "distilbert":
-        raise ModelError(
-            f"{source} is of the kind {kind}, and only a DistilBERT can be exported: distil it "
-            f"into one with `textclf train --teachers {source} …`"
-        )
+    config = AutoConfig.from_pretrained(source, trust_remote_code=False)
+    if reason := explain_why_not(config, (source / encoder.WEIGHTS).stat().st_size):
+        raise _explain_refusal(source, reason)
 
 
-def _export_fp32(source: Path, folder: Path, task: str) -> None:
-    """Write the graph as `optimum` exports it, in fp32.
-
-    Its log lines and warnings concern its own code: deprecated calls, packages it could use.
-    """
-    with _quiet():
-        main_export(
-            str(source),
-            folder,
-            task=task,
-            library_name="transformers",
-            do_validation=False,
-        )
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    disabled = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(disabled)
-
-
-def fuse(file: Path, config: DistilBertConfig) -> ModelProto:
-    """Read an exported graph and fuse each attention and each activation into one node.
-
-    Raises:
-        RuntimeError: onnxruntime does not recognise what this version of `optimum` exports.
-    """
-    options = FusionOptions("bert")
-    options.enable_embed_layer_norm = False  # would hide what is changed below
-    options.enable_skip_layer_norm = False  # slower than the two nodes it replaces
-    options.enable_bias_skip_layer_norm = False
-    options.use_multi_head_attention = True  # leaves its products outside, over all texts at once
-    options.enable_bias_gelu = False  # an integer product adds a bias at no cost
-    fused = optimize_model(
-        str(file),
-        "bert",
-        num_heads=config.n_heads,
-        hidden_size=config.dim,
-        optimization_options=options,
-        opt_level=0,
+def _explain_refusal(source: Path, reason: str) -> ModelError:
+    return ModelError(
+        f"{source} cannot be exported: {reason}. Distil it into a model that can, with "
+        f"`textclf train --teachers {source} …`"
     )
-    model: ModelProto = fused.model
-    attentions = len(find_attentions(model.graph))
-    if attentions != config.n_layers:
-        raise RuntimeError(f"found {attentions} attentions in {config.n_layers} layers")
-    if MICROSOFT not in {opset.domain for opset in model.opset_import}:
-        model.opset_import.append(helper.make_opsetid(MICROSOFT, 1))
-    return model
 
 
 def drop_mask(graph: GraphProto) -> None:
-    """Let every attention see every token, so that `input_ids` is the only input."""
+    """Let every attention see every token."""
     for attention in find_attentions(graph):
         del attention.input[MASK:]
-    inputs = [value for value in graph.input if value.name != "attention_mask"]
-    del graph.input[:]
-    graph.input.extend(inputs)
-    drop_unused(graph)
 
 
 def keep_first_token(graph: GraphProto) -> None:
-    """Let the last attention query the first token only; all that follows is (texts, 1, dim)."""
+    """Let the last attention query the first token only; all that follows is (texts, 1, dim).
+
+    Where attentions are not fused, the last layer is computed for all tokens, and cut then.
+    """
+    if not find_attentions(graph):
+        states, first = graph.output[0].name, f"{graph.output[0].name}_first"
+        add_weights(graph, "first", np.array([0]))
+        graph.node.append(helper.make_node("Gather", [states, "first"], [first], axis=1))
+        graph.output[0].name = first
+        return
     nodes = list(graph.node)
     attention = find_attentions(graph)[-1]
     query = next(node for node in nodes if attention.input[0] in node.output)
@@ -198,6 +208,15 @@ def add_mean_head(graph: GraphProto, weights: Mapping[str, NDArray[np.float32]])
     graph.output.append(helper.make_tensor_value_info("logits", TensorProto.FLOAT, shape))
 
 
+def _count_unused_positions(config: PretrainedConfig) -> int:
+    """Count the rows of the position embeddings that come before that of the first token.
+
+    A RoBERTa counts positions from the number after its padding's, as fairseq did. A BERT does not,
+    and keeps a few rows too many.
+    """
+    return 0 if config.model_type == OWN_GRAPH else (config.pad_token_id or 0) + 1
+
+
 def split_bias(graph: GraphProto) -> None:
     """Give queries, keys and values a bias each, which the product before can then add."""
     for attention in find_attentions(graph):
@@ -213,8 +232,10 @@ def split_bias(graph: GraphProto) -> None:
 
 def drop_unread_positions(graph: GraphProto, max_length: int) -> None:
     """Keep the position embeddings of texts as long as the tokenizer lets them be."""
-    table = find_embedding(graph, "position_embeddings.weight").input[0]
-    add_weights(graph, table, take_weights(graph, table)[:max_length])
+    node = find_embedding(graph, "position_embeddings.weight")
+    if node is not None:  # some encoders compute positions, or know only distances
+        table = node.input[0]
+        add_weights(graph, table, take_weights(graph, table)[:max_length])
 
 
 def save(model: ModelProto, folder: Path) -> None:

@@ -17,6 +17,7 @@ from training import multi_label
 from training.atomic import write_text
 from training.data.examples import clusters_of, multi_hot
 from training.evaluate import tables
+from training.evaluate.judgement import REMEDIES
 from training.evaluate.multi_label import report, summary
 from training.evaluate.multi_label.results import (
     ModelSummary,
@@ -39,8 +40,7 @@ class MultiLabelQuantization(Quantization):
     def describe_figures(self) -> str:
         """Return the figures and their limits in a sentence."""
         return (
-            f"int8 loses {self.accuracy_drop:z.2f} points of micro-F1 against fp32 on the test "
-            f"rows (at most {self.max_accuracy_drop} allowed), its labels have a micro-F1 of "
+            f"int8 {self.describe_change('micro-F1')}, its labels have a micro-F1 of "
             f"{self.agreement:.2f} % against those of fp32 (at least {self.min_agreement} % "
             f"required), and it moves a probability by at most {self.max_change:.3f}."
         )
@@ -104,8 +104,8 @@ def pass_multi_label_gate(
     reasons = [] if quantization.passes else [quantization.describe()]
     if faults:
         reasons.append(
-            f"{capitalise('; '.join(faults))}. Train longer (--epochs) or on more rows, or insist "
-            "with --allow-worse."
+            f"{capitalise('; '.join(faults))}. {REMEDIES[model.record.settings.method]}, add rows, "
+            "or insist with --allow-worse."
         )
     if reasons:
         raise GateError(f"the bundle is refused: {' '.join(reasons)} See {page}.")

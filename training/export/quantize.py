@@ -2,12 +2,14 @@
 
 - The weights of matrix products become 7-bit integers with one scale per column. Full 8-bit
   weights would saturate on a CPU without VNNI, so different hosts would give different answers.
-- Embeddings become 4-bit integers with one scale per row.
+- Embeddings become integers with one scale per row: of 4 bits in a DistilBERT. Other
+  encoders, such as an MPNet, lose more by 4 and have 8, unless their vocabulary is huge.
 - Every activation has a fixed 8-bit range, measured on training texts. Dynamic quantization
   measures the range anew in each run, so the texts of a list would move each other's probabilities.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import onnxruntime
@@ -18,25 +20,40 @@ from training.export.nodes import (
     INTEGER_PRODUCT,
     MICROSOFT,
     add_weights,
-    find_embedding,
+    find_word_embedding,
+    read_weights,
     take_weights,
 )
 
+EMBEDDING_BITS = 4  # in a DistilBERT
 NIBBLE_ZERO = 8  # represents 0 in 4 bits without a sign
+BYTE_ZERO = 128  # the same in 8 bits
+HUGE_TABLE = 100_000_000  # values; that of an XLM-R would take 192 MB in bytes
 WEIGHT_LIMIT = 63  # 7 bits: 2 * 255 * 63 fits the 16-bit sums of AVX2's multiply-add
 ACTIVATION_STEPS = 255  # 8 bits
 CLIPPING = np.linspace(0.5, 1, 11)  # shares of the greatest value that may set the scale of a row
 
-Ranges = dict[str, tuple[float, float]]  # least and greatest value, by name
+Ranges = dict[str, tuple[float, float]]  # least and greatest value of an input, by its name
 
 
-def quantize_embeddings(graph: GraphProto) -> None:
+def describe_scheme(embedding_bits: int) -> str:
+    """Say in how many bits what is stored, as manifests do."""
+    return (
+        f"7 bits, a scale a column; embeddings {embedding_bits} bits, a scale a row; fixed 8-bit "
+        "ranges of activations"
+    )
+
+
+def quantize_embeddings(graph: GraphProto) -> int:
     """Store the embedding of each word in 4 bits, with one scale per word.
 
     A byte holds two values: one of the first half of the dimensions in its low bits, one of the
     second half in its high bits.
+
+    Returns:
+        How many bits they have.
     """
-    node = find_embedding(graph, "word_embeddings.weight")
+    node = find_word_embedding(graph)
     index = list(graph.node).index(node)
     table, ids, output = node.input[0], node.input[1], node.output[0]
     values, scale = _round_to_nibbles(take_weights(graph, table))
@@ -59,6 +76,35 @@ def quantize_embeddings(graph: GraphProto) -> None:
         helper.make_node("Gather", [f"{table}_uint4", ids], [row]),
     ):
         graph.node.insert(index, new)
+    return EMBEDDING_BITS
+
+
+def quantize_embeddings_to_bytes(graph: GraphProto) -> int:
+    """Store the embedding of each word in 8 bits, with one scale per word; a huge table in 4.
+
+    Returns:
+        How many bits they have.
+    """
+    node = find_word_embedding(graph)
+    table, ids, output = node.input[0], node.input[1], node.output[0]
+    if read_weights(graph, table).size > HUGE_TABLE:
+        return quantize_embeddings(graph)
+    index = list(graph.node).index(node)
+    values = take_weights(graph, table)
+    scale = _scale(np.abs(values).max(axis=1, keepdims=True), BYTE_ZERO - 1)
+    add_weights(graph, f"{table}_bytes", (np.round(values / scale) + BYTE_ZERO).astype(np.uint8))
+    add_weights(graph, f"{table}_scale", scale)
+    add_weights(graph, "one", np.float32(1))
+    add_weights(graph, "zero", np.uint8(BYTE_ZERO))
+    graph.node.remove(node)
+    for new in (  # from the last to the first, as each is inserted before those that read it
+        helper.make_node("Mul", [f"{table}_float", f"{table}_scale_row"], [output]),
+        helper.make_node("Gather", [f"{table}_scale", ids], [f"{table}_scale_row"]),
+        helper.make_node("DequantizeLinear", [f"{table}_row", "one", "zero"], [f"{table}_float"]),
+        helper.make_node("Gather", [f"{table}_bytes", ids], [f"{table}_row"]),
+    ):
+        graph.node.insert(index, new)
+    return 8
 
 
 def _round_to_nibbles(
@@ -82,14 +128,29 @@ def _round_to_nibbles(
     return (best + NIBBLE_ZERO).astype(np.uint8), scales
 
 
-def measure_ranges(model: ModelProto, calibration: Sequence[Sequence[int]]) -> Ranges:
-    """Measure the range, 0 included, of every input that `quantize_products` will quantize.
+@dataclass(frozen=True)
+class Channels:
+    """The least and the greatest value of each channel of an input, both 0 or beyond."""
+
+    least: NDArray[np.float32]
+    greatest: NDArray[np.float32]
+
+    def choose_range(self, outliers: Sequence[int] | NDArray[np.int64] = ()) -> tuple[float, float]:
+        """Return the least and the greatest value of the channels that are no outliers."""
+        least, greatest = np.delete(self.least, outliers), np.delete(self.greatest, outliers)
+        return float(least.min()), float(greatest.max())
+
+
+def measure_channels(
+    model: ModelProto, calibration: Sequence[Sequence[int]]
+) -> dict[str, Channels]:
+    """Measure the ranges of every input that `quantize_products` will quantize, by name.
 
     Args:
         model: the model before its products are quantized.
         calibration: token ids of typical texts.
     """
-    names = sorted({node.input[0] for node in _find_products(model.graph)})
+    names = sorted({node.input[0] for node in find_products(model.graph)})
     probe = ModelProto()
     probe.CopyFrom(model)
     probe.graph.output.extend(
@@ -98,22 +159,33 @@ def measure_ranges(model: ModelProto, calibration: Sequence[Sequence[int]]) -> R
     session = onnxruntime.InferenceSession(
         probe.SerializeToString(), providers=["CPUExecutionProvider"]
     )
-    least, greatest = np.zeros(len(names)), np.zeros(len(names))
+    nothing = Channels(np.zeros(1, np.float32), np.zeros(1, np.float32))
+    measured = dict.fromkeys(names, nothing)
     for token_ids in calibration:
         values = session.run(names, {"input_ids": np.array([token_ids], np.int64)})
-        least = np.minimum(least, [value.min() for value in values])
-        greatest = np.maximum(greatest, [value.max() for value in values])
-    return dict(zip(names, zip(least.tolist(), greatest.tolist(), strict=True), strict=True))
+        for name, value in zip(names, values, strict=True):
+            tokens = value.reshape(-1, value.shape[-1])
+            before = measured[name]
+            measured[name] = Channels(
+                np.minimum(before.least, tokens.min(axis=0)),
+                np.maximum(before.greatest, tokens.max(axis=0)),
+            )
+    return measured
 
 
 def quantize_products(graph: GraphProto, ranges: Ranges) -> None:
-    """Replace the products with weights by integer ones, whose inputs are quantized to 8 bits."""
+    """Replace products with weights by integer ones, whose inputs are quantized to 8 bits.
+
+    Args:
+        graph: the graph.
+        ranges: of the inputs to quantize.
+    """
     for name, (least, greatest) in ranges.items():
-        scale = (greatest - least) / ACTIVATION_STEPS
+        scale = (greatest - least) / ACTIVATION_STEPS or 1.0
         add_weights(graph, f"{name}_scale", np.float32(scale))
         add_weights(graph, f"{name}_zero", np.uint8(round(-least / scale)))
     quantized: set[str] = set()
-    for node in _find_products(graph):
+    for node in [node for node in find_products(graph) if node.input[0] in ranges]:
         _merge_bias(graph, node)
         source, weights = node.input[0], node.input[1]
         scales = _quantize_weights(graph, weights, transpose=node.op_type == "Gemm")
@@ -127,9 +199,9 @@ def quantize_products(graph: GraphProto, ranges: Ranges) -> None:
             graph.node.insert(index, quantization)
 
 
-def _find_products(graph: GraphProto) -> list[NodeProto]:
+def find_products(graph: GraphProto) -> list[NodeProto]:
     """Find the matrix products with weights, except the last, which is too small to gain."""
-    weights = {tensor.name for tensor in graph.initializer}
+    weights = {tensor.name for tensor in graph.initializer if len(tensor.dims) == 2}
     products = [n for n in graph.node if n.op_type in ("MatMul", "Gemm") and n.input[1] in weights]
     return [n for n in products if n.output[0] != graph.output[0].name]
 
@@ -160,7 +232,10 @@ def _make_integer_product(product: NodeProto, scales: str) -> NodeProto:
 
 def _quantize_weights(graph: GraphProto, name: str, *, transpose: bool) -> str:
     """Store a matrix in 7 bits with one scale per column; return the name of the scales."""
-    values = take_weights(graph, name)
+    values = read_weights(graph, name)
+    if values.dtype == np.int8:  # of a product before, such as that of another layer
+        return f"{name}_scale"
+    take_weights(graph, name)
     if transpose:  # Gemm keeps its weights as PyTorch does, with one row per output
         values = values.T
     scale = _scale(np.abs(values).max(axis=0), WEIGHT_LIMIT)

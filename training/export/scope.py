@@ -21,11 +21,10 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, TensorProto, helper
 from sklearn.linear_model import LogisticRegression
-from tokenizers import Tokenizer
 
-from inference.model.bundle import MODEL, TOKENIZER
-from inference.model.classifier import group_by_length
-from inference.model.long_texts import encode_texts
+from inference.model.bundle import MODEL, TOKENIZER, ClassifierSpec
+from inference.model.classifier import group_by_length, open_tokenizer
+from inference.model.long_texts import read_texts
 from training.data.examples import Example, cluster_of, clusters_of
 from training.export.graph import save
 from training.export.nodes import add_weights
@@ -38,7 +37,11 @@ UNLIMITED = sys.float_info.max  # a limit until there is one
 
 
 def learn_score(
-    folder: Path, validation: Sequence[Example], unknown: Sequence[str], seed: int
+    folder: Path,
+    validation: Sequence[Example],
+    unknown: Sequence[str],
+    seed: int,
+    spec: ClassifierSpec,
 ) -> NDArray[np.float64]:
     """Learn to tell texts that no label fits, and add the score to the graph in a folder.
 
@@ -50,19 +53,26 @@ def learn_score(
         validation: rows that a label fits.
         unknown: texts that no label fits.
         seed: of the choice of rows.
+        spec: of the bundle. A text in several windows counts as so many, and its score is their
+            mean, as it is when the bundle serves.
 
     Returns:
         The scores of validation rows, each by what was learnt without the rows of its part.
     """
     model = onnx.load(folder / MODEL)
     rows = choose_rows(validation, KNOWN_ROWS, seed)
-    tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
-    features, logits = compute_features(model, tokenizer, [*(row.text for row in rows), *unknown])
-    observed = observe(features, logits)
-    learnt = LearntScore.fit(observed[: len(rows)], clusters_of(rows), observed[len(rows) :])
+    tokenizer = open_tokenizer(folder / TOKENIZER, spec.max_length, spec.overlap)
+    read = read_texts(tokenizer, [*(row.text for row in rows), *unknown], spec.most_windows)
+    observed = observe(*compute_features(model, [ids for text in read for ids in text.token_ids]))
+    counts = np.array([len(text.windows) for text in read[: len(rows)]])
+    known = counts.sum()
+    clusters = np.repeat(clusters_of(rows), counts)
+    learnt = LearntScore.fit(observed[:known], clusters, observed[known:])
     add_score(model, learnt)
     save(model, folder)
-    return learnt.held_out
+    scores: NDArray[np.float64] = np.add.reduceat(learnt.held_out, np.cumsum(counts) - counts)
+    scores /= counts
+    return scores
 
 
 @dataclass(frozen=True)
@@ -110,9 +120,9 @@ def choose_rows(rows: Sequence[Example], most: int, seed: int) -> list[Example]:
 
 
 def compute_features(
-    model: ModelProto, tokenizer: Tokenizer, texts: Sequence[str]
+    model: ModelProto, token_ids: Sequence[Sequence[int]]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Compute what the last layer reads of each text, and the logits."""
+    """Compute what the last layer reads of each text or window, and the logits."""
     probe = ModelProto()
     probe.CopyFrom(model)
     name = find_features(probe.graph)
@@ -120,7 +130,6 @@ def compute_features(
     session = onnxruntime.InferenceSession(
         probe.SerializeToString(), providers=["CPUExecutionProvider"]
     )
-    token_ids = [encoding.ids for encoding in encode_texts(tokenizer, texts)]
     features: dict[int, NDArray[np.float32]] = {}
     logits: dict[int, NDArray[np.float32]] = {}
     names = [name, model.graph.output[0].name]
@@ -129,7 +138,7 @@ def compute_features(
         read, answered = session.run(names, inputs)
         features.update(zip(rows, read.reshape(len(rows), -1), strict=True))
         logits.update(zip(rows, answered, strict=True))
-    order = range(len(texts))
+    order = range(len(token_ids))
     return np.stack([features[row] for row in order]), np.stack([logits[row] for row in order])
 
 

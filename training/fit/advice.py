@@ -6,6 +6,7 @@ from training.data.examples import Dataset, list_labels
 from training.data.split import LEAST_TEST_ROWS, Split
 from training.fit.rows import choose_split
 from training.fit.settings import Settings
+from training.multi_label import LEAST_ROWS_OF_LABEL, THRESHOLD
 
 RARE = 0.02  # share of the training rows
 FEW_ROWS = 1_000  # training rows, with which a frozen encoder may well be better
@@ -30,6 +31,17 @@ def list_advice(settings: Settings, dataset: Dataset, rows: Split) -> list[str]:
     is_few = len(rows.test) < LEAST_TEST_ROWS or rarest is not None
     if is_few and choose_split(settings, dataset) == "story" and not settings.new_rows:
         notes.append("--split stratified gives every part its share of every label")
+    if (
+        settings.class_weights
+        and settings.is_multi_label
+        and len(rows.validation) < LEAST_ROWS_OF_LABEL
+        and settings.method != "frozen"
+    ):
+        notes.append(
+            f"{len(rows.validation):,} validation rows are too few to choose thresholds, so each is"
+            f" {THRESHOLD}: with --class-weights balanced, a model that is not sure gives a text "
+            "most labels; --method frozen, which is surer with few rows, or more rows help"
+        )
     if len(rows.train) < FEW_ROWS and settings.method == "fine-tune" and not settings.teachers:
         notes.append(
             f"with fewer than {FEW_ROWS:,} training rows, an encoder that stays as it is may do "

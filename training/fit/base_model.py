@@ -1,9 +1,9 @@
 """The pretrained model that training starts from: any encoder that `transformers` knows.
 
-A BERT becomes a DistilBERT, which can be exported. A DistilBERT is a BERT without token types and
-pooler (Sanh et al. 2019, https://arxiv.org/abs/1910.01108). So a BERT's weights make one with the
-same hidden states: copy them layer by layer, and add token-type embedding 0 to every position
-embedding.
+A BERT becomes a DistilBERT, which is exported to the fastest graph. A DistilBERT is a BERT without
+token types and pooler (Sanh et al. 2019, https://arxiv.org/abs/1910.01108). So a BERT's weights
+make one with the same hidden states: copy them layer by layer, and add token-type embedding 0 to
+every position embedding.
 """
 
 from collections.abc import Sequence
@@ -120,7 +120,10 @@ def _load_tokenizer(base_model: str) -> Tokenizer:
 
 def _keep_layers(encoder: PreTrainedModel, layers: Sequence[int], base_model: str) -> None:
     if encoder.config.model_type != "distilbert":
-        raise ModelError(f"--layers: {base_model} is no DistilBERT or BERT, so it keeps all layers")
+        raise ModelError(
+            f"--layers: {base_model} is no DistilBERT or BERT, so it keeps all layers: leave the "
+            "option out"
+        )
     count = encoder.config.n_layers
     if not set(layers) <= set(range(count)):
         raise ModelError(f"--layers: {base_model} has layers 0 to {count - 1}")

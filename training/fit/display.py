@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from tqdm import tqdm
 
+from inference.model.windows import Windows
 from inference.tables.bad_rows import BadRows
 from inference.tables.describe import describe_bad_rows, describe_balance, describe_reading
 from training.data.examples import LONGEST_TEXT, Dataset, list_labels
@@ -205,18 +206,24 @@ def describe_texts(texts: TrainingTexts, task: Task, max_length: int) -> None:
             "cannot tell many texts apart: give a --base-model for this language"
         )
     if texts.cut > MANY_CUT:
+        limit = f"{max_length} wordpieces"
+        remedy = "raise --max-length (up to 512), or give --long-texts windows to read all of them"
+        if texts.windows.has_several:
+            limit = f"{texts.windows.most} windows of {limit}"
+            remedy = "raise --max-windows to read more of them"
         end = "beginning" if task.truncation_side == "left" else "end"
         print(
-            f"warning: {texts.cut:.0%} of the texts have more than {max_length} wordpieces and "
-            f"lose their {end}: raise --max-length (up to 512) to read more of them"
+            f"warning: {texts.cut:.0%} of the texts have more than {limit} and "
+            f"lose their {end}: {remedy}"
         )
 
 
-def describe_result(progress: Progress, output: Path) -> None:
+def describe_result(progress: Progress, output: Path, windows: Windows | None) -> None:
     """Print how good the model is on the validation rows, and where it is."""
+    if windows:
+        print(f"the answers to a text's windows are pooled by {windows.describe()}")
     print(f"best validation macro-F1 {progress.best:.4f}; model in {output}")
     if progress.best == 0:
-        print(
-            "warning: the model gets no validation row right: train longer (--epochs), with a "
-            "higher --learning-rate, or on more rows"
-        )
+        longer = "train longer (--epochs), with a higher --learning-rate,"
+        remedy = longer if progress.step else "fine-tune the encoder (--method fine-tune),"
+        print(f"warning: the model gets no validation row right: {remedy} or learn from more rows")

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from tokenizers import Tokenizer
 
+from inference.model.windows import MEAN
 from training.data.examples import (
     UNLABELLED,
     Example,
@@ -24,6 +25,8 @@ from training.data.examples import (
 )
 from training.fit import text_model
 from training.fit.encoder import EncoderClassifier
+from training.fit.settings import Settings
+from training.fit.windows import encode_windows
 
 ROWS = 10_000
 ROWS_OF_GROUP = 2
@@ -35,7 +38,7 @@ def fit_head(
     model: EncoderClassifier,
     tokenizer: Tokenizer,
     examples: Sequence[Example],
-    seed: int,
+    settings: Settings,
     device: torch.device,
     precision: torch.dtype | None,
 ) -> int:
@@ -45,9 +48,10 @@ def fit_head(
     """
     # If texts have several labels, the first one stands for all where a row of each is drawn.
     firsts = np.array([(list_labels(row) or [UNLABELLED])[0] for row in examples], np.int64)
-    rows = [examples[row] for row in choose_rows(firsts, clusters_of(examples), seed)]
-    token_ids = text_model.encode(tokenizer, [row.text for row in rows])
-    features = text_model.compute_features(model.to(device), token_ids, device, precision)
+    rows = [examples[row] for row in choose_rows(firsts, clusters_of(examples), settings.seed)]
+    windows = encode_windows(tokenizer, [row.text for row in rows], settings)
+    features = text_model.compute_features(model.to(device), windows.token_ids, device, precision)
+    features = windows.pool(features, MEAN)  # the head's answer to them is the mean of its answers
     set_head(model.classifier, features, rows)
     return len(rows)
 

@@ -11,6 +11,7 @@ from training.fit.encoder import EncoderClassifier
 from training.fit.settings import Settings
 from training.fit.text_model import ModelError, TextModel, find_mask_id
 from training.fit.vocabulary import prune_vocabulary, read_as_space
+from training.fit.windows import set_overlap
 from training.tasks import Task
 
 
@@ -48,6 +49,7 @@ def initialise(
     if limit is not None and max_length > limit:
         raise ModelError(f"--max-length: {settings.base_model} reads at most {limit} wordpieces")
     tokenizer.enable_truncation(max_length, direction=task.truncation_side)
+    set_overlap(tokenizer, settings)
     return model, tokenizer
 
 

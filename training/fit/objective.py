@@ -6,9 +6,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity, cross_entropy, logsigmoid, normalize
 
+from inference.model.windows import MEAN
 from training.fit.encoder import EncoderClassifier
 from training.fit.settings import Settings
 from training.fit.text_model import TextModel
+from training.fit.windows import pool_tensors
 
 NO_GROUP = -100  # of texts that teach nothing about groups
 
@@ -16,13 +18,15 @@ NO_GROUP = -100  # of texts that teach nothing about groups
 class Batch(NamedTuple):
     """The texts of a step, and what to learn from them."""
 
-    inputs: Tensor  # token ids, (texts, tokens)
+    inputs: Tensor  # token ids, (texts, tokens), or (windows, tokens)
     mask: Tensor  # 1 for a token, 0 for padding, of the same shape
     targets: Tensor  # the probability each outcome should get, see Targets; (texts, outcomes)
     groups: Tensor  # the number of each text's group, or NO_GROUP; (texts,)
     # The part of the targets that teachers give, if it is compared at another temperature.
     softened: Tensor | None = None
     states: Tensor | None = None  # the teachers', (texts, size)
+    # The number of each window's text, (windows,), if inputs are windows; None: one for each text.
+    texts: Tensor | None = None
 
     def to(self, device: torch.device) -> "Batch":
         """Return the batch on a device."""
@@ -65,6 +69,7 @@ class Objective(torch.nn.Module):
         self.group_head = torch.nn.Linear(size, groups) if settings.group_loss else None
         self.state_head = torch.nn.Linear(size, state_size) if settings.embedding_loss else None
         self.settings = settings
+        self.sharpness = MEAN  # of the pooling of windows
         # Not saved: a run that is resumed computes them again, from the same rows.
         self.register_buffer("weights", weights, persistent=False)
 
@@ -73,7 +78,7 @@ class Objective(torch.nn.Module):
         batch = Batch(*parts)
         has_heads = self.group_head is not None or self.state_head is not None
         output = self.model(batch.inputs, batch.mask, output_hidden_states=has_heads)
-        logits = output.logits.float()
+        logits = self._pool(output.logits.float(), batch, self.sharpness)
         loss = self._compare(logits, batch.targets)
         if batch.softened is not None:
             # The square keeps the gradients as large as those of the labels (Hinton et al. 2015).
@@ -82,16 +87,24 @@ class Objective(torch.nn.Module):
             loss = loss + temperature**2 * softened
         if self.group_head is not None:
             states = select_states(self.model, output.hidden_states[-1], batch.mask)
-            scores = self.group_head(states).float()
+            scores = self.group_head(self._pool(states, batch)).float()
             # A text without a group adds nothing, but counts: so shares of a batch can be averaged.
             total = cross_entropy(scores, batch.groups, ignore_index=NO_GROUP, reduction="sum")
             loss = loss + self.settings.group_loss * total / len(scores)
         if self.state_head is not None and batch.states is not None:
-            states = self.state_head(pool(self.model, output.hidden_states[-1], batch.mask))
+            states = pool(self.model, output.hidden_states[-1], batch.mask)
+            states = self.state_head(self._pool(states, batch))
             distance = 1 - cosine_similarity(states.float(), batch.states.float())
             distance = distance * batch.states.any(dim=1)  # zeros: no teacher answered
             loss = loss + self.settings.embedding_loss * distance.mean()
         return loss
+
+    @staticmethod
+    def _pool(values: Tensor, batch: Batch, sharpness: float = MEAN) -> Tensor:
+        """Return the values of texts, from those of their windows."""
+        if batch.texts is None:
+            return values
+        return pool_tensors(values, batch.texts, len(batch.targets), sharpness)
 
     def _compare(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Return the mean cross-entropy of the outputs with the targets."""

@@ -9,21 +9,26 @@ import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
+import msgspec
 from pydantic import (
     BaseModel,
     ConfigDict,
     ModelWrapValidatorHandler,
+    PlainSerializer,
+    PlainValidator,
     ValidationError,
     field_validator,
     model_validator,
 )
 
+from inference.model.windows import Windows
 from training.data.examples import DataError, Dataset
 from training.data.split import RowNumbers, Split
 from training.data.text_key import TextKey
 from training.data.unlabelled import Unlabelled
+from training.fit.option_needs import drop_unmet
 from training.fit.rows import choose_split
 from training.fit.settings import Settings
 
@@ -39,6 +44,19 @@ ROW_SETTINGS = (
     *("label_separator", "label_columns"),
     *("delimiter", "quoting", "encoding", "no_header", "skip_bad_rows"),
 )
+
+
+def _read_windows(value: object) -> Windows:
+    try:
+        return msgspec.convert(value, Windows)
+    except msgspec.ValidationError as error:
+        raise ValueError(str(error)) from None
+
+
+# A struct of the serving half, which pydantic does not know.
+RecordedWindows = Annotated[
+    Windows, PlainValidator(_read_windows), PlainSerializer(msgspec.to_builtins)
+]
 
 
 class RowCounts(BaseModel):
@@ -134,6 +152,7 @@ class TrainingRecord(BaseModel):
     time: str | None = None  # ISO 8601, when the model was finished
     soup: tuple["SoupIngredient", ...] | None = None
     base_share: float | None = None
+    windows: RecordedWindows | None = None  # how long texts are read; None if they are cut
     comparison: MethodComparison | None = None  # if `--method auto` chose the method
 
     @classmethod
@@ -201,11 +220,15 @@ class TrainingRecord(BaseModel):
     @field_validator("settings", mode="before")
     @classmethod
     def _accept_published_settings(cls, value: object) -> object:
-        """Accept settings without an output folder, and with options that no longer exist."""
+        """Accept settings without an output folder, and with options that are no longer accepted.
+
+        Such options do not exist any more, or had no effect on this model.
+        """
         if not isinstance(value, Mapping):
             return value
         known = {name: value[name] for name in Settings.model_fields if name in value}
-        return {"output": "", **known}
+        useful = drop_unmet(Settings.model_construct(**known))
+        return {"output": "", **{name: getattr(useful, name) for name in known}}
 
     @model_validator(mode="wrap")
     @classmethod

@@ -7,8 +7,10 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from inference.tables.options import ReadOptions
+from training.fit.option_needs import list_unmet
 from training.tasks import TASKS, Task, custom_task
 
+MOST_WINDOWS = 128  # of a text, so that its answer fits into the API's time
 SHORTEST = 3  # wordpieces: [CLS], [SEP] and one of the text
 
 
@@ -122,13 +124,26 @@ class Settings(BaseModel):
         Field(ge=0, description="Wordpieces read of each text; 0 for the task's own limit."),
         AfterValidator(_check_length),
     ] = 0
+    long_texts: Annotated[
+        Literal["cut", "windows"],
+        Field(
+            description="What is read of texts that are longer: one end, or all, in overlapping "
+            "windows of that length."
+        ),
+    ] = "cut"
+    max_windows: Annotated[
+        int, Field(ge=1, le=MOST_WINDOWS, description="Most windows that are read of a text.")
+    ] = 32
+    windows_in_step: Annotated[
+        Count, Field(description="Most windows of a text in a training step, drawn at random.")
+    ] = 2
 
     # What to start from.
     base_model: Annotated[
         str,
         Field(
             min_length=1,
-            description="Hub id or folder of an encoder; a BERT or DistilBERT to export.",
+            description="Hub id or folder of an encoder; a DistilBERT or BERT is fastest.",
         ),
     ] = "distilbert-base-uncased"
     layers: Annotated[
@@ -276,40 +291,20 @@ class Settings(BaseModel):
             )
         if self.resume and self.overwrite:
             raise ValueError("give --resume or --overwrite, not both")
-        if self.new_rows_times > 1 and not self.new_rows:
-            raise ValueError("--new-rows-times needs --new-rows")
         if self.new_rows and (self.split not in ("", "story") or self.max_rows):
             raise ValueError(
                 "--new-rows needs all rows, split by story: "
                 "otherwise rows that are held out could change sides"
             )
-        if self.group_loss and not self.find_task().layout.group:
-            raise ValueError("--group-loss needs groups to tell apart: give --group-column")
-        if self.balance_groups and not self.find_task().layout.group:
-            raise ValueError("--balance-groups needs groups to draw from: give --group-column")
-        if self.teacher_rows and not self.balance_groups:
-            raise ValueError("--teacher-rows needs rows that are drawn: give --balance-groups")
-        self._check_method()
-        for name in ("unlabelled", "teacher_rows", "embedding_loss", "distillation_temperature"):
-            is_given = getattr(self, name) != type(self).model_fields[name].default
-            if is_given and not self.teachers:
-                option = name.replace("_", "-")
-                raise ValueError(f"--{option} needs models to learn from: give --teachers")
-        return self
-
-    def _check_method(self) -> None:
         if self.method != "fine-tune" and self.teachers:
             raise ValueError("--teachers needs --method fine-tune: a frozen encoder learns nothing")
-        if self.method != "frozen":
-            return
-        for name in ("group_loss", "masking", "head_first"):
-            if getattr(self, name):
-                option = name.replace("_", "-")
-                raise ValueError(
-                    f"--{option} changes how an encoder learns: --method frozen has none"
-                )
-        if self.resume:
-            raise ValueError("--method frozen takes no steps, so there is nothing to --resume")
+        for _, problem in list_unmet(self):
+            raise ValueError(problem)
+        return self
+
+    def is_given(self, name: str) -> bool:
+        """Whether a setting has another value than by default."""
+        return bool(getattr(self, name) != type(self).model_fields[name].default)
 
     @property
     def is_multi_label(self) -> bool:

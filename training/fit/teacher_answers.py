@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -19,16 +20,20 @@ from safetensors.numpy import load_file, save_file
 from torch import Tensor
 from tqdm import tqdm
 
+from inference.model.windows import MEAN, Windows
 from training.atomic import replacing
 from training.fit import text_model
 from training.fit.batches import batch_by_length, pad
 from training.fit.objective import pool
 from training.fit.process_group import Group
+from training.fit.record import RECORD, TrainingRecord
 from training.fit.text_model import TextModel
 from training.fit.trained_model import ANSWERS
+from training.fit.windows import TextWindows
 
 BATCH = 256  # texts that are answered together
 SAVED_TOGETHER = 10 * BATCH
+LEAST_NORM = 1e-12
 
 
 @dataclass(frozen=True)
@@ -94,6 +99,8 @@ class _KnownAnswers:
             if (teacher / name).is_file():  # what is missing is an error when the model is loaded
                 with (teacher / name).open("rb") as file:
                     digest.update(hashlib.file_digest(file, "sha256").digest())
+        if reading := _find_windows(teacher):
+            digest.update(msgspec.json.encode(reading))
         self._folder = teacher / ANSWERS / digest.hexdigest()[:16]
         self.with_states = with_states
         self.can_grow = os.access(teacher, os.W_OK)
@@ -152,6 +159,11 @@ class _KnownAnswers:
         self._parts.append(answers)
 
 
+def _find_windows(teacher: Path) -> Windows | None:
+    """Return how a teacher reads long texts; what has no record is no model of `train`."""
+    return TrainingRecord.read(teacher).windows if (teacher / RECORD).is_file() else None
+
+
 def _hash(text: str) -> bytes:
     return hashlib.sha256(text.encode()).digest()[:16]
 
@@ -174,18 +186,47 @@ def _score(
     with torch.random.fork_rng(devices=[]):
         model, tokenizer = text_model.load(teacher)
     model.to(group.device).eval()
-    token_ids = text_model.encode(tokenizer, texts)
-    chunks = batch_by_length([len(ids) for ids in token_ids], SAVED_TOGETHER)
+    reading = _find_windows(teacher)
+    windows = TextWindows.encode(tokenizer, texts, reading.most if reading else 1)
+    sharpness = reading.sharpness if reading else MEAN
+    chunks = batch_by_length(windows.lengths.tolist(), SAVED_TOGETHER)
     chunks = chunks[group.rank :: group.size] if known.can_grow else chunks
     quiet: dict[str, Any] = {} if group.leads else {"disable": True}
     with tqdm(total=sum(map(len, chunks)), desc=teacher.name, unit="text", **quiet) as bar:
         for chunk in chunks:
             parts = []
             for batch in np.array_split(chunk, range(BATCH, len(chunk), BATCH)):
-                inputs = pad([token_ids[row] for row in batch], model.config.pad_token_id)
-                parts.append(_answer(model, inputs, group.device, precision, known.with_states))
+                read = windows.select(batch)
+                answers = _answer_all(
+                    model, read.token_ids, group.device, precision, known.with_states
+                )
+                parts.append(_pool(answers, read, sharpness))
                 bar.update(len(batch))
             known.add([texts[row] for row in chunk], Answers.join(parts))
+
+
+def _pool(answers: Answers, windows: TextWindows, sharpness: float) -> Answers:
+    """Pool the answers to windows into those to their texts."""
+    if not windows.has_several:
+        return answers
+    states = windows.pool(answers.states, MEAN)
+    states /= np.maximum(np.linalg.norm(states, axis=1, keepdims=True), LEAST_NORM)
+    return Answers(windows.pool(answers.logits, sharpness), states.astype(np.float16))
+
+
+def _answer_all(
+    model: TextModel,
+    token_ids: Sequence[Sequence[int]],
+    device: torch.device,
+    precision: torch.dtype | None,
+    with_states: bool,
+) -> Answers:
+    """Compute the answers to texts, or to windows, some of which a batch holds at once."""
+    parts = []
+    for start in range(0, len(token_ids), BATCH):
+        inputs = pad(token_ids[start : start + BATCH], model.config.pad_token_id)
+        parts.append(_answer(model, inputs, device, precision, with_states))
+    return Answers.join(parts)
 
 
 @torch.no_grad()

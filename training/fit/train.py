@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from inference.errors import InterruptedRunError, TextClassifierError
+from inference.model.windows import MEAN, Windows
 from training.atomic import require_writable
 from training.data.examples import Dataset, Example
 from training.data.split import Split
@@ -43,6 +44,7 @@ from training.fit.display import (
 from training.fit.distillation import hash_teachers, make_targets
 from training.fit.encoder import EncoderClassifier
 from training.fit.epoch_rows import EpochRows, choose_validation_rows
+from training.fit.exportable import print_export_note
 from training.fit.frozen import fit_logistic_head
 from training.fit.head import fit_head
 from training.fit.initialise import initialise
@@ -74,6 +76,12 @@ from training.fit.training_state import (
 )
 from training.fit.training_texts import TrainingTexts
 from training.fit.validation import score
+from training.fit.windows import (
+    TextWindows,
+    choose_sharpness,
+    describe_windows,
+    encode_windows,
+)
 from training.tasks import Task
 
 ENOUGH_STEPS = 100  # for a run without --epochs
@@ -121,10 +129,11 @@ def train(settings: Settings, group: Group, loaded: LoadedRows | None = None) ->
     model, tokenizer = initialise(settings, dataset.task, examples)
     precision = choose_precision(settings.precision, group.device)
     targets = make_targets(examples, epochs.draw_for_teachers(settings), record, group, precision)
-    texts = TrainingTexts.encode(examples, targets, tokenizer, epochs)
+    texts = TrainingTexts.encode(examples, targets, tokenizer, epochs, settings)
     record = record.model_copy(update={"unknown_wordpieces": texts.unknown, "cut_texts": texts.cut})
     if group.leads:
         describe_texts(texts, dataset.task, tokenizer.truncation["max_length"])
+        print_export_note(model, settings.base_model)
 
     checkpoint = Checkpoint(
         output / CHECKPOINT,
@@ -145,10 +154,11 @@ def train(settings: Settings, group: Group, loaded: LoadedRows | None = None) ->
         run_steps(state, texts, rows, tokenizer, checkpoint, progress)
         model = state.best_model
 
-    trained = TrainedModel(output, finish_record(record, progress), dataset, rows)
+    windows = describe_windows(tokenizer, settings, progress.best_sharpness)
+    trained = TrainedModel(output, finish_record(record, progress, windows), dataset, rows)
     if group.leads:
         save_model(trained, model, tokenizer, checkpoint)
-        describe_result(progress, output)
+        describe_result(progress, output, windows)
     return trained
 
 
@@ -178,13 +188,15 @@ def try_fine_tuning(
     precision = choose_precision(settings.precision, group.device)
     draw = epochs.draw_for_teachers(settings)
     targets = make_targets(rows.train, draw, record, group, precision)
-    texts = TrainingTexts.encode(rows.train, targets, tokenizer, epochs)
+    texts = TrainingTexts.encode(rows.train, targets, tokenizer, epochs, settings)
     fit_head_first(model, tokenizer, rows.train, settings, group, precision)
     weights = weigh_outcomes(settings, rows.train, len(task.labels))
     state = TrainingState.start(model, texts, settings, group, precision, weights)
-    run_steps(state, texts, rows, tokenizer, None, Progress())
-    token_ids = text_model.encode(tokenizer, [row.text for row in rows.test])
-    return text_model.compute_logits(state.best_model, token_ids, group.device, precision)
+    progress = Progress()
+    run_steps(state, texts, rows, tokenizer, None, progress)
+    tests = encode_windows(tokenizer, [row.text for row in rows.test], settings)
+    logits = text_model.compute_logits(state.best_model, tests.token_ids, group.device, precision)
+    return tests.pool(logits, progress.best_sharpness)
 
 
 def fit_head_first(
@@ -197,7 +209,7 @@ def fit_head_first(
 ) -> None:
     """Fit a linear head to the encoder as it is, if the settings say so."""
     if settings.head_first and isinstance(model, EncoderClassifier):
-        fitted = fit_head(model, tokenizer, rows, settings.seed, group.device, precision)
+        fitted = fit_head(model, tokenizer, rows, settings, group.device, precision)
         if group.leads:
             print(f"the head is fitted to {fitted:,} rows")
 
@@ -217,10 +229,10 @@ def fit_frozen(
     if group.leads:
         print(f"a logistic head is fitted to {len(rows):,} rows (C = {strength:g})")
     validation = choose_validation_rows(validation, settings)
-    token_ids = text_model.encode(tokenizer, [row.text for row in validation])
-    logits = text_model.compute_logits(model, token_ids, group.device, precision)
-    progress = Progress()
-    progress.add_validation(score(logits, validation))
+    windows = encode_windows(tokenizer, [row.text for row in validation], settings)
+    logits = text_model.compute_logits(model, windows.token_ids, group.device, precision)
+    progress = Progress(best_sharpness=choose_sharpness(windows, logits, validation))
+    progress.add_validation(score(windows.pool(logits, progress.best_sharpness), validation))
     progress.seconds = time.monotonic() - started
     return progress
 
@@ -240,6 +252,7 @@ def find_start(state: TrainingState, checkpoint: Checkpoint) -> Progress:
     """
     settings, group = state.settings, state.group
     progress = checkpoint.load(state) if settings.resume else Progress()
+    state.objective.sharpness = progress.sharpness
     if group.leads and settings.overwrite:
         checkpoint.delete()
     if not group.leads:  # each process draws its own dropout and masking
@@ -294,7 +307,7 @@ def run_steps(
     """
     settings, group = state.settings, state.group
     validation = choose_validation_rows(rows.validation, settings)
-    validation_ids = text_model.encode(tokenizer, [row.text for row in validation])
+    windows = encode_windows(tokenizer, [row.text for row in validation], settings)
     total = texts.epochs.count_run_steps(settings)
     between = max(1, texts.epochs.count_steps(settings.batch_size) // settings.evaluations)
     warm = count_warm_up(total, settings)
@@ -308,18 +321,21 @@ def run_steps(
             if progress.stale >= settings.patience:
                 display.show_early_stop(progress)
                 break
-            loss = take_step(state, texts, batch, get_learning_rate(progress.step, total, settings))
+            rate = get_learning_rate(progress.step, total, settings)
+            loss = take_step(state, texts, batch, rate, progress.step)
             progress.step += 1
             require_finite(loss, progress.step, state)
             progress.seconds = time.monotonic() - started
             display.show_step(progress, loss)
             if progress.step % between == 0 or progress.step == total:
-                f1 = validate(state, validation_ids, validation)
+                f1, progress.sharpness = validate(state, windows, validation)
                 require_finite(f1, progress.step, state)
+                state.objective.sharpness = progress.sharpness
                 display.show_validation(progress, f1)
                 counts = counts_for_stopping(progress.step, warm, len(validation))
                 if progress.add_validation(f1, counts=counts, few_rows=has_few_rows):
                     state.keep_best()
+                    progress.best_sharpness = progress.sharpness
             stop = group.reduce_any(stop_requested())
             if group.leads and checkpoint and (stop or checkpoint.is_due()):
                 checkpoint.save(state, progress)
@@ -367,19 +383,26 @@ def begin_record(
     return record.model_copy(update=known)
 
 
-def finish_record(record: TrainingRecord, progress: Progress) -> TrainingRecord:
+def finish_record(
+    record: TrainingRecord, progress: Progress, windows: Windows | None
+) -> TrainingRecord:
     """Add what is known after the last step."""
     result = {
         "steps": progress.step,
         "seconds": round(progress.seconds),
         "validation_macro_f1": progress.history,
+        "windows": windows,
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     return record.model_copy(update=result)
 
 
 def take_step(
-    state: TrainingState, texts: TrainingTexts, batch: NDArray[np.intp], learning_rate: float
+    state: TrainingState,
+    texts: TrainingTexts,
+    batch: NDArray[np.intp],
+    learning_rate: float,
+    step: int,
 ) -> float:
     """Take one step of AdamW on a batch; returns the loss of this process's share.
 
@@ -389,7 +412,7 @@ def take_step(
     set_learning_rate(state.optimizer, learning_rate)
     share, weight = state.group.take_share(batch)
     pad_id = state.objective.model.config.pad_token_id
-    parts = texts.make_batch(share, pad_id, settings.masking).to(device)
+    parts = texts.make_batch(share, pad_id, settings.masking, step).to(device)
     state.objective.train()
     with torch.autocast(device.type, precision, enabled=precision is not None):
         loss = state.replica(*parts)
@@ -406,15 +429,17 @@ def take_step(
 
 
 def validate(
-    state: TrainingState, token_ids: Sequence[Sequence[int]], examples: Sequence[Example]
-) -> float:
-    """Return the macro-F1 of the averaged weights, as the leader measures it.
+    state: TrainingState, windows: TextWindows, examples: Sequence[Example]
+) -> tuple[float, float]:
+    """Return the macro-F1 of the averaged weights, and how to pool windows for it.
 
-    It is NaN if a logit is not finite.
+    The leader measures both. The macro-F1 is NaN if a logit is not finite.
     """
-    group, f1 = state.group, 0.0
+    group, f1, sharpness = state.group, math.nan, MEAN
     if group.leads:
         model = state.averaged_model
-        logits = text_model.compute_logits(model, token_ids, group.device, state.precision)
-        f1 = score(logits, examples) if np.isfinite(logits).all() else math.nan
-    return group.broadcast(f1)
+        logits = text_model.compute_logits(model, windows.token_ids, group.device, state.precision)
+        if np.isfinite(logits).all():
+            sharpness = choose_sharpness(windows, logits, examples)
+            f1 = score(windows.pool(logits, sharpness), examples)
+    return group.broadcast(f1), group.broadcast(sharpness)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
+from inference.model.windows import MEAN
 from training.fit.objective import Objective
 from training.fit.optimizer import make_adamw, make_averaging
 from training.fit.process_group import Group
@@ -28,6 +29,9 @@ class Progress:
     stale: int = 0  # validations since the best one that count for early stopping
     seconds: float = 0.0
     history: list[tuple[int, float]] = field(default_factory=list)  # step, macro-F1
+    # Of the pooling of windows: as the last validation chose it, and for the best weights.
+    sharpness: float = MEAN
+    best_sharpness: float = MEAN
 
     def add_validation(self, f1: float, *, counts: bool = True, few_rows: bool = False) -> bool:
         """Add the macro-F1 of a validation; returns whether to keep these weights.

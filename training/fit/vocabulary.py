@@ -40,7 +40,10 @@ def prune_vocabulary(
     spec = json.loads(tokenizer.to_str())
     kinds = (spec["model"]["type"], (spec["post_processor"] or {}).get("type"))
     if kinds != ("WordPiece", "TemplateProcessing"):
-        raise ModelError(f"cannot prune a vocabulary of {kinds}, only of BERT's WordPiece")
+        raise ModelError(
+            f"--vocabulary: only the vocabulary of a BERT (WordPiece) can be cut, and this is a "
+            f"{kinds[0]}, marked by {kinds[1]}: leave the option out"
+        )
     counts: Counter[int] = Counter()
     for ids in encode(tokenizer, texts):
         counts.update(ids)

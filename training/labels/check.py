@@ -16,7 +16,7 @@ from training.labels.judge import COMPARE_ON, Judgement, compare_kinds, judge_la
 from training.labels.names import shorten
 
 LEAST_ROWS = 20
-LOW_AGREEMENT = 0.75
+LOW_AGREEMENT, LOW_KAPPA = 0.75, 0.5
 COLUMNS = ("line", "text", "label", "suggested", "score")
 PAIRS = 5  # of labels, in the summary
 
@@ -82,7 +82,7 @@ class LabelCheck:
                 f"{self.judgement.not_judged:,} rows are not judged, because no other text or "
                 "group has their label"
             )
-        if self.judgement.agreement < LOW_AGREEMENT:
+        if self.judgement.agreement < LOW_AGREEMENT or self.judgement.kappa < LOW_KAPPA:
             notes.append(
                 "too much of this is guessed: give a --model that knows texts of this kind, or "
                 "expect most of these labels to be right"

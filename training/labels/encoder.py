@@ -15,13 +15,15 @@ from tqdm import tqdm
 from inference.errors import TextClassifierError
 from inference.model.bundle import MODEL, TOKENIZER, Bundle
 from inference.model.classifier import BATCH_TOKENS, group_by_length, open_tokenizer
-from inference.model.long_texts import encode_texts
+from inference.model.long_texts import read_texts
+from inference.model.pooling import pool
+from inference.model.windows import MEAN
 
 # What a classification head is made of. Before the first of these nodes is the encoder.
 HEAD = frozenset(
     {"Add", "Gelu", "Gemm", "MatMul", "MatMulIntegerToFloat", "QuantizeLinear", "Relu", "Tanh"}
 )
-CHUNK = 10_000  # texts whose wordpieces are in memory at once
+CHUNK = 1000  # texts whose wordpieces and states are in memory at once
 
 
 class EncoderError(TextClassifierError):
@@ -38,7 +40,9 @@ class BundleEncoder:
             EncoderError: there is no such state.
         """
         self.version = bundle.version
-        self._tokenizer = open_tokenizer(bundle.folder / TOKENIZER, bundle.manifest.max_length)
+        spec, path = bundle.manifest, bundle.folder / TOKENIZER
+        self._tokenizer = open_tokenizer(path, spec.max_length, spec.overlap)
+        self._most_windows = spec.most_windows
         self._session, self._state = _open(bundle.folder)
         self._inputs = {one.name for one in self._session.get_inputs()}
 
@@ -51,13 +55,17 @@ class BundleEncoder:
         return np.concatenate(parts)
 
     def _encode(self, texts: Sequence[str], bar: Any) -> NDArray[np.float32]:
-        token_ids = [encoding.ids for encoding in encode_texts(self._tokenizer, texts)]
+        read = read_texts(self._tokenizer, texts, self._most_windows)
+        token_ids = [ids for text in read for ids in text.token_ids]
+        bar.total += len(token_ids) - len(texts)  # a text may have several windows
         states: dict[int, NDArray[np.float32]] = {}
         for rows in group_by_length([len(ids) for ids in token_ids], BATCH_TOKENS):
             of_batch = self._run(np.array([token_ids[row] for row in rows], np.int64))
             states.update(zip(rows, of_batch, strict=True))
             bar.update(len(rows))
-        return np.stack([states[row] for row in range(len(texts))])
+        counts = np.array([len(text.windows) for text in read])
+        stacked = np.stack([states[row] for row in range(len(token_ids))])
+        return pool(stacked, np.cumsum(counts) - counts, MEAN).astype(np.float32)
 
     def _run(self, token_ids: NDArray[np.int64]) -> NDArray[np.float32]:
         """Compute the states of texts of equal length."""

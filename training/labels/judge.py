@@ -12,6 +12,7 @@ from training.labels.confident import find_suspects
 from training.labels.encoder import BundleEncoder
 from training.labels.features import Features, compute_features, list_kinds
 from training.labels.folds import Folds
+from training.multi_label import Answers, choose_thresholds, decide, micro_f1
 
 SEED = 42
 COMPARE_ON = 3_000  # rows that decide by which features all rows are judged
@@ -33,7 +34,10 @@ class Judgement:
     suspects: list[Suspect]  # the surest first
     estimate: float  # how many labels are wrong
     loss: float  # mean negative log probability of the given labels
-    agreement: float  # share of the given labels that the models find most probable, too
+    # Share of the given labels that the models find most probable, too; where a text may have
+    # several, the micro-F1 of theirs: labels that both leave out count as no agreement.
+    agreement: float
+    kappa: float  # of Cohen: 1 if they agree throughout, 0 if only as often as by chance
     not_judged: int  # rows whose label no model has seen, because no other group has it
 
 
@@ -81,11 +85,13 @@ def judge_labels(examples: Sequence[Example], features: Features, count: int) ->
         Suspect(int(judged[row]), (int(label),), float(score))
         for row, label, score in zip(found.rows, found.suggested, found.scores, strict=True)
     ]
+    given, best = np.eye(count, dtype=bool)[labels], probabilities.argmax(axis=1)
     return Judgement(
         suspects,
         found.estimate,
         _measure_loss(probabilities[np.arange(len(labels)), labels]),
-        float((probabilities.argmax(axis=1) == labels).mean()) if len(labels) else 0.0,
+        float((best == labels).mean()) if len(labels) else 0.0,
+        measure_kappa(np.eye(count, dtype=bool)[best], given),
         len(examples) - len(judged),
     )
 
@@ -94,7 +100,7 @@ def _judge_several(examples: Sequence[Example], features: Features, count: int) 
     """Judge for each label whether the rows rightly have it; a suspect may differ in several."""
     given = multi_hot(examples, count)
     suggested, scores = given.copy(), np.zeros(given.shape)
-    right = np.ones(given.shape)  # probability of what is given
+    applies = given.astype(np.float64)  # probabilities; of rows that no model judges, as given
     estimate = 0.0
     combinations = np.unique(given, axis=0, return_inverse=True)[1].reshape(-1)
     folds = Folds.make(examples, combinations, SEED)
@@ -107,14 +113,30 @@ def _judge_several(examples: Sequence[Example], features: Features, count: int) 
         suggested[rows, label] = ~given[rows, label]
         scores[rows, label] = found.scores
         estimate += found.estimate
-        right[judged, label] = predicted.probabilities[judged, has_label[judged]]
+        applies[judged, label] = predicted.probabilities[judged, 1]
+    answers = decide(applies, choose_thresholds(applies, given))
     return Judgement(
         _list_suspects(given, suggested, scores),
         estimate,
-        _measure_loss(right),
-        float((right > 0.5).mean()),
+        _measure_loss(np.where(given, applies, 1 - applies)),
+        micro_f1(answers, given),
+        measure_kappa(answers, given),
         0,
     )
+
+
+def measure_kappa(answers: Answers, given: Answers) -> float:
+    """Return how much more often answers are as given than by chance, shape (rows, labels).
+
+    It is the kappa of Cohen (1960, https://doi.org/10.1177/001316446002000104), for all decisions
+    together. If nine rows in ten have one label, always answering it is right as often, and 0.
+    """
+    if not given.size:
+        return 0.0
+    frequent, answered = given.mean(axis=0), answers.mean(axis=0)
+    by_chance = float((frequent * answered + (1 - frequent) * (1 - answered)).mean())
+    agreed = float((answers == given).mean())
+    return (agreed - by_chance) / (1 - by_chance) if by_chance < 1 else 1.0
 
 
 def _list_suspects(

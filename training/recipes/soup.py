@@ -15,6 +15,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from inference.model.windows import Windows
 from training.atomic import require_writable
 from training.fit import text_model
 from training.fit.encoder import read_pooling
@@ -37,6 +38,7 @@ from training.fit.trained_model import (
 )
 from training.fit.validation import score
 from training.fit.vocabulary import match_vocabulary, prune_vocabulary
+from training.fit.windows import choose_sharpness, describe_windows, encode_windows
 
 
 def soup(
@@ -85,11 +87,13 @@ def soup(
         tokenizer = prune_vocabulary(model, tokenizer, texts, vocabulary)
         settings = settings.model_copy(update={"vocabulary": vocabulary})
 
+    f1, windows = validate(model, tokenizer, first)
     result = {
+        "windows": windows,
         "soup": tuple(map(describe_ingredient, models, records)),
         "base_sha256": first.record.base_sha256,
         "base_share": base_share,
-        "validation_macro_f1": validate(model, tokenizer, first),
+        "validation_macro_f1": f1,
         "commit": find_source_commit(),
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
     }
@@ -147,12 +151,20 @@ def mix_encoder(weights: dict[str, Tensor], base: TextModel, share: float) -> di
     }
 
 
-def validate(model: TextModel, tokenizer: Tokenizer, first: TrainedModel) -> float:
-    """Return the macro-F1 of the mean on the rows that its models were validated on."""
-    rows = choose_validation_rows(first.rows.validation, first.record.settings)
-    token_ids = text_model.encode(tokenizer, [row.text for row in rows])
-    logits = text_model.compute_logits(model, token_ids, torch.device("cpu"))
-    return score(logits, rows)
+def validate(
+    model: TextModel, tokenizer: Tokenizer, first: TrainedModel
+) -> tuple[float, Windows | None]:
+    """Return the macro-F1 of the mean on the rows that its models were validated on.
+
+    If long texts are read in windows, these rows choose how to pool them, too.
+    """
+    settings = first.record.settings
+    rows = choose_validation_rows(first.rows.validation, settings)
+    windows = encode_windows(tokenizer, [row.text for row in rows], settings)
+    logits = text_model.compute_logits(model, windows.token_ids, torch.device("cpu"))
+    sharpness = choose_sharpness(windows, logits, rows)
+    f1 = score(windows.pool(logits, sharpness), rows)
+    return f1, describe_windows(tokenizer, settings, sharpness)
 
 
 def describe_ingredient(folder: Path, record: TrainingRecord) -> SoupIngredient:

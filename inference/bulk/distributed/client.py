@@ -74,7 +74,7 @@ class BulkClient:
             ) from None
         key = started.run.manifest_key
         body = self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
-        return Totals.model_validate(json.loads(body)["totals"])
+        return Totals.parse(json.loads(body)["totals"])
 
 
 def make_run(bucket: str, sources: Sequence[Source], request: ScoringRequest) -> BulkRun:
@@ -89,7 +89,7 @@ def make_run(bucket: str, sources: Sequence[Source], request: ScoringRequest) ->
     columns = request.columns
     settings = (bucket, output, request.model_uri, columns.text, columns.keep)
     reading = (asdict(request.options), RULES_VERSION)
-    listed = [source.model_dump(mode="json") for source in sources]
+    listed = [source.to_json() for source in sources]
     content = json.dumps([settings, reading, listed])
     name = hashlib.sha256(content.encode()).hexdigest()[:32]
     return BulkRun(
@@ -105,5 +105,5 @@ def make_run(bucket: str, sources: Sequence[Source], request: ScoringRequest) ->
 
 def write_sources(s3: "S3Client", run: BulkRun, sources: Sequence[Source]) -> None:
     """Write the list that the state machine reads first."""
-    lines = (json.dumps(source.model_dump(mode="json")) + "\n" for source in sources)
+    lines = (json.dumps(source.to_json()) + "\n" for source in sources)
     s3.put_object(Bucket=run.bucket, Key=run.inputs_key, Body="".join(lines).encode())

@@ -27,7 +27,7 @@ def start(stepfunctions: "SFNClient", state_machine: str, run: BulkRun) -> str:
         started = stepfunctions.start_execution(
             stateMachineArn=state_machine,
             name=run.name,
-            input=json.dumps(run.model_dump(mode="json")),
+            input=json.dumps(run.to_json()),
         )
         return started["executionArn"]
     except stepfunctions.exceptions.ExecutionAlreadyExists:

@@ -4,18 +4,17 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from pydantic import BaseModel, TypeAdapter
+import msgspec
 
 from inference.bulk.distributed.objects import Objects
-from inference.bulk.distributed.run import BulkRun
+from inference.bulk.distributed.run import BulkRun, Message
 from inference.bulk.request import BulkError
 from inference.tables.layout import Layout
 
-LAYOUT = TypeAdapter(Layout)
 Entry = dict[str, Any]  # of the manifest: the range that a child execution had, and its outcome
 
 
-class Totals(BaseModel):
+class Totals(Message, frozen=True, kw_only=True):
     """What a run did."""
 
     rows: int
@@ -25,7 +24,7 @@ class Totals(BaseModel):
     worker_seconds: float  # that the Lambda functions took to score
 
 
-class RunManifest(BaseModel):
+class RunManifest(Message, frozen=True, kw_only=True):
     """The record of a finished run."""
 
     job: BulkRun
@@ -64,7 +63,7 @@ def _describe_range(child: Entry) -> Entry:
     given = json.loads(child["Input"])
     source = {name: given["source"][name] for name in ("key", "etag")}
     if layout := given["source"].get("layout"):
-        source["read_as"] = LAYOUT.validate_python(layout).describe()
+        source["read_as"] = msgspec.convert(layout, Layout, str_keys=True).describe()
     return {**source, **{name: given["range"][name] for name in ("begin", "end", "line")}}
 
 

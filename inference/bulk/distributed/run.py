@@ -4,19 +4,36 @@
 keys never change; two of them are called otherwise here.
 """
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Any, Self
+
+import msgspec
+from msgspec import Struct, field
 
 from inference.tables.columns import InputColumns
 from inference.tables.layout import Layout
 from inference.tables.options import ReadOptions
 
-_JSON = ConfigDict(frozen=True, extra="forbid", validate_by_name=True, serialize_by_alias=True)
+
+class Message(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What is JSON between the steps."""
+
+    @classmethod
+    def parse(cls, content: Any) -> Self:
+        """Validate decoded JSON.
+
+        Raises:
+            msgspec.ValidationError: It has unknown fields, or lacks some.
+        """
+        return msgspec.convert(content, cls, str_keys=True)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what ``json.dumps`` takes."""
+        content: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(self))
+        return content
 
 
-class Source(BaseModel):
+class Source(Message, frozen=True, kw_only=True):
     """One version of an object to score."""
-
-    model_config = _JSON
 
     key: str
     etag: str
@@ -26,7 +43,7 @@ class Source(BaseModel):
     layout: Layout | None = None
 
 
-class BulkRun(BaseModel):
+class BulkRun(Message, frozen=True, kw_only=True):
     """One scoring of files; every step of the state machine gets it.
 
     The files of the run itself are under ``prefix``: ``inputs.jsonl`` lists what to score,
@@ -35,10 +52,8 @@ class BulkRun(BaseModel):
     Neither prefix ends with a slash.
     """
 
-    model_config = _JSON
-
     bucket: str
-    prefix: str = Field(validation_alias="run", serialization_alias="run")
+    prefix: str = field(name="run")
     output: str
     model_uri: str
     text_column: str

@@ -17,8 +17,9 @@ from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
-from pydantic import TypeAdapter
+from msgspec.structs import replace
 
 from inference.aws import make_client
 from inference.bulk.chunks import CHUNK_CHARACTERS, CHUNK_ROWS, group_rows
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
 MODEL_SECONDS = 60.0  # to download a bundle
 PART_TYPE = FileType("csv", "gz")
 CHANGED = ("PreconditionFailed", "412", "NoSuchKey", "404")  # S3's answers for another version
-RANGE = TypeAdapter(Range)
 
 Event = Mapping[str, Any]
 Result = dict[str, Any]
@@ -64,7 +64,7 @@ def handler(event: Event, _: object) -> Result:
         TransientError: another attempt may succeed.
         BulkError: no attempt can succeed.
     """
-    run = BulkRun.model_validate(event["job"])
+    run = BulkRun.parse(event["job"])
     try:
         result = _take_step(run, event)
     except ClientError as error:
@@ -85,12 +85,12 @@ def handler(event: Event, _: object) -> Result:
 def _take_step(run: BulkRun, event: Event) -> Result:
     match event["step"]:
         case "plan":
-            return plan(run, Source.model_validate(event["source"]))
+            return plan(run, Source.parse(event["source"]))
         case "gather":
             return gather(run)
         case "score":
-            source = Source.model_validate(event["source"])
-            return score(run, source, RANGE.validate_python(event["range"]))
+            source = Source.parse(event["source"])
+            return score(run, source, msgspec.convert(event["range"], Range))
         case "finish":
             return finish(run, event["results"]["Key"])
         case unknown:
@@ -105,8 +105,8 @@ def plan(run: BulkRun, source: Source) -> Result:
         layout = recognize(file, run.columns, run.options, name=source.key)
         file.seek(0)
         ranges = list(cut_ranges(file, layout))
-    known = source.model_copy(update={"compression": compression, "layout": layout})
-    shared = known.model_dump(mode="json")
+    known = replace(source, compression=compression, layout=layout)
+    shared = known.to_json()
     lines = (json.dumps({"source": shared, "range": asdict(part)}) + "\n" for part in ranges)
     name = hashlib.sha256(source.key.encode()).hexdigest()
     objects.put(f"{run.plans_prefix}{name}.jsonl", "".join(lines).encode())
@@ -163,15 +163,15 @@ def finish(run: BulkRun, results_key: str) -> Result:
     """
     objects = Objects(_s3(), run.bucket)
     manifest = make_manifest(run, objects, results_key)
-    body = json.dumps(manifest.model_dump(mode="json"), indent=1)
+    body = json.dumps(manifest.to_json(), indent=1)
     objects.put(run.manifest_key, body.encode())
-    return {"manifest": run.manifest_key, **manifest.totals.model_dump()}
+    return {"manifest": run.manifest_key, **manifest.totals.to_json()}
 
 
 def _name_part(run: BulkRun, source: Source, part: Range, version: str) -> str:
     """Name a part by the file and line, for people, and by everything its bytes depend on."""
     content = (
-        source.model_dump(mode="json"),
+        source.to_json(),
         asdict(part),
         run.text_column,
         run.keep,

@@ -23,7 +23,6 @@ def test_a_deployment_that_names_no_model_keeps_the_one_that_serves(account: Acc
     account.describe(Version="8")
     account.serve("7")
     account.has_model("7", OLD)
-    account.serve("7")
     account.list_versions()
     # WHEN the next deployment names no model THEN it gets that of version 7
     parameters = plan(account).parameters

@@ -204,7 +204,6 @@ def test_finishing_deploys_the_model_and_the_image_that_serve(account: Account) 
     # GIVEN a stack that deployed version 8, and version 7 that serves since a rollback
     account.describe(parameters=STACK, Version="8")
     account.serve("7")
-    account.serve("7")
     account.has_model("7", OLD)
     has_image(account, "7", IMAGES[0])
     account.list_versions()
@@ -237,7 +236,6 @@ def test_finishing_brings_back_the_settings_that_the_version_was_deployed_with(
     }
     account.describe(parameters=STACK | dict.fromkeys(settings, "other"), Version="8")
     account.serve("7")
-    account.serve("7")
     configuration: Any = {
         "Architectures": ["arm64"],
         "MemorySize": 3008,
@@ -269,7 +267,6 @@ def test_a_rollback_can_be_finished_again(account: Account, deployed: str, newes
     # GIVEN a rollback to version 7 that was finished once before, or whose end failed
     account.describe(parameters=STACK | {"Revision": deployed}, Version="9")
     account.serve("7")
-    account.serve("7")
     account.has_model("7", OLD)
     has_image(account, "7", IMAGES[0])
     account.list_versions({"8": "s3://m 8 0123456789", "9": newest})
@@ -300,7 +297,6 @@ def test_a_cancelled_deployment_is_finished_by_cloudformation(account: Account) 
 def test_an_image_that_the_template_names_cannot_be_brought_back(account: Account) -> None:
     # GIVEN a stack that was deployed with `sam build`, and an earlier version with another image
     account.describe(Version="8")
-    account.serve("7")
     account.serve("7")
     account.has_model("7", OLD)
     has_image(account, "7", IMAGES[0])

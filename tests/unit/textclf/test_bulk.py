@@ -1,7 +1,11 @@
+from pathlib import Path
+
 import pytest
+from msgspec.structs import replace
 
 from inference.bulk.distributed.manifest import Totals
 from tests.account import Account
+from tests.conftest import SAMPLE_MODEL
 from textclf.app import main
 from textclf.bulk import _describe
 
@@ -13,6 +17,8 @@ from textclf.bulk import _describe
         (["--model-uri", "file:///m", "--workers", "0"], '"0" for --workers. Must be >= 1.'),
         (["--model-uri", "file:///m", "--format", "doc"], "--format"),
         (["--model-uri", "file:///m", "--distributed"], "Unknown option: --distributed"),
+        (["--stack", "prod", "--model-uri", "build/news/bundle"], "need a model in S3"),
+        (["--stack", "prod", "--model-uri", "file:///m"], "need a model in S3"),
     ],
 )
 def test_wrong_options_are_usage_errors(
@@ -30,6 +36,13 @@ def test_hyphens_are_stdin_and_stdout(capsys: pytest.CaptureFixture[str]) -> Non
     assert "file:///not-there" in capsys.readouterr().err
 
 
+def test_a_model_can_be_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("text\nFed holds rates\n")
+    options = ["--output", str(tmp_path / "out.csv"), "--workers", "1"]
+    assert main(["bulk", str(tmp_path / "in.csv"), *options, "--model-uri", str(SAMPLE_MODEL)]) == 0
+    assert "Business" in (tmp_path / "out.csv").read_text()
+
+
 def test_a_stack_without_a_bucket_for_files_is_an_error(
     account: Account, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -44,7 +57,7 @@ def test_a_stack_without_a_bucket_for_files_is_an_error(
 def test_the_summary_of_a_run_names_what_is_missing() -> None:
     totals = Totals(rows=90, parts=3, rejected=0, failed_ranges=0, worker_seconds=1.5)
     assert _describe(totals) == "90 rows = 90 scored + 0 rejected, in 3 parts"
-    incomplete = totals.model_copy(update={"rejected": 2, "failed_ranges": 1})
+    incomplete = replace(totals, rejected=2, failed_ranges=1)
     assert _describe(incomplete) == (
         "92 rows = 90 scored + 2 rejected, in 3 parts; 1 ranges failed, whose rows are missing"
     )

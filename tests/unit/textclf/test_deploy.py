@@ -61,7 +61,6 @@ def test_the_parameters_after_a_rollback_are_those_of_the_version_that_serves(
     account.describe(parameters={"Architecture": "arm64", "Access": "iam"}, Version="8")
     account.serve("7")
     account.has_model("7", f"{STORE}/00112233445566aa")
-    account.serve("7")
     account.list_versions()
     # WHEN the parameters of the next deployment are printed
     assert main(["parameters", "stack", "MemorySize=3008"]) == 0

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from inference.local.checkout import SAMPLE_MODEL
-from textclf import predict
+from textclf import model_uri, predict
 from textclf.app import main
 
 MARS = "Life in Mars might be a real possibility"
@@ -92,7 +92,7 @@ def test_a_folder_without_a_model_is_an_error(
 def test_a_missing_sample_model_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(predict, "SAMPLE_MODEL", tmp_path / "gone")
+    monkeypatch.setattr(model_uri, "SAMPLE_MODEL", tmp_path / "gone")
     assert main(["predict", MARS]) == 1
     assert "there is no model in" in capsys.readouterr().err
 

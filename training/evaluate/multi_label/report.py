@@ -6,7 +6,7 @@ from pathlib import Path
 from training.atomic import write_text
 from training.data.split import LEAST_TEST_ROWS, explain_few_rows
 from training.evaluate import tables
-from training.evaluate.judgement import give_verdict
+from training.evaluate.judgement import give_verdict, list_untested
 from training.evaluate.multi_label.results import (
     Comparison,
     LabelChoice,
@@ -16,7 +16,7 @@ from training.evaluate.multi_label.results import (
     Summary,
     Usefulness,
 )
-from training.evaluate.report import describe_method
+from training.evaluate.report import describe_method, describe_reading
 from training.evaluate.results import LEAST_GROUPS, Interval
 from training.fit.record import TrainingRecord
 from training.labels.names import name_some, shorten
@@ -26,6 +26,7 @@ REPORT, RELIABILITY_PLOT = "report.md", "reliability.png"
 MOST_LABELS = 20  # rows of a table
 FP32 = "fp32 model"
 LEAST_VALIDATION_ROWS = 100
+MOST_TIMES_LABELS = 1.5  # more or fewer labels than texts have, by this factor, are a caution
 WORDS = (
     "Micro-F1 counts all decisions about all labels together; macro-F1 is the mean of the labels' "
     "own F1 scores, so that rare ones count as much. Subset accuracy is the share of texts whose "
@@ -41,6 +42,7 @@ def write_report(folder: Path, record: TrainingRecord, evaluation: MultiLabelEva
         judge(evaluation),
         _introduce(record, evaluation),
         describe_method(record),
+        describe_reading(record),
         *_compare_models(evaluation),
         *describe_labels(evaluation.fp32),
         *_describe_choices(evaluation),
@@ -104,9 +106,13 @@ def _give_verdict(useful: Usefulness) -> str:
 
 
 def list_cautions(measured: Summary) -> list[str]:
-    """List what to mind: labels that are never given rightly, and few test rows."""
+    """List what to mind: labels never given rightly, too many or few of them, few test rows."""
     missing = [name for name, each in measured.per_label.items() if each.texts and not each.recall]
     cautions = [f"It never gives {name_some(missing)} to a text that has it."] if missing else []
+    cautions += list_untested(measured.per_label)
+    has, gets = measured.labels_per_text, measured.predicted_per_text
+    if max(has, gets) > MOST_TIMES_LABELS * min(has, gets):
+        cautions.append(f"It gives a text {gets:.2f} labels on average, but texts have {has:.2f}.")
     if measured.texts < LEAST_TEST_ROWS:
         few = explain_few_rows(measured.texts)
         cautions.append(f"{few[0].upper()}{few[1:]}.")

@@ -3,6 +3,7 @@
 https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html
 """
 
+import os
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,6 +26,9 @@ from training.labels.llm.prompt import TOOL, Prompt
 from training.labels.llm.spending import Usage
 
 SCHEME = "bedrock:"
+# An API key of Bedrock takes the place of credentials:
+# https://docs.aws.amazon.com/bedrock/latest/userguide/api-keys-use.html
+API_KEY = "AWS_BEARER_TOKEN_BEDROCK"
 # Bedrock sets a request's most output tokens aside from the quota of tokens per minute until it is
 # answered, so a number much larger than an answer needs would throttle the calls. A model that
 # reasons before it answers needs more than the 50 or so tokens of a label.
@@ -220,6 +224,29 @@ def read_model_id(uri: str) -> str:
             "profile on Amazon Bedrock"
         )
     return model_id
+
+
+def require_access() -> None:
+    """Find a region and credentials, before the user waits for anything.
+
+    Raises:
+        ModelError: there are none.
+    """
+    import boto3
+
+    _create_client(1)
+    if os.environ.get(API_KEY):
+        return
+    try:
+        credentials = boto3.Session().get_credentials()
+        if credentials is not None:
+            credentials.get_frozen_credentials()  # renews those that have expired
+            return
+    except (BotoCoreError, ClientError) as error:  # such as an unknown profile
+        raise ModelError(f"AWS: {error}") from error
+    raise ModelError(
+        "AWS: there are no credentials: run `aws login` or `aws configure`, or set AWS_PROFILE"
+    )
 
 
 def _create_client(parallel: int) -> Any:

@@ -15,7 +15,7 @@ from inference.tables.options import ReadOptions
 from inference.tables.rows import Reject, Row
 from inference.writing import OutputError
 from training.atomic import replacing, require_writable
-from training.labels.llm.bedrock import BedrockModel, read_model_id
+from training.labels.llm.bedrock import BedrockModel, read_model_id, require_access
 from training.labels.llm.estimate import Estimate, estimate
 from training.labels.llm.journal import Journal
 from training.labels.llm.label_set import Label
@@ -204,10 +204,14 @@ def open_job(request: WriteRequest) -> Iterator[WriteJob]:
 
     Raises:
         DataError: a file cannot be read.
+        ModelError: there is no region, or there are no credentials.
         WriteError: the output cannot be written, or would replace something else.
         JournalError: an earlier run for this output was made with something else.
     """
     _require_place(request)
+    read_model_id(request.model)
+    if not request.beside(JOURNAL).exists():  # otherwise, everything may be settled
+        require_access()
     texts = read_texts(request.source, request.columns, request.options)
     check = _read_check(request) if request.check else None
     with WriteJob(request, texts, check).opened() as job:

@@ -1,7 +1,9 @@
 import json
 from dataclasses import replace
 
-from inference.api.answers import ManyAnswers, answer, answer_one, answer_text
+import msgspec
+
+from inference.api.answers import Answer, answer, answer_one
 from inference.api.predictor import Classified
 from inference.api.problems import FieldError
 from inference.api.requests import PredictRequest, Text
@@ -26,7 +28,7 @@ def test_one_text_is_answered_with_an_object() -> None:
 
 
 def test_a_list_is_answered_in_its_order() -> None:
-    many = answer(Classified(MANY, [SCIENCE, HEALTH], VERSION)).model_dump()
+    many = answer(Classified(MANY, [SCIENCE, HEALTH], VERSION)).to_dict()
     assert [one["predicted_label"] for one in many["predictions"]] == ["Science", "Health"]
     assert [one["truncated"] for one in many["predictions"]] == [False, True]
     assert many["model_version"] == VERSION
@@ -34,7 +36,7 @@ def test_a_list_is_answered_in_its_order() -> None:
 
 def test_an_error_takes_the_place_of_its_answer() -> None:
     error = FieldError(field="inputs.0", message="Too long")
-    many = answer(Classified(MANY, [error, HEALTH], VERSION)).model_dump()
+    many = answer(Classified(MANY, [error, HEALTH], VERSION)).to_dict()
     assert many["predictions"][0] == {"error": {"field": "inputs.0", "message": "Too long"}}
     assert many["predictions"][1]["predicted_label"] == "Health"
 
@@ -49,13 +51,19 @@ def test_a_prediction_that_is_kept_has_its_id() -> None:
 
 
 def test_the_most_probable_labels_come_first_if_only_some_are_wanted() -> None:
-    assert list(answer_text(HEALTH, 2).probabilities) == ["Health", "Science"]
-    assert answer_text(HEALTH, 1).probabilities == {"Health": 0.75}
-    assert answer_text(HEALTH, 9).probabilities == HEALTH.probabilities
+    shares = {
+        top_k: answer(
+            Classified(PredictRequest([Text("a")], False, top_k), [HEALTH], VERSION)
+        ).to_dict()["probabilities"]
+        for top_k in (1, 2, 9)
+    }
+    assert list(shares[2]) == ["Health", "Science"]
+    assert shares[1] == {"Health": 0.75}
+    assert shares[9] == HEALTH.probabilities
 
 
 def test_clients_may_get_fields_that_they_do_not_know() -> None:
-    schema = str(ManyAnswers.model_json_schema(mode="serialization"))
+    schema = str(msgspec.json.schema(Answer))
     assert "'additionalProperties': False" not in schema
 
 
@@ -101,6 +109,6 @@ def test_several_labels_are_a_field_of_their_own() -> None:
 
 
 def test_a_text_without_any_label_still_has_a_most_probable_one() -> None:
-    answered = answer_text(replace(SCIENCE, labels=())).to_dict()
+    answered = answer_one(replace(SCIENCE, labels=()), VERSION).to_dict()
     assert answered["predicted_labels"] == []
     assert (answered["predicted_label"], answered["confidence"]) == ("Science", 0.75)

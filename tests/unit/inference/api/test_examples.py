@@ -1,8 +1,9 @@
 from http import HTTPStatus
 
+import msgspec
 import pytest
 
-from inference.api.answers import Answer, ManyAnswers, OneAnswer
+from inference.api.answers import Answer, OneAnswer
 from inference.api.examples import DETAILS, REQUESTS, TEXT, answer_examples, problem_example
 from inference.api.openapi import PROBLEMS
 from inference.api.problems import Problem
@@ -12,9 +13,8 @@ from inference.model.classifier import Classifier
 
 
 def example_answers() -> list[Answer]:
-    one = OneAnswer.model_validate(answer_examples()["one"])
-    many = ManyAnswers.model_validate(answer_examples()["many"])
-    return [one, *(answer for answer in many.predictions if isinstance(answer, Answer))]
+    one = msgspec.convert(answer_examples()["one"], OneAnswer)
+    return [one, *msgspec.convert(answer_examples()["many"]["predictions"], list[Answer])]
 
 
 @pytest.mark.parametrize("answer", example_answers())
@@ -35,7 +35,7 @@ def test_the_example_answers_are_those_of_the_shipped_model() -> None:
 
 @pytest.mark.parametrize("status", DETAILS)
 def test_an_example_problem_has_its_status(status: int) -> None:
-    problem = Problem.model_validate(problem_example(HTTPStatus(status)))
+    problem = msgspec.convert(problem_example(HTTPStatus(status)), Problem)
     assert problem.status == status
     assert problem.title == HTTPStatus(status).phrase
     assert status in PROBLEMS

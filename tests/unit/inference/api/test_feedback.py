@@ -1,6 +1,7 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from inference.api.feedback import MAX_SHOWN, NO_TABLE, FeedbackRecorder, LabelSet
 from inference.api.loader import ClassifierLoader
@@ -73,7 +74,7 @@ def test_of_a_folder_only_its_own_version_is_known(
     settings: Settings, loader: ClassifierLoader
 ) -> None:
     # GIVEN a service whose model is in a folder, which holds one version
-    changed = settings.model_copy(update={"prediction_table": "predictions"})
+    changed = replace(settings, prediction_table="predictions")
     recorder = FeedbackRecorder(changed, loader)
     # WHEN feedback on another version comes THEN the prediction is unknown
     with pytest.raises(ProblemError) as caught:

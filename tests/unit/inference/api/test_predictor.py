@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -7,7 +8,11 @@ from inference.api.loader import ClassifierLoader
 from inference.api.predictor import Predictor
 from inference.api.problems import FieldError, ProblemError
 from inference.api.requests import PredictRequest, Text
-from inference.model.classifier import Prediction
+from inference.local.checkout import SAMPLE_MODEL
+from inference.model.bundle import ClassifierSpec
+from inference.model.classifier import Classifier, Prediction
+from inference.model.windows import Windows
+from tests.cloudwatch import read_log
 
 TEXTS = ["Fed holds rates", "New vaccine halves hospital stays", "A film about a festival"]
 
@@ -44,16 +49,15 @@ def test_the_answer_to_a_text_that_was_cut_says_so(predictor: Predictor) -> None
 
 
 def test_many_texts_are_logged_in_parts(
-    predictor: Predictor, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    predictor: Predictor, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # GIVEN more texts than a log line should hold
     monkeypatch.setattr(module, "PART", 2)
-    caplog.set_level("INFO")
     # WHEN they are classified
     items: list[Text | FieldError] = [Text(text) for text in TEXTS]
     classified = predictor.classify(PredictRequest(items, is_list=True), "id")
     # THEN each line holds a part of the labels, in their order
-    lines = [one.__dict__["labels"] for one in caplog.records if one.message == "predicted"]
+    lines = [line["labels"] for line in read_log(capsys, "predicted")]
     assert [len(line) for line in lines] == [2, 1]
     assert [*lines[0], *lines[1]] == labels(classified.predictions)
 
@@ -90,17 +94,18 @@ def test_an_explanation_belongs_to_its_prediction_and_to_no_log(
     assert [word for word, _ in third.explanation or ()] == TEXTS[1].split()
     assert second == error
     # AND nothing that is logged or counted has a word of a text
-    logged = str([one.__dict__ for one in caplog.records]) + capsys.readouterr().out
+    logged = caplog.text + capsys.readouterr().out
     assert "predicted" in logged
-    assert not [word for text in TEXTS for word in text.split() if f"'{word}'" in logged]
+    assert not [word for text in TEXTS for word in text.split() if f'"{word}"' in logged]
     assert "holds" not in logged
 
 
+@pytest.mark.parametrize("limit", ["MAX_SECONDS", "MAX_REQUEST_SECONDS"])
 def test_what_takes_too_long_to_explain_is_refused_in_words(
-    predictor: Predictor, monkeypatch: pytest.MonkeyPatch
+    predictor: Predictor, monkeypatch: pytest.MonkeyPatch, limit: str
 ) -> None:
-    # GIVEN a time in which no model can explain
-    monkeypatch.setattr(module, "MAX_SECONDS", 0.0)
+    # GIVEN a time in which no model can explain, or one that classifying used up
+    monkeypatch.setattr(module, limit, 0.0)
     # WHEN a text is to be explained THEN the client reads what to do
     with pytest.raises(ProblemError, match="ask for fewer or shorter texts") as raised:
         predictor.classify(PredictRequest([Text("Fed")], is_list=False, explain=True), "id")
@@ -115,3 +120,29 @@ def test_a_prediction_has_no_explanation_unless_it_is_wanted(predictor: Predicto
     ).predictions
     assert isinstance(prediction, Prediction)
     assert prediction.explanation is None
+
+
+@pytest.mark.parametrize("has_windows", [False, True])
+def test_only_texts_in_windows_have_a_time_limit(
+    predictor: Predictor,
+    loader: ClassifierLoader,
+    monkeypatch: pytest.MonkeyPatch,
+    has_windows: bool,
+) -> None:
+    # GIVEN a model that reads long texts in windows, or cuts them, and no time
+    model = loader.get_model()
+    windows = Windows.make(4, 2) if has_windows else None
+    spec = ClassifierSpec(
+        labels=model.classifier.labels, max_length=10, temperature=1.0, windows=windows
+    )
+    classifier = Classifier(SAMPLE_MODEL, spec, "windows")
+    monkeypatch.setattr(loader, "_model", replace(model, classifier=classifier))
+    monkeypatch.setattr(module, "MAX_WINDOW_SECONDS", 0.0)
+    request = PredictRequest([Text(TEXTS[0])], is_list=False)
+    # WHEN a text is classified THEN the first has a clean error, and the second an answer
+    if has_windows:
+        with pytest.raises(ProblemError, match=r"too long: .* fewer or shorter") as raised:
+            predictor.classify(request, "id")
+        assert raised.value.status == 422
+    else:
+        assert labels(predictor.classify(request, "id").predictions)

@@ -1,9 +1,10 @@
+from itertools import chain, pairwise
 from pathlib import Path
 
 import pytest
 
 from inference.bulk import chunks
-from inference.bulk.chunks import ChunkReader, group_rows
+from inference.bulk.chunks import LEAST_SLICE, ChunkReader, group_rows, slice_chunk
 from inference.tables.columns import InputColumns
 from inference.tables.inputs import identify, open_input
 from inference.tables.options import ReadOptions
@@ -49,3 +50,30 @@ def test_the_rows_of_a_file_are_estimated_from_what_was_read(
         list(reader.chunks())
         # WHEN its rows are estimated THEN the number is exact
         assert reader.estimate_rows() == 7
+
+
+def test_each_slice_of_a_chunk_has_texts_of_similar_length() -> None:
+    # GIVEN a chunk of texts of three lengths, in turns
+    chunk = make_rows(*["Fed", "Fed holds", "Fed holds rates"] * LEAST_SLICE)
+    # WHEN it is shared among three workers
+    slices = slice_chunk(chunk, 3)
+    # THEN each row is in one slice, and the slices go from the shortest texts to the longest
+    assert sorted(chain.from_iterable(slices)) == list(range(len(chunk)))
+    lengths = [[len(chunk[number].text) for number in numbers] for numbers in slices]
+    assert all(max(a) <= min(b) for a, b in pairwise(lengths))
+    # ... with about as many characters in each
+    characters = [sum(one) for one in lengths]
+    assert max(characters) - min(characters) <= 2 * len("Fed holds rates")
+
+
+@pytest.mark.parametrize(
+    ("rows", "workers", "slices"),
+    [(2 * LEAST_SLICE, 8, 2), (2 * LEAST_SLICE - 1, 8, 1), (1, 8, 1), (4 * LEAST_SLICE, 3, 3)],
+)
+def test_a_short_chunk_is_cut_into_fewer_slices(rows: int, workers: int, slices: int) -> None:
+    assert len(slice_chunk(make_rows(*["Fed"] * rows), workers)) == slices
+
+
+def test_a_text_that_is_longer_than_all_others_leaves_no_slice_empty() -> None:
+    chunk = make_rows(*["Fed"] * 4 * LEAST_SLICE, "long" * 100_000)
+    assert [len(one) for one in slice_chunk(chunk, 4)] == [4 * LEAST_SLICE, 1]

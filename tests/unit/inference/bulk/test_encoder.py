@@ -72,3 +72,17 @@ def test_a_model_with_thresholds_has_columns_for_abstentions() -> None:
     assert "abstained" not in OutputColumns(("id",), ("a",)).names
     with pytest.raises(BulkError):
         OutputColumns(("abstained",), ("a",), can_abstain=True)
+
+
+@pytest.mark.parametrize("file_format", ["csv", "tsv", "jsonl"])
+@pytest.mark.parametrize("compression", ["", "gz", "xz"])
+def test_what_is_encoded_for_each_record_makes_the_piece(
+    file_format: FileFormat, compression: str
+) -> None:
+    # GIVEN a record with a line break in a value, between others
+    encoder = Encoder(COLUMNS, FileType(file_format, compression))
+    records: list[Record] = [RECORD, [3, "a\nb", *RECORD[2:]], RECORD]
+    # WHEN each is encoded THEN there is one string for each, and they make the piece
+    lines = encoder.encode_lines(records)
+    assert len(lines) == 3
+    assert encoder.join(lines) == encoder.encode(records)

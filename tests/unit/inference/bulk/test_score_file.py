@@ -92,3 +92,15 @@ def test_parquet_cannot_be_written_to_a_stream(tmp_path: Path) -> None:
     )
     with pytest.raises(BulkError, match="takes no Parquet, which is written at the end: name a"):
         score_file(request, 1)
+
+
+def test_the_name_of_a_file_need_not_be_utf_8(tmp_path: Path) -> None:
+    # GIVEN a file whose name is in an older encoding
+    source = tmp_path / os.fsdecode(b"caf\xe9.csv")
+    try:
+        source.write_text("text\nFed holds rates\n")
+    except OSError:
+        pytest.skip("this file system takes only UTF-8")
+    # WHEN it is scored THEN the progress can be noted
+    request = ScoringRequest(str(source), str(tmp_path / "out.csv"), MODEL_URI, TEXT)
+    assert score_file(request, workers=1).rows == 1

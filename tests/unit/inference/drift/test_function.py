@@ -3,6 +3,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from inference.drift.measure import MIN_TEXTS, Measurement
 from inference.drift.stability import Feature
@@ -70,7 +71,7 @@ def test_the_model_that_serves_is_measured(
 ) -> None:
     # GIVEN a stack that deployed one model, and an alias at a version with another one
     old = "s3://models/news/00112233445566aa"
-    settings = function.settings.model_copy(update={"live_function": FUNCTION})
+    settings = replace(function.settings, live_function=FUNCTION)
     monkeypatch.setattr(function, "settings", settings)
     with stubbed() as account:
         monkeypatch.setattr(function, "make_client", lambda *_, **__: account.lambda_)

@@ -29,8 +29,8 @@ def test_a_reference_holds_the_shares_of_the_held_out_texts() -> None:
 def test_a_manifest_holds_a_reference_under_its_usual_names() -> None:
     reference = measure_reference([predict("a"), predict("b")], np.arange(2))
     names = ["texts", "labels", "confidence", "token_length", "unknown_tokens", "design_effects"]
-    assert list(reference.model_dump(mode="json", exclude_none=True)) == names
-    assert reference.model_dump(mode="json")["token_length"] == {"9": 1.0}
+    assert list(reference.to_json()) == names
+    assert reference.to_json()["token_length"] == {"9": 1.0}
 
 
 def test_the_design_effect_of_texts_in_copies_is_the_number_of_copies() -> None:

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from scipy.stats import chi2
 
 from inference.drift.held_out import measure_reference
@@ -73,7 +74,7 @@ def test_false_alarms_are_rare(bins: int) -> None:
 
 def test_without_design_effects_texts_count_as_independent() -> None:
     # GIVEN the reference of a bundle made before design effects were measured
-    old = SHIPPED.model_copy(update={"design_effects": {}})
+    old = replace(SHIPPED, design_effects={})
     # WHEN a window is measured THEN every effect is 1
     window = [LoggedPrediction("id", "Science", 0.9, 9, 0)]
     assert [feature.design_effect for feature in measure_features(old, window)] == [1.0] * 4
@@ -156,7 +157,7 @@ def test_characters_that_the_vocabulary_lacks_are_drift(
 def test_more_abstentions_than_on_the_held_out_texts_are_drift() -> None:
     # GIVEN a model that abstains from one held-out text in ten, and a window with every other one
     outcomes = {"answered": 0.9, "low_confidence": 0.05, "out_of_scope": 0.05}
-    reference = SHIPPED.model_copy(update={"outcomes": outcomes})
+    reference = replace(SHIPPED, outcomes=outcomes)
     window = [
         LoggedPrediction(str(n), "Science", 0.9, 9, 0, "out_of_scope" if n % 2 else "answered")
         for n in range(2_000)
@@ -172,5 +173,5 @@ def test_outcomes_are_left_out_where_they_are_unknown() -> None:
     # GIVEN a model with thresholds whose window does not know the outcomes, and one without
     outcomes = {"answered": 1.0, "low_confidence": 0.0, "out_of_scope": 0.0}
     window = [LoggedPrediction("id", "Science", 0.9, 9, 0)]
-    for reference in (SHIPPED.model_copy(update={"outcomes": outcomes}), SHIPPED):
+    for reference in (replace(SHIPPED, outcomes=outcomes), SHIPPED):
         assert "outcome" not in [feature.name for feature in measure_features(reference, window)]

@@ -1,5 +1,5 @@
+import msgspec
 import pytest
-from pydantic import ValidationError
 
 from inference.model.abstention import LabelThresholds, OutOfScope, decide
 
@@ -36,5 +36,5 @@ def test_each_limit_works_without_the_other() -> None:
     "wrong", [{"limit": float("nan")}, {"refused": 1.5}, {"score": "entropy"}, {"more": 1}]
 )
 def test_limits_that_no_export_writes_are_refused(wrong: dict[str, object]) -> None:
-    with pytest.raises(ValidationError):
-        OutOfScope.model_validate(SCOPE.model_dump() | wrong)
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert(msgspec.to_builtins(SCOPE) | wrong, OutOfScope)

@@ -116,19 +116,20 @@ def test_a_text_without_words_has_none(tokenizer: Tokenizer, text: str) -> None:
 
 def test_each_word_is_hidden_once_and_shown_once_alone() -> None:
     # GIVEN two words, the second of two wordpieces WHEN it is planned what to hide
-    plan = Occlusion.plan("ab cde", [1, 5, 6, 7, 2], [(0, 0), (0, 2), (3, 4), (4, 6), (0, 0)], MASK)
+    window = ([1, 5, 6, 7, 2], [(0, 0), (0, 2), (3, 4), (4, 6), (0, 0)])
+    plan = Occlusion.plan("ab cde", [window], MASK)
     # THEN every variant has the length of the text
     assert plan.variants == [
-        [1, MASK, 6, 7, 2],
-        [1, 5, MASK, MASK, 2],
-        [1, 5, MASK, MASK, 2],
-        [1, MASK, 6, 7, 2],
-        [1, MASK, MASK, MASK, 2],
+        [[1, MASK, 6, 7, 2]],
+        [[1, 5, MASK, MASK, 2]],
+        [[1, 5, MASK, MASK, 2]],
+        [[1, MASK, 6, 7, 2]],
+        [[1, MASK, MASK, MASK, 2]],
     ]
 
 
 def test_a_contribution_is_the_mean_of_a_loss_and_a_gain() -> None:
-    plan = Occlusion.plan("a b", [5, 6], [(0, 1), (2, 3)], MASK)
+    plan = Occlusion.plan("a b", [([5, 6], [(0, 1), (2, 3)])], MASK)
     # GIVEN the probabilities without a, without b, of a alone, of b alone, and of no word
     explanation = plan.explain(0.9, [0.5, 0.8, 0.7, 0.1, 0.3])
     # THEN a loses 0.4 and gains 0.4, and b loses 0.1 and gains -0.2
@@ -137,14 +138,14 @@ def test_a_contribution_is_the_mean_of_a_loss_and_a_gain() -> None:
 
 
 def test_a_word_that_was_not_read_has_no_contribution() -> None:
-    plan = Occlusion.plan("a b", [5], [(0, 1)], MASK)
+    plan = Occlusion.plan("a b", [([5], [(0, 1)])], MASK)
     read, unread = plan.explain(0.9, [0.5, 0.9, 0.5])
     assert read[1] == pytest.approx(0.4)
     assert unread == ("b", None)
 
 
 def test_a_text_that_the_model_does_not_read_needs_no_run() -> None:
-    plan = Occlusion.plan("\x00", [1, 2], [(0, 0), (0, 0)], MASK)
+    plan = Occlusion.plan("\x00", [([1, 2], [(0, 0), (0, 0)])], MASK)
     assert plan.variants == []
     assert plan.explain(0.9, []) == (("\x00", None),)
 
@@ -153,9 +154,9 @@ def test_the_words_of_a_long_text_are_hidden_in_groups() -> None:
     # GIVEN a text of 500 wordpieces, each of which is a word
     text = "a " * 500
     offsets = [(2 * place, 2 * place + 1) for place in range(500)]
-    plan = Occlusion.plan(text, [5] * 500, offsets, MASK)
+    plan = Occlusion.plan(text, [([5] * 500, offsets)], MASK)
     # THEN its variants have no more wordpieces in all than the limit
-    assert sum(map(len, plan.variants)) <= MAX_TOKENS
+    assert sum(len(ids) for (ids,) in plan.variants) <= MAX_TOKENS
     # AND every word is in one group, next to its neighbours
     assert [word for group in plan.groups for word in group] == list(range(500))
     sizes = {len(group) for group in plan.groups}
@@ -171,13 +172,40 @@ def test_the_words_of_a_long_text_are_hidden_in_groups() -> None:
 def test_a_text_of_so_many_wordpieces_that_only_one_group_fits_has_one() -> None:
     text, size = "a " * 5000, MAX_TOKENS // 3
     offsets = [(2 * (place % 5000), 2 * (place % 5000) + 1) for place in range(size)]
-    assert len(Occlusion.plan(text, [5] * size, offsets, MASK).groups) == 1
+    assert len(Occlusion.plan(text, [([5] * size, offsets)], MASK).groups) == 1
+
+
+def test_a_word_in_two_windows_is_hidden_in_both() -> None:
+    # GIVEN two windows that share a word, the later one first, as if the beginning was cut
+    windows = [([1, 6, 7, 2], [(0, 0), (2, 3), (4, 5), (0, 0)])]
+    windows += [([1, 5, 6, 2], [(0, 0), (0, 1), (2, 3), (0, 0)])]
+    plan = Occlusion.plan("a b c", windows, MASK)
+    # THEN it is hidden in both, and other words where they are
+    assert [word.text for word in plan.words] == ["a", "b", "c"]
+    first, both, last = plan.variants[:3]
+    assert first == [[1, 6, 7, 2], [1, MASK, 6, 2]]
+    assert both == [[1, MASK, 7, 2], [1, 5, MASK, 2]]
+    assert last == [[1, 6, MASK, 2], [1, 5, 6, 2]]
+    assert plan.variants[-1] == [[1, MASK, MASK, 2], [1, MASK, MASK, 2]]
+
+
+def test_the_windows_of_all_variants_have_no_more_wordpieces_than_the_limit() -> None:
+    # GIVEN a text of thirty windows of a hundred wordpieces, a quarter of which overlap
+    windows = [
+        ([5] * 100, [(2 * place, 2 * place + 1) for place in range(75 * number, 75 * number + 100)])
+        for number in range(30)
+    ]
+    plan = Occlusion.plan("a " * (75 * 29 + 100), windows, MASK)
+    # THEN the windows that differ have no more in all, and words are hidden in groups
+    different = {tuple(ids) for variant in plan.variants for ids in variant}
+    assert 1 < len(plan.groups) < 100
+    assert sum(map(len, different)) <= MAX_TOKENS
 
 
 def test_a_text_that_is_too_long_is_refused() -> None:
-    Occlusion.plan("a" * MAX_CHARACTERS, [5], [(0, MAX_CHARACTERS)], MASK)
+    Occlusion.plan("a" * MAX_CHARACTERS, [([5], [(0, MAX_CHARACTERS)])], MASK)
     with pytest.raises(ExplanationError, match="at most 10,000"):
-        Occlusion.plan("a" * (MAX_CHARACTERS + 1), [5], [(0, 1)], MASK)
+        Occlusion.plan("a" * (MAX_CHARACTERS + 1), [([5], [(0, 1)])], MASK)
 
 
 @pytest.mark.parametrize(
@@ -194,6 +222,14 @@ def test_the_best_token_that_hides_a_word_is_used(
     vocabulary: dict[str, int], token_id: int
 ) -> None:
     assert find_hiding_token(Tokenizer(models.WordLevel(vocabulary, "word"))) == token_id
+
+
+def test_a_mask_that_was_never_learned_hides_no_word() -> None:
+    # GIVEN the vocabulary of an MPNet, whose mask is a special token
+    tokenizer = Tokenizer(models.WordLevel({"[MASK]": 0, "word": 1}, "word"))
+    tokenizer.add_special_tokens(["<mask>"])
+    # WHEN the token that hides a word is looked for THEN it is that one
+    assert find_hiding_token(tokenizer) == tokenizer.token_to_id("<mask>")
 
 
 # ---- With the shipped model ----

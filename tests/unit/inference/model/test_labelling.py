@@ -1,5 +1,5 @@
+import msgspec
 import pytest
-from pydantic import ValidationError
 
 from inference.model.labelling import Labelling
 
@@ -12,7 +12,7 @@ def make(**changes: object) -> Labelling:
         "temperatures": {"billing": 1.0, "delivery": 2.0},
         "thresholds": {"billing": 0.3, "delivery": 0.6},
     }
-    return Labelling.model_validate(values | changes)
+    return msgspec.convert(values | changes, Labelling)
 
 
 def test_probabilities_are_sigmoids_with_a_temperature_each() -> None:
@@ -51,5 +51,5 @@ def test_there_must_be_a_value_for_each_label() -> None:
     ],
 )
 def test_other_values_are_refused(changes: dict[str, object]) -> None:
-    with pytest.raises(ValidationError):
+    with pytest.raises(msgspec.ValidationError):
         make(**changes)

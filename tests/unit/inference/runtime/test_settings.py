@@ -23,14 +23,25 @@ def test_only_the_model_uri_must_be_set() -> None:
     [
         ({}, "MODEL_URI is not set"),
         ({"MODEL_URI": "models/news"}, "MODEL_URI is 'models/news'"),
-        ({"MODEL_URI": URI, "MAX_TEXTS": "many"}, "MAX_TEXTS is 'many'"),
-        ({"MODEL_URI": URI, "MAX_TEXTS": "0"}, "MAX_TEXTS is '0'"),
-        ({"MODEL_URI": URI, "MODEL_TIMEOUT_SECONDS": "-1"}, "MODEL_TIMEOUT_SECONDS is '-1'"),
+        ({"MODEL_URI": URI, "MAX_TEXTS": "many"}, "MAX_TEXTS is 'many': Expected a whole number$"),
+        ({"MODEL_URI": URI, "MAX_TEXTS": " 5 "}, "MAX_TEXTS is ' 5 ': Expected a whole number$"),
+        ({"MODEL_URI": URI, "MAX_TEXTS": "0"}, "MAX_TEXTS is '0': Expected a whole number >= 1$"),
+        (
+            {"MODEL_URI": URI, "MODEL_TIMEOUT_SECONDS": "-1"},
+            "MODEL_TIMEOUT_SECONDS is '-1': Expected a number > 0.0$",
+        ),
+        (
+            {"MODEL_URI": URI, "MODEL_TIMEOUT_SECONDS": "nan"},
+            "MODEL_TIMEOUT_SECONDS is 'nan': Expected a number > 0.0$",
+        ),
         ({"MODEL_URI": URI, "METRICS_NAMESPACE": ""}, "METRICS_NAMESPACE is ''"),
         ({"MODEL_URI": URI, "PREDICTION_TABLE": "a table"}, "PREDICTION_TABLE is 'a table'"),
         ({"MODEL_URI": URI, "PREDICTION_TTL_DAYS": "0"}, "PREDICTION_TTL_DAYS is '0'"),
         ({"MODEL_URI": URI, "PREDICTION_TIMEOUT_MS": "0"}, "PREDICTION_TIMEOUT_MS is '0'"),
-        ({"MODEL_URI": URI, "LOG_TEXT": "perhaps"}, "LOG_TEXT is 'perhaps'"),
+        (
+            {"MODEL_URI": URI, "LOG_TEXT": "perhaps"},
+            "LOG_TEXT is 'perhaps': .* true or false$",
+        ),
     ],
 )
 def test_a_wrong_variable_is_named(environment: dict[str, str], message: str) -> None:

@@ -1,16 +1,18 @@
+import json
 from dataclasses import replace
 
 import pytest
 
 from inference.model.classifier import Prediction
 from inference.runtime.telemetry import (
+    logger,
     metrics,
     record_lost_predictions,
     record_model_load,
     record_model_load_failure,
     record_predictions,
 )
-from tests.cloudwatch import emitted
+from tests.cloudwatch import emitted, read_log
 
 SURE = Prediction({"Science": 0.9, "Health": 0.1}, truncated=False, tokens=7)
 UNSURE = Prediction({"Science": 0.4, "Health": 0.6}, truncated=True, tokens=64)
@@ -21,7 +23,9 @@ def _namespace(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metrics, "namespace", "Tests")
 
 
-def test_a_request_is_one_blob_and_one_for_each_label(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_request_has_metrics_of_its_own_and_of_each_label(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     # GIVEN three predictions of two labels WHEN they are recorded
     record_predictions([SURE, UNSURE, SURE], "0123456789abcdef", 12.5)
     # THEN each value is there, and each label is counted by itself
@@ -37,6 +41,43 @@ def test_a_request_is_one_blob_and_one_for_each_label(capsys: pytest.CaptureFixt
         ({"service": "classifier", "label": "Science"}, {"Predictions": ([2], "Count")}),
         ({"service": "classifier", "label": "Health"}, {"Predictions": ([1], "Count")}),
     ]
+
+
+def test_one_text_is_one_line_that_is_log_and_metrics(capsys: pytest.CaptureFixture[str]) -> None:
+    # GIVEN a request for one text, from which the model abstains WHEN it is recorded
+    abstained = replace(SURE, can_abstain=True, abstention="out_of_scope")
+    record_predictions([abstained], "0123456789abcdef", 12.3456)
+    # THEN there is one line, which Logs Insights reads by its message
+    (text,) = capsys.readouterr().out.splitlines()
+    line = json.loads(text)
+    assert (line["message"], line["level"]) == ("predicted", "INFO")
+    assert (line["labels"], line["tokens"]) == (["Science"], [7])
+    assert (line["confidences"], line["latency_ms"]) == ([0.9], 12.35)
+    assert line["model_version"] == "0123456789abcdef"
+    # AND CloudWatch reads three metrics by service, one by label and one by reason
+    directives = line["_aws"]["CloudWatchMetrics"]
+    assert [(one["Dimensions"], len(one["Metrics"])) for one in directives] == [
+        ([["service"]], 3),
+        ([["service", "label"]], 1),
+        ([["service", "reason"]], 1),
+    ]
+
+
+def test_the_log_level_does_not_switch_off_the_metrics(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN a function that logs warnings alone WHEN it predicts
+    level = logger.log_level
+    logger.setLevel("WARNING")
+    try:
+        record_predictions([SURE], "0123456789abcdef", 12.5)
+    finally:
+        logger.setLevel(level)
+    # THEN there is a line with the metrics and the version, but with no label of a text
+    (text,) = capsys.readouterr().out.splitlines()
+    line = json.loads(text)
+    assert (line["Predictions"], line["model_version"]) == ([1], "0123456789abcdef")
+    assert not {"message", "labels", "timestamp"} & line.keys()
 
 
 def test_more_predictions_than_a_blob_holds_go_into_several(
@@ -60,12 +101,26 @@ def test_a_label_that_is_not_ascii_is_still_a_dimension(capsys: pytest.CaptureFi
 
 @pytest.mark.parametrize("texts", [None, ["zebra crossing"]])
 def test_texts_are_in_the_log_only_if_given(
-    caplog: pytest.LogCaptureFixture, texts: list[str] | None
+    capsys: pytest.CaptureFixture[str], texts: list[str] | None
 ) -> None:
-    caplog.set_level("INFO")
     record_predictions([SURE], "0123456789abcdef", 12.3456, texts)
-    (record,) = caplog.records
-    assert record.__dict__.get("texts") == texts
+    (line,) = read_log(capsys, "predicted")
+    assert line.get("texts") == texts
+
+
+def test_texts_do_not_make_the_line_with_the_metrics_longer_than_cloudwatch_reads(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    # GIVEN a function that logs texts WHEN those of a request are longer than a log line may be
+    texts = ["zebra crossing " * 600] * 40
+    record_predictions([SURE] * 40, "0123456789abcdef", 12.5, texts)
+    # THEN the metrics are in a short line, beside the log line
+    lines = capsys.readouterr().out.splitlines()
+    long, short = map(json.loads, lines)
+    assert (long["message"], long["texts"]) == ("predicted", texts)
+    assert "_aws" not in long
+    assert (len(short["_aws"]["CloudWatchMetrics"]), short["Latency"]) == (2, [12.5])
+    assert len(lines[1]) < 256_000
 
 
 def test_a_load_is_recorded_with_its_seconds(capsys: pytest.CaptureFixture[str]) -> None:
@@ -103,14 +158,13 @@ def test_abstentions_are_counted_by_their_reason(capsys: pytest.CaptureFixture[s
 
 
 def test_only_a_model_with_thresholds_logs_abstentions(
-    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    caplog.set_level("INFO")
     # GIVEN a model with thresholds, and one without
     record_predictions([replace(UNSURE, can_abstain=True, abstention="low_confidence")], "1", 1)
     record_predictions([UNSURE], "1", 1)
     # THEN the log lines say so for the first one only
-    logged = [record.__dict__.get("abstentions") for record in caplog.records]
+    logged = [line.get("abstentions") for line in read_log(capsys, "predicted")]
     assert logged == [["low_confidence"], None]
 
 

@@ -124,6 +124,22 @@ def test_a_header_is_no_row_where_columns_are_named_by_their_positions() -> None
     assert (dialect.header, begin) == ((), 0)
 
 
+ORANGE = "text\tlabel\nstring\tdiscrete\nmeta\tclass\n"
+
+
+def test_the_header_of_orange_has_three_rows() -> None:
+    # GIVEN a .tab file of Orange, with types and flags below the names
+    dialect, begin, line = recognize(f"{ORANGE}Fed holds rates\tb\n", LABELLED)
+    # THEN the rows begin below them
+    assert (dialect.header, dialect.header_line) == (("text", "label"), 1)
+    assert (begin, line) == (len(ORANGE), 4)
+
+
+def test_the_header_of_orange_is_no_row_where_columns_are_named_by_their_positions() -> None:
+    with pytest.raises(TableError, match="line 1: this line looks like a header"):
+        recognize(f"{ORANGE}Fed holds rates\tb\n", InputColumns("0"))
+
+
 NAMED = InputColumns("TITLE", ("ID",), header=("ID", "TITLE"))
 
 

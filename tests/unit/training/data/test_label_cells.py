@@ -28,8 +28,8 @@ def test_a_cell_is_split_at_the_separator(cell: str, labels: tuple[str, ...]) ->
 @pytest.mark.parametrize(
     ("cell", "fault"),
     [
-        ('["a", null]', "something else"),
-        ('[["a"], "b"]', "something else"),
+        ('["a", null]', "something other than"),
+        ('[["a"], "b"]', "something other than"),
         ('["a", "b;c"]', "'b;c' has the separator ';' in it: give another --label-separator"),
     ],
 )

@@ -88,7 +88,7 @@ def test_the_news_have_the_time_of_the_feedback_and_no_story(tmp_path: Path) -> 
     ("task", "options", "row", "problem"),
     [
         (OWN, ReadOptions(), LabelledText(" \u200b", ("A",)), "blank"),
-        (OWN, ReadOptions(), LabelledText("a", ("C",)), "'C' is no label"),
+        (OWN, ReadOptions(), LabelledText("a", ("C",)), "'C' is not a label"),
         (OWN, ReadOptions(), LabelledText("a", ("A", "B")), "2 labels"),
         (OWN, ReadOptions(), LabelledText("a", ()), "0 labels"),
         (OWN, ReadOptions(encoding="cp1252"), LabelledText("日本", ("A",)), "cp1252 lacks"),

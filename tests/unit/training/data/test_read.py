@@ -214,6 +214,19 @@ def test_cells_that_look_like_lists_are_one_label_with_a_hint(tmp_path: Path, bl
         assert "--label-separator ';'" in dataset.hints[0]
 
 
+@pytest.mark.parametrize(
+    ("cells", "problem"),
+    [(["x;y"] * 3, "needs two labels"), (["x;y", "X;y", "x"], "is 'x;y' the label 'X;y'")],
+)
+def test_errors_about_labels_come_with_the_hint(
+    tmp_path: Path, cells: list[str], problem: str
+) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("text,topics\n" + "".join(f"{n},{cell}\n" for n, cell in enumerate(cells)))
+    with pytest.raises(DataError, match=rf"{problem}(.|\n)*note: .*--label-separator ';'"):
+        read(str(path), custom_task("t", "text", "topics", None))
+
+
 def test_a_separator_that_no_cell_has_makes_a_hint(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     path.write_text("text,topics\na,x|y\nb,x\nc,y\n")

@@ -1,3 +1,4 @@
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,67 @@ def test_a_label_that_training_would_not_see_is_an_error(tmp_path: Path) -> None
     # WHEN the newest are held out THEN the error names the label
     with pytest.raises(DataError, match="time split holds out every row of 'Science': 1"):
         split(dataset, "time", seed=0)
+
+
+def write_topics(folder: Path, topics: list[str]) -> str:
+    rows = "".join(f"text {n},{topic}\n" for n, topic in enumerate(topics))
+    return write_rows(folder, f"text,topics\n{rows}")
+
+
+def test_cells_that_are_lists_are_named_where_the_split_fails_for_them(tmp_path: Path) -> None:
+    # GIVEN texts with lists of labels, each list rare, that are read as one label each
+    topics = [
+        f"{first};{second}" for first in "abcdefgh" for second in "abcdefgh" if first < second
+    ]
+    dataset = read(
+        write_topics(tmp_path, [*topics, *"abcdefgh"]), custom_task("t", "text", "topics", None)
+    )
+    # WHEN they are split THEN the error comes with the note that says how to read them
+    with pytest.raises(DataError, match=r"every row of(.|\n)*note: .*--label-separator ';'"):
+        split(dataset, "story", seed=1)
+
+
+def test_the_error_of_a_rare_label_says_how_to_keep_some_of_it(tmp_path: Path) -> None:
+    # GIVEN a label with two rows, and a sample and a split that hold out those drawn
+    topics = [*("ab" * 40), "rare", "rare"]
+    dataset = read(write_topics(tmp_path, topics), custom_task("t", "text", "topics", None))
+    message, seed = "", 0
+    while "every row of 'rare'" not in message:
+        seed += 1
+        sampled = sample(dataset, 70, seed)
+        with contextlib.suppress(DataError):
+            split(sampled, "story", seed)
+            continue
+        # WHEN the error is read
+        with pytest.raises(DataError) as raised:
+            split(sampled, "story", seed)
+        message = str(raised.value)
+    # THEN it names the options that help
+    assert "--split stratified, use more rows (--max-rows), or remove" in message
+    # AND the one does
+    labels = {row.label for row in split(sampled, "stratified", seed).train}
+    assert labels == {row.label for row in sampled.examples}
+
+
+def test_a_sample_that_is_too_small_is_not_said_to_need_more_data(tmp_path: Path) -> None:
+    topics = write_topics(tmp_path, list("ab" * 40))
+    dataset = read(topics, custom_task("t", "text", "topics", None))
+    with pytest.raises(DataError, match="give a higher --max-rows"):
+        split(sample(dataset, 4, 0), "story", 0)
+
+
+def test_a_label_that_max_rows_does_not_draw_is_not_said_to_be_missing(tmp_path: Path) -> None:
+    # GIVEN texts with several labels, one of which a single text has
+    task = custom_task("t", "text", "topics", None, label_separator=";")
+    dataset = read(write_topics(tmp_path, [*(["a;b", "a", "b"] * 30), "c"]), task)
+    seed = next(
+        seed
+        for seed in range(1000)
+        if all(row.labels != (2,) for row in sample(dataset, 60, seed).examples)
+    )
+    # WHEN a sample without it is split THEN the error says that it was not drawn
+    with pytest.raises(DataError, match="no text that --max-rows draws has the label 'c'"):
+        split(sample(dataset, 60, seed), "stratified", seed)
 
 
 def review(text: str, part: str) -> str:

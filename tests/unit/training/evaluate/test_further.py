@@ -128,6 +128,22 @@ def test_a_column_that_no_file_has_is_an_error_that_names_it(name: str, tmp_path
         read_one(by_name(path))
 
 
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
+def test_a_text_that_speaks_of_a_missing_column_is_no_missing_column(
+    name: str, tmp_path: Path
+) -> None:
+    # GIVEN a file of others with an unknown label that reads like an error about a column
+    problem = "no column 'headline', no key 'headline'"
+    lines = {
+        "a.csv": ["headline,category", f'x,"{problem}"'],
+        "a.jsonl": [f'{{"headline": "x", "category": "{problem}"}}'],
+    }
+    path = write(tmp_path / name, *lines[name])
+    # WHEN it is read THEN that is its error, even if the task's columns would say another
+    with pytest.raises(DataError, match="unknown category"):
+        read_one(by_name(path))
+
+
 def test_one_column_may_be_named_alone(tmp_path: Path) -> None:
     # GIVEN a task of one's own, and a file in which only the labels have another name
     task = with_labels(custom_task("tickets", "body", "team", None), ("billing", "other"))

@@ -47,6 +47,33 @@ def test_a_model_that_is_not_better_than_the_baseline_is_not_recommended(
     assert judge(manifest, evaluation, between(useful, low, high)).startswith(beginning)
 
 
+def test_a_frozen_model_is_not_advised_to_train_longer(
+    manifest: Manifest, evaluation: Evaluation, useful: Usefulness
+) -> None:
+    # GIVEN a model that is worse than the baseline
+    worse = between(useful, -0.3, -0.2)
+    assert "Train longer (--epochs)" in judge(manifest, evaluation, worse)
+    # WHEN its encoder was left as it is THEN the advice is to fine-tune it
+    settings = {**manifest.training["settings"], "method": "frozen"}
+    record = TrainingRecord.model_validate({**manifest.training, "settings": settings})
+    words = judge_model(record, evaluation.model_copy(update={"usefulness": worse}))
+    assert "Fine-tune the encoder (--method fine-tune)" in words
+    assert "--epochs" not in words
+
+
+def test_labels_without_test_rows_are_named(
+    manifest: Manifest, evaluation: Evaluation, useful: Usefulness
+) -> None:
+    # GIVEN a label that no test row has
+    untested = evaluation.fp32.per_label["Health"].model_copy(update={"texts": 0})
+    per_label = {**evaluation.fp32.per_label, "Health": untested}
+    fp32 = evaluation.fp32.model_copy(update={"per_label": per_label})
+    # WHEN the model is judged THEN the words name it
+    words = judge(manifest, evaluation, useful, fp32=fp32)
+    assert "A label is not tested, because no test row has it: Health." in words
+    assert "not tested" not in judge(manifest, evaluation, useful)
+
+
 def test_a_few_test_rows_leave_it_open(
     manifest: Manifest, evaluation: Evaluation, useful: Usefulness
 ) -> None:

@@ -1,3 +1,5 @@
+from msgspec.structs import replace
+
 from inference.model.abstention import LabelThresholds, OutOfScope
 from inference.model.bundle import ClassifierSpec
 from training.evaluate.results import Interval
@@ -49,7 +51,7 @@ def test_the_page_has_a_row_for_each_label_and_each_file() -> None:
 
 def test_only_what_a_bundle_has_is_described() -> None:
     # GIVEN a bundle with thresholds for its labels alone
-    spec = SPEC.model_copy(update={"out_of_scope": None})
+    spec = replace(SPEC, out_of_scope=None)
     figures = FIGURES.model_copy(update={"detections": ()})
     page = "\n".join(describe_abstention(spec, CHOICES, figures))
     assert "out-of-scope score" not in page

@@ -4,10 +4,12 @@ from pathlib import Path
 import pytest
 
 from inference.model.bundle import Manifest
+from training.evaluate.judgement import REMEDIES
 from training.evaluate.results import Evaluation, Interval, ModelSummary, Usefulness
 from training.export.gate import (
     GateError,
     Quantization,
+    list_cautions,
     require_pass,
     write_page,
 )
@@ -37,6 +39,33 @@ def test_a_bundle_beyond_a_limit_is_refused_with_its_figures(
     # WHEN it comes to the gate THEN the refusal has the figure and the page with all of them
     with pytest.raises(GateError, match=rf"refused: .*{message}.* See build/gate\.md"):
         require_pass(lost, Path("build/gate.md"))
+
+
+def test_a_gain_is_not_called_a_loss(quantization: Quantization) -> None:
+    gained = quantization.model_copy(update={"accuracy_drop": -5.888}).describe()
+    assert gained.startswith("int8 gains 5.89 points of accuracy against fp32 on the test rows (a")
+    assert "-" not in gained
+    hardly = quantization.model_copy(update={"accuracy_drop": -0.001}).describe()
+    assert hardly.startswith("int8 loses 0.00 points")
+
+
+def test_a_frozen_model_is_not_advised_to_train_longer(
+    quantization: Quantization, useful: Usefulness
+) -> None:
+    constant = useful.model_copy(update={"always_predicts": "legit"})
+    for method, advice in (("fine-tune", "--epochs"), ("frozen", "--method fine-tune")):
+        with pytest.raises(GateError, match=advice):
+            require_pass(quantization, Path("gate.md"), constant, REMEDIES[method])
+
+
+def test_labels_without_test_rows_are_named(manifest: Manifest) -> None:
+    int8 = ModelSummary.model_validate(manifest.metrics["int8"])
+    untested = int8.per_label["Health"].model_copy(update={"texts": 0})
+    per_label = {**int8.per_label, "Health": untested}
+    assert list_cautions(int8) == []
+    assert list_cautions(int8.model_copy(update={"per_label": per_label})) == [
+        "A label is not tested, because no test row has it: Health."
+    ]
 
 
 @pytest.mark.parametrize(("accuracy_drop", "agreement"), [(0.5, 98.5), (-2.0, 100.0)])

@@ -6,12 +6,16 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from transformers import MPNetConfig
+from transformers import FNetConfig
 
+from tests import tiny_encoders
 from tests.unit.training.export.conftest import Exported
 from training.export.graph import require_exportable, write_graph
 from training.export.nodes import ATTENTION, INTEGER_PRODUCT
 from training.fit import text_model
+from training.fit.base_model import load_pretrained
+from training.fit.encoder import Pooling
+from training.fit.exportable import FUSED
 from training.fit.text_model import ModelError
 
 
@@ -66,14 +70,53 @@ def test_the_other_texts_of_a_list_change_no_answer(
     np.testing.assert_allclose(together, alone, atol=1e-5)
 
 
-def test_only_a_distilbert_can_be_exported(tmp_path: Path) -> None:
-    # GIVEN a trained model of another kind
-    MPNetConfig().save_pretrained(tmp_path)
+def test_a_kind_that_has_no_export_is_refused_with_the_way_out(tmp_path: Path) -> None:
+    # GIVEN a trained model of such a kind
+    FNetConfig().save_pretrained(tmp_path)
+    (tmp_path / "model.safetensors").touch()
     # WHEN it is to be exported THEN the error says what to do
     with pytest.raises(
-        ModelError, match=rf"kind mpnet, .* `textclf train --teachers {tmp_path} …`"
+        ModelError, match=rf"kind, fnet. .* `textclf train --teachers {tmp_path} …`"
     ):
         require_exportable(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["exported", "exported_mean"])
+def test_a_distilbert_has_nothing_to_note(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    # GIVEN a DistilBERT WHEN its graph is written
+    exported: Exported = request.getfixturevalue(kind)
+    written = write_graph(exported.folder, tmp_path, 16, [[2, 3]])
+    # THEN it is fused, in integers, and its manifest is as it always was
+    assert written.fused
+    assert written.to_json() == {}
+
+
+@pytest.mark.parametrize("pooling", ["first", "mean"])
+@pytest.mark.parametrize("kind", ["roberta", "camembert", "mpnet", "albert"])
+def test_a_graph_of_another_kind_answers_like_its_model(
+    kind: str, pooling: Pooling, tmp_path: Path
+) -> None:
+    # GIVEN an encoder whose graph is fused, or one whose is not
+    base = getattr(tiny_encoders, f"write_{kind}")(tmp_path)
+    model, tokenizer = load_pretrained(str(base), ["a", "b", "c"], pooling=pooling)
+    torch.nn.init.normal_(model.classifier.weight)
+    tokenizer.enable_truncation(40)
+    text_model.save(model, tokenizer, base)
+    # WHEN its graph is written, and reads texts of many lengths
+    random = np.random.default_rng(0)
+    texts = [[0, *random.integers(5, 500, n).tolist(), 2] for n in range(1, 38)]
+    written = write_graph(base, base, 40, texts)
+    session = onnxruntime.InferenceSession(base / "model.onnx")
+    logits = np.concatenate([session.run(None, {"input_ids": np.array([ids])})[0] for ids in texts])
+    # THEN its answers are the model's, and no more positions are kept than texts can have
+    expected = text_model.compute_logits(model, texts, torch.device("cpu"))
+    assert written.fused == (kind in FUSED)
+    assert (logits - expected).std() < expected.std() / 5
+    graph = onnx.load(base / "model.onnx").graph
+    positions = [one for one in graph.initializer if "position_embeddings" in one.name]
+    assert [one.dims[0] for one in positions] == [40 + 2]
 
 
 def test_the_last_attention_alone_queries_only_the_first_token(exported: Exported) -> None:

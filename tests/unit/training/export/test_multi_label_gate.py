@@ -31,6 +31,7 @@ def test_few_rows_are_not_held_against_a_bundle() -> None:
 def test_the_description_names_what_is_measured() -> None:
     assert "int8 loses 0.10 points of micro-F1" in quantize().describe()
     assert quantize().to_json()["measure"] == "micro_f1"
+    assert "int8 gains 5.89 points of micro-F1" in quantize(accuracy_drop=-5.89).describe()
 
 
 def test_figures_of_another_measure_are_refused() -> None:

@@ -38,3 +38,19 @@ def test_weights_that_are_taken_are_gone(graph: GraphProto) -> None:
 def test_a_renamed_input_leaves_the_others_alone(graph: GraphProto) -> None:
     nodes.rename_input(graph.node[0], "x", "z")
     assert list(graph.node[0].input) == ["z", "a"]
+
+
+def test_what_a_branch_reads_of_the_graph_around_it_stays(graph: GraphProto) -> None:
+    # GIVEN an `If` whose branch reads a value of the graph
+    output = helper.make_tensor_value_info("z", 1, [2])
+    branch = helper.make_graph([helper.make_node("Neg", ["product"], ["z"])], "then", [], [output])
+    choice = helper.make_node("If", ["yes"], ["y2"], then_branch=branch, else_branch=branch)
+    graph.node.append(choice)
+    graph.output[0].name = "y2"
+    # WHEN what is never read is dropped THEN that value is still made
+    nodes.drop_unused(graph)
+    assert [node.op_type for node in graph.node] == ["Mul", "If"]
+
+
+def test_a_table_that_a_graph_does_not_have_is_not_found(graph: GraphProto) -> None:
+    assert nodes.find_embedding(graph, "position_embeddings.weight") is None

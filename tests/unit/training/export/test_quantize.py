@@ -1,12 +1,14 @@
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from numpy.typing import NDArray
-from onnx import NodeProto
+from onnx import NodeProto, TensorProto, helper
 from safetensors.numpy import load_file
 
 from tests.unit.training.export.conftest import Exported
-from training.export.nodes import INTEGER_PRODUCT
+from training.export.nodes import INTEGER_PRODUCT, add_weights
+from training.export.quantize import quantize_embeddings_to_bytes
 
 WORDS = "distilbert.embeddings.word_embeddings.weight"
 
@@ -58,3 +60,31 @@ def test_embeddings_fit_in_four_bits(
     assert packed.shape == (exact.shape[0], exact.shape[1] // 2)
     error = np.square(values * weights[f"{WORDS}_scale"].astype(float) - exact).mean()
     assert error < np.square(exact).mean() / 50
+
+
+def make_lookup(table: NDArray[np.float32]) -> onnx.ModelProto:
+    ids = helper.make_tensor_value_info("input_ids", TensorProto.INT64, ["texts", "tokens"])
+    states = helper.make_tensor_value_info("states", TensorProto.FLOAT, None)
+    gather = helper.make_node("Gather", ["words", "input_ids"], ["states"])
+    graph = helper.make_graph([gather], "graph", [ids], [states])
+    add_weights(graph, "words", table)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+
+
+@pytest.mark.parametrize(("huge", "bits"), [(10_000, 8), (100, 4)])
+def test_embeddings_of_other_encoders_have_bytes_unless_there_are_very_many(
+    huge: int, bits: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN a table of embeddings
+    monkeypatch.setattr("training.export.quantize.HUGE_TABLE", huge)
+    table = np.random.default_rng(0).normal(size=(50, 32)).astype(np.float32)
+    model = make_lookup(table)
+    # WHEN it is quantized and read
+    quantize_embeddings_to_bytes(model.graph)
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    (states,) = session.run(None, {"input_ids": np.arange(50)[np.newaxis]})
+    # THEN a row is what it was, up to a step of its own
+    steps = np.abs(table).max(axis=1, keepdims=True) / 2 ** (bits - 1)
+    assert np.abs(states[0] - table).max() > 0
+    assert (np.abs(states[0] - table) <= steps * 1.02).mean() > 0.98
+    assert {tensor.data_type for tensor in model.graph.initializer} >= {TensorProto.UINT8}

@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from inference.model.bundle import ClassifierSpec
 from tests.conftest import HEADLINES
 from training import tasks
 from training.data.examples import Example
@@ -19,8 +20,11 @@ from training.export.scope import (
     compute_features,
     learn_score,
 )
+from training.fit import text_model
 
 from .conftest import Exported
+
+SPEC = ClassifierSpec(labels=("a", "b"), max_length=64, temperature=1.0)
 
 
 def run(graph: Path, token_ids: list[int]) -> list[NDArray[np.float32]]:
@@ -45,7 +49,7 @@ def test_the_graph_gets_a_score_that_tells_texts_and_keeps_its_logits(folder: Pa
     headline = tokenizer.encode(rows[0].text).ids
     (before,) = run(folder / "model.onnx", headline)
     # WHEN the score is learnt from half of these texts
-    scores = learn_score(folder, rows, unknown[::2], seed=0)
+    scores = learn_score(folder, rows, unknown[::2], 0, SPEC)
     # THEN the logits stay what they were to the last bit, and there is one score
     logits, score = run(folder / "model.onnx", headline)
     assert (logits == before).all()
@@ -65,7 +69,7 @@ def test_the_scores_of_held_out_rows_are_no_lower_than_those_of_the_graph(folder
     # GIVEN few rows, to which a score of as many features can adapt
     rows = read(str(HEADLINES), tasks.NEWS).examples[200:240]
     unknown = [row.text for row in read(str(HEADLINES), tasks.NEWS).examples[300:340]]
-    held_out = learn_score(folder, rows, unknown, seed=0)
+    held_out = learn_score(folder, rows, unknown, 0, SPEC)
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     # WHEN the graph scores the rows that it has learnt from
     adapted = [run(folder / "model.onnx", tokenizer.encode(row.text).ids)[-1][0] for row in rows]
@@ -101,7 +105,8 @@ def test_features_are_what_the_last_layer_reads(exported_mean: Exported) -> None
 
     graph = onnx.load(exported_mean.graph)
     tokenizer = Tokenizer.from_file(str(exported_mean.folder / "tokenizer.json"))
-    features, logits = compute_features(graph, tokenizer, ["a film", "rates rise again", "b"])
+    token_ids = text_model.encode(tokenizer, ["a film", "rates rise again", "b"])
+    features, logits = compute_features(graph, token_ids)
     # THEN the features have norm 1, and head and bias give the logits
     assert np.linalg.norm(features, axis=1) == pytest.approx(1, abs=1e-5)
     head = exported_mean.model.classifier

@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import MESSAGES
 from training.fit.advice import list_advice, print_advice
 from training.fit.rows import load_rows
 from training.fit.settings import Settings
@@ -65,3 +66,20 @@ def test_few_rows_make_notes_about_the_method_and_the_split(
 def test_who_has_chosen_a_method_gets_no_note_about_it(method: str, tmp_path: Path) -> None:
     changes = {"method": method, "split": "stratified"}
     assert advise(make_settings(tmp_path, rare=0, rows=300, **changes)) == []
+
+
+@pytest.mark.parametrize(("method", "rows", "count"), [("fine-tune", 30, 1), ("frozen", 30, 0)])
+def test_balanced_weights_without_thresholds_make_a_note(
+    method: str, rows: int, count: int, tmp_path: Path
+) -> None:
+    # GIVEN 30 texts with several labels, of which two validate
+    lines = MESSAGES.read_text().splitlines()[: rows + 1]
+    (tmp_path / "rows.csv").write_text("\n".join(lines) + "\n")
+    values = {"task": "t", "text_column": "text", "label_column": "topics"}
+    values |= {"label_separator": ";", "class_weights": "balanced", "method": method}
+    settings = Settings.model_validate(
+        {"data": str(tmp_path / "rows.csv"), "output": "o", **values}
+    )
+    # WHEN the run is advised THEN a note says what comes of it, unless the method does well
+    notes = [note for note in advise(settings) if "too few to choose thresholds" in note]
+    assert len(notes) == count

@@ -7,6 +7,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from inference.model.windows import MAX
 from training.data.examples import Example
 from training.fit.base_model import load_pretrained
 from training.fit.checkpoint import Checkpoint, CheckpointError
@@ -31,7 +32,7 @@ def state(tiny_base: Path) -> TrainingState:
     examples = [Example(f"text {number}", 0) for number in range(5)]
     epochs = EpochRows.of(examples, make_settings())
     targets = Targets(np.zeros((5, len(NEWS.labels)), np.float32))
-    texts = TrainingTexts.encode(examples, targets, tokenizer, epochs)
+    texts = TrainingTexts.encode(examples, targets, tokenizer, epochs, make_settings())
     return TrainingState.start(model, texts, make_settings(), group, None)
 
 
@@ -51,6 +52,7 @@ def rewrite_identity(path: Path, identity: dict[str, object]) -> None:
 def test_progress_and_weights_are_restored(state: TrainingState, tmp_path: Path) -> None:
     # GIVEN a checkpoint
     progress = Progress(step=7, best=0.5, stale=1, seconds=3.5, history=[(4, 0.5), (7, 0.4)])
+    progress.sharpness, progress.best_sharpness = MAX, 0.5
     checkpoint = make_checkpoint(tmp_path, make_settings())
     state.keep_best()
     checkpoint.save(state, progress)

@@ -23,6 +23,7 @@ from training.fit.rows import load_rows, load_unlabelled
 from training.fit.settings import Settings
 from training.fit.training_state import Progress
 from training.fit.training_texts import TrainingTexts
+from training.fit.windows import TextWindows
 from training.tasks import NEWS, with_labels
 
 CPU = torch.device("cpu")
@@ -101,15 +102,23 @@ def test_the_loss_that_is_shown_is_not_that_of_the_first_steps() -> None:
 
 
 @pytest.mark.parametrize(
-    ("unknown", "cut", "words"),
-    [(0.0, 0.0, ""), (0.69, 0.0, "69% of the wordpieces are unknown"), (0.0, 0.4, "40% of the")],
+    ("unknown", "cut", "windows", "words"),
+    [
+        (0.0, 0.0, 1, ""),
+        (0.69, 0.0, 1, "69% of the wordpieces are unknown"),
+        (0.0, 0.4, 1, "40% of the texts have more than 64 wordpieces and lose their end"),
+        (0.0, 0.4, 1, "or give --long-texts windows"),
+        (0.0, 0.4, 2, "40% of the texts have more than 2 windows of 64 wordpieces"),
+        (0.0, 0.4, 2, "raise --max-windows"),
+    ],
 )
 def test_texts_that_the_model_cannot_read_are_a_warning(
-    unknown: float, cut: float, words: str, capsys: pytest.CaptureFixture[str]
+    unknown: float, cut: float, windows: int, words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     nothing: Any = np.zeros(0)
     epochs = EpochRows(nothing, nothing, 0, 42)
-    texts = TrainingTexts([], Targets(nothing), nothing, epochs, 4, unknown, cut)
+    encoded = TextWindows([[1]] * windows, np.array([windows]), windows, 0)
+    texts = TrainingTexts(encoded, Targets(nothing), nothing, epochs, 4, unknown, cut)
     describe_texts(texts, NEWS, 64)
     assert words in capsys.readouterr().out
 

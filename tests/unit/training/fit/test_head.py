@@ -15,8 +15,10 @@ from training.fit import text_model
 from training.fit.base_model import load_pretrained
 from training.fit.encoder import EncoderClassifier
 from training.fit.head import choose_rows, fit_head
+from training.fit.settings import Settings
 
 CPU = torch.device("cpu")
+SETTINGS = Settings(data="d", output="o", seed=1)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +38,7 @@ def test_the_head_answers_like_a_logistic_regression(
     model, tokenizer = load_pretrained(str(mpnet), labels, pooling="mean")
     assert isinstance(model, EncoderClassifier)
     # WHEN the head is fitted to them
-    assert fit_head(model, tokenizer, rows, 1, CPU, None) == len(rows)
+    assert fit_head(model, tokenizer, rows, SETTINGS, CPU, None) == len(rows)
     # THEN it gives the probabilities of scikit-learn's own model of the same features
     token_ids = text_model.encode(tokenizer, [row.text for row in rows])
     features = text_model.compute_features(model, token_ids, CPU)
@@ -52,7 +54,7 @@ def test_a_label_without_rows_is_the_least_likely_constant(
     model, tokenizer = load_pretrained(str(mpnet), tasks.NEWS.labels, pooling="mean")
     assert isinstance(model, EncoderClassifier)
     # WHEN the head is fitted THEN that label's answer depends on no text, and is never the first
-    fit_head(model, tokenizer, [e for e in examples if e.label < 3], 1, CPU, None)
+    fit_head(model, tokenizer, [e for e in examples if e.label < 3], SETTINGS, CPU, None)
     assert not model.classifier.weight[3].any()
     assert model.classifier.bias[3] == model.classifier.bias.min()
 
@@ -102,7 +104,7 @@ def test_each_of_several_labels_has_a_regression_of_its_own(
     model, tokenizer = load_pretrained(str(mpnet), ("all", "some", "none"), pooling="mean")
     assert isinstance(model, EncoderClassifier)
     # WHEN the head is fitted to them
-    fit_head(model, tokenizer, rows, 1, CPU, None)
+    fit_head(model, tokenizer, rows, SETTINGS, CPU, None)
     # THEN the second label has the probabilities of scikit-learn's own model
     token_ids = text_model.encode(tokenizer, [row.text for row in rows])
     features = text_model.compute_features(model, token_ids, CPU)

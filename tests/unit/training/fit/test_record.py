@@ -170,3 +170,16 @@ def test_stories_are_the_same_whatever_the_key_if_all_rows_have_one() -> None:
     without = make_record().model_copy(update={"rows_without_group": 3})
     with pytest.raises(DataError, match="the same stories: key"):
         require_same_stories(without, old)
+
+
+def test_a_record_with_options_that_had_no_effect_is_read(
+    published: dict[str, Any],
+) -> None:
+    # GIVEN the record of a version that accepted options without effect
+    settings = {**published["settings"], "method": "frozen", "resume": True, "masking": 0.1}
+    settings = {name: value for name, value in settings.items() if name != "teachers"}
+    # WHEN it is read THEN it is that of the same run, without them
+    record = TrainingRecord.model_validate({**published, "settings": settings})
+    assert record.settings.method == "frozen"
+    assert not record.settings.resume
+    assert (record.settings.masking, record.settings.distillation) == (0.0, 0.5)

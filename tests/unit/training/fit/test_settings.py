@@ -124,7 +124,7 @@ def test_several_labels_a_text_make_a_task_that_says_so() -> None:
         ({"method": "frozen", "masking": 0.1}, "--masking changes how an encoder learns"),
         ({"method": "frozen", "group_loss": 0.1}, "--group-loss changes how an encoder learns"),
         ({"method": "frozen", "head_first": True}, "--head-first changes how an encoder learns"),
-        ({"method": "frozen", "resume": True}, "there is nothing to --resume"),
+        ({"method": "frozen", "resume": True}, "--resume is about training steps"),
         ({"method": "thawed"}, "Input should be 'auto', 'fine-tune' or 'frozen'"),
         ({"class_weights": "heavy"}, "Input should be '' or 'balanced'"),
     ],

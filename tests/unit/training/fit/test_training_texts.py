@@ -11,6 +11,7 @@ from training.fit.epoch_rows import EpochRows
 from training.fit.objective import NO_GROUP
 from training.fit.settings import Settings
 from training.fit.training_texts import TrainingTexts
+from training.fit.windows import set_overlap
 
 SEED = 42
 
@@ -21,7 +22,9 @@ def encode(base: Path, examples: list[Example], **changes: object) -> TrainingTe
     tokenizer.enable_truncation(6)
     settings = Settings.model_validate({"data": "d", "output": "o", **changes})
     targets = Targets(np.arange(2 * len(examples), dtype=np.float32).reshape(-1, 2))
-    return TrainingTexts.encode(examples, targets, tokenizer, EpochRows.of(examples, settings))
+    set_overlap(tokenizer, settings)
+    epochs = EpochRows.of(examples, settings)
+    return TrainingTexts.encode(examples, targets, tokenizer, epochs, settings)
 
 
 def test_new_rows_can_be_seen_several_times_an_epoch(tiny_base: Path) -> None:
@@ -81,4 +84,31 @@ def test_a_batch_has_the_targets_of_its_rows(tiny_base: Path) -> None:
     assert batch.targets.tolist() == [[4, 5], [0, 1]]
     assert batch.groups.tolist() == [NO_GROUP, 0]
     assert texts.count_groups() == 2
-    assert batch.softened is batch.states is None
+    assert batch.softened is batch.states is batch.texts is None
+
+
+def test_a_batch_has_a_few_windows_of_each_text(tiny_base: Path) -> None:
+    # GIVEN texts of one window, of three and of two, each of at most four wordpieces of the text
+    texts = ["a b", "a b c d e f g h i j", "b c d e f"]
+    examples = [Example(text, 0) for text in texts]
+    encoded = encode(tiny_base, examples, long_texts="windows")
+    assert encoded.windows.counts.tolist() == [1, 3, 2]
+    # WHEN a batch of all is made
+    batch = encoded.make_batch(np.array([1, 0, 2]), pad_id=0)
+    # THEN it has at most two windows of each, and knows whose they are
+    assert batch.texts is not None
+    assert batch.texts.tolist() == [0, 0, 1, 2, 2]
+    assert batch.mask.sum(dim=1).tolist()[2] == 4
+    assert len(batch.targets) == len(batch.groups) == 3
+
+
+def test_each_step_draws_other_windows_and_the_same_again(tiny_base: Path) -> None:
+    # GIVEN a text of many windows
+    examples = [Example(" ".join("abcdefghijklmnopqrstuvwxyz"), 0)]
+    encoded = encode(tiny_base, examples, long_texts="windows")
+    rows = np.array([0])
+    # WHEN several steps have it
+    steps = [encoded.make_batch(rows, 0, step=step).inputs.tolist() for step in range(20)]
+    # THEN their windows differ, as a run that is resumed draws them, too
+    assert len({str(step) for step in steps}) > 10
+    assert encoded.make_batch(rows, 0, step=7).inputs.tolist() == steps[7]

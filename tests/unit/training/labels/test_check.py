@@ -98,6 +98,48 @@ def test_labels_that_no_words_tell_are_said_to_be_guessed() -> None:
     assert "note: too much of this is guessed" in described
 
 
+def test_several_labels_that_no_words_tell_are_said_to_be_guessed() -> None:
+    # GIVEN texts of which each has few of many labels, so that most are rightly left out
+    draw = random.Random(0)  # noqa: S311 (nothing is secret)
+    examples = [
+        Example(
+            f"title{n} the{draw.randint(1, 9)}", -1, labels=tuple(sorted(draw.sample(range(8), 2)))
+        )
+        for n in range(120)
+    ]
+    task = custom_task("own", "text", "label", None, label_separator=";")
+    dataset = Dataset(with_labels(task, tuple("abcdefgh")), examples, "")
+    # WHEN they are checked
+    checked = check_labels(dataset, None, [WORDS])
+    # THEN the models do not count as agreeing with what both leave out
+    assert checked.judgement.agreement < 0.5
+    assert "note: too much of this is guessed" in checked.describe()
+
+
+def test_a_frequent_label_that_is_always_guessed_is_no_agreement() -> None:
+    # GIVEN texts of which nine in ten have one label, whatever their words
+    examples = [Example(f"word{n}", int(n % 10 == 0)) for n in range(200)]
+    # WHEN they are checked
+    checked = check_labels(make_dataset(examples), None, [WORDS])
+    # THEN models that always answer it are right nine times in ten, but have guessed
+    assert checked.judgement.agreement > 0.85
+    assert "note: too much of this is guessed" in checked.describe()
+
+
+def test_labels_that_words_tell_are_not_said_to_be_guessed() -> None:
+    subjects = ("shares fall", "vaccine works")
+    one = [Example(f"{subjects[n % 2]} no{n}", n % 2) for n in range(40)]
+    both = (0, 1)
+    several = [
+        Example(" ".join(subjects[label] for label in labels) + f" no{n}", -1, labels=labels)
+        for n in range(20)
+        for labels in (both, (0,), (1,))
+    ]
+    task = custom_task("own", "text", "label", None, label_separator=";")
+    for dataset in (make_dataset(one), Dataset(with_labels(task, ("x", "y")), several, "")):
+        assert "guessed" not in check_labels(dataset, None, [WORDS]).describe()
+
+
 def test_texts_with_different_labels_and_rows_that_are_not_judged_are_counted() -> None:
     subjects = ("shares fall", "vaccine works")
     examples = [Example(f"{subjects[n % 2]} no{n}", n % 2) for n in range(40)]

@@ -60,7 +60,7 @@ def test_a_correction_that_was_taken_back_is_no_row() -> None:
     [
         ("d#0", "Health", "does not have its text"),
         ("e#0", "Health", "has expired"),
-        ("a#0", "Money", "'Money' is no label"),
+        ("a#0", "Money", "'Money' is not a label"),
     ],
 )
 def test_what_makes_no_row_is_rejected_with_the_reason(key: str, label: str, reason: str) -> None:

@@ -1,9 +1,14 @@
+from dataclasses import replace
+
+import msgspec
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
+from tqdm import tqdm
 
 from inference.model.bundle import Bundle, read_verified
+from inference.model.windows import Windows
 from tests.conftest import SAMPLE_MODEL
 from training.labels.encoder import BundleEncoder, EncoderError, find_state
 
@@ -42,6 +47,19 @@ def test_a_text_that_is_longer_than_the_model_reads_is_cut(bundle: Bundle) -> No
     encoder = BundleEncoder(bundle)
     long, longer = "word " * 500, "word " * 501
     assert encoder.encode([long])[0] == pytest.approx(encoder.encode([longer])[0])
+
+
+def test_progress_counts_windows_in_whole_numbers(bundle: Bundle) -> None:
+    # GIVEN a bundle that reads windows of 14 wordpieces, and texts of one and of three of them
+    windows = {"schema_version": 3, "max_length": 16, "windows": Windows.make(4, 3)}
+    encoder = BundleEncoder(
+        replace(bundle, manifest=msgspec.structs.replace(bundle.manifest, **windows))
+    )
+    texts = ["word", "word " * 36]
+    with tqdm(total=len(texts), disable=False) as bar:
+        # WHEN they are read THEN the bar ends at four windows, not at a fraction
+        encoder._encode(texts, bar)
+        assert (str(bar.n), str(bar.total)) == ("4", "4")
 
 
 def test_the_state_is_what_the_head_reads() -> None:

@@ -1,4 +1,5 @@
 import pytest
+from msgspec.structs import replace
 
 from inference.bulk.distributed.client import make_run
 from inference.bulk.distributed.run import Source
@@ -7,7 +8,7 @@ from inference.tables.columns import InputColumns
 
 MODEL_URI = "s3://models/news/0123456789abcdef"
 SOURCE = Source(key="in/a.csv", etag='"1"', size=10)
-CHANGED = SOURCE.model_copy(update={"etag": '"2"'})
+CHANGED = replace(SOURCE, etag='"2"')
 
 
 def request(

@@ -59,7 +59,7 @@ def test_an_execution_is_started_with_the_name_and_json_of_its_run(account: Acco
     wanted = {
         "stateMachineArn": MACHINE,
         "name": "abc",
-        "input": json.dumps(RUN.model_dump(mode="json")),
+        "input": json.dumps(RUN.to_json()),
     }
     answer: Any = {"executionArn": EXECUTION, "startDate": TIME}
     account.states.add_response("start_execution", answer, wanted)

@@ -96,5 +96,5 @@ def test_a_run_whose_rows_were_all_rejected_is_an_error(account: Account) -> Non
 
 def test_a_manifest_names_its_run_as_the_state_machine_does() -> None:
     totals = Totals(rows=0, rejected=0, parts=0, failed_ranges=0, worker_seconds=0)
-    written = RunManifest(job=RUN, totals=totals, parts=[], failed=[]).model_dump(mode="json")
+    written = RunManifest(job=RUN, totals=totals, parts=[], failed=[]).to_json()
     assert written["job"]["run"] == "out/runs/abc"

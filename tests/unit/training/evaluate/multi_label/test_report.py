@@ -60,3 +60,22 @@ def test_labels_that_are_never_given_are_a_caution(several: MultiLabelEvaluation
     measured = several.fp32.model_copy(update={"per_label": per_label})
     assert list_cautions(measured) == ["It never gives refund to a text that has it."]
     assert "200 or more" in list_cautions(measured.model_copy(update={"texts": 20}))[1]
+
+
+def test_labels_without_test_rows_are_a_caution(several: MultiLabelEvaluation) -> None:
+    untested = several.fp32.per_label["refund"].model_copy(update={"texts": 0})
+    per_label = {**several.fp32.per_label, "refund": untested}
+    untested_fp32 = several.fp32.model_copy(update={"per_label": per_label})
+    judgement = judge(several.model_copy(update={"fp32": untested_fp32}))
+    assert "A label is not tested, because no test row has it: refund." in judgement
+
+
+@pytest.mark.parametrize("given", [4.2, 0.3])
+def test_many_more_labels_or_fewer_than_texts_have_are_a_caution(
+    given: float, several: MultiLabelEvaluation
+) -> None:
+    measured = several.fp32.model_copy(update={"predicted_per_text": given})
+    (caution,) = list_cautions(measured)
+    has = several.fp32.labels_per_text
+    assert caution == f"It gives a text {given:.2f} labels on average, but texts have {has:.2f}."
+    assert list_cautions(several.fp32) == []
