@@ -42,7 +42,15 @@ unit: $(VENV)/test ## run the unit tests: about a minute, no network
 	$(BIN)/python -m pytest tests/unit
 
 test: announce lint ## lint, then run every test: about 20 minutes on two cores
-	COVERAGE_FILE=$(CURDIR)/build/.coverage $(BIN)/python -m pytest --cov # for any working folder
+	@mkdir -p build && rm -f build/.coverage*
+	@echo "The unit tests run next to the others; their output comes at the end."
+	@COVERAGE_FILE=$(CURDIR)/build/.coverage.unit $(BIN)/python -m pytest --cov --cov-report= \
+		tests/unit >build/unit.log 2>&1 & unit=$$!; trap 'kill $$unit 2>/dev/null' EXIT INT TERM; \
+	COVERAGE_FILE=$(CURDIR)/build/.coverage.others $(BIN)/python -m pytest --cov --cov-report= \
+		tests/integration tests/e2e; others=$$?; \
+	wait $$unit; unit=$$?; trap - EXIT INT TERM; cat build/unit.log; [ $$unit = 0 ] && [ $$others = 0 ]
+	@$(BIN)/coverage combine --quiet --data-file=build/.coverage build/.coverage.*
+	@$(BIN)/coverage report --data-file=build/.coverage
 
 localstack: build/localstack/installed ## install LocalStack, with which the tests execute the state machines
 

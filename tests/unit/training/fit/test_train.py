@@ -29,6 +29,7 @@ from training.fit import train as training
 from training.fit.checkpoint import CheckpointError
 from training.fit.encoder import EncoderClassifier
 from training.fit.method import COMPARISON
+from training.fit.option_needs import drop_unmet
 from training.fit.process_group import process_group
 from training.fit.record import MethodComparison, TrainingRecord, hash_weights
 from training.fit.rows import BAD_ROWS
@@ -61,8 +62,9 @@ def settings(tiny_base: Path, tmp_path: Path) -> Settings:
 
 
 def train(settings: Settings, **changes: object) -> TrainedModel:
+    """Train with changed settings, without those that then have no effect."""
     with process_group() as group:
-        return training.train(settings.model_copy(update=changes), group)
+        return training.train(drop_unmet(settings.model_copy(update=changes)), group)
 
 
 def read_files(folder: Path) -> dict[str, bytes]:
