@@ -13,8 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.conftest import ROOT
+
+expect.set_options(timeout=30_000)  # a first answer on a machine that is doing other work
 
 SERVER_MARK = f"LOCAL_TEST_MARK=server-{os.getpid()}"
 TEXTCLF = [sys.executable, "-m", "textclf"]
