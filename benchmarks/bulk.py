@@ -43,8 +43,9 @@ from benchmarks.full_size import HEADLINES, build, read_headlines
 from inference.bulk.chunks import CHUNK_ROWS
 from inference.bulk.pool import usable_cores
 from inference.local.checkout import ROOT
+from inference.model.batches import BATCH_TOKENS, group_by_length
 from inference.model.bundle import MODEL, TOKENIZER, read_verified
-from inference.model.classifier import BATCH_TOKENS, group_by_length, open_tokenizer
+from inference.model.classifier import open_tokenizer
 from training import tasks
 
 TARGET_SPEEDUP = 12.0
@@ -151,7 +152,7 @@ def measure_session(bundle: Path, texts: list[str]) -> float:
     seconds = 0.0
     for start in range(0, len(texts), CHUNK_ROWS):
         token_ids = [one.ids for one in tokenizer.encode_batch(texts[start : start + CHUNK_ROWS])]
-        for rows in group_by_length([len(ids) for ids in token_ids], BATCH_TOKENS):
+        for rows in group_by_length([len(ids) for ids in token_ids]):
             batch = np.array([token_ids[row] for row in rows], np.int64)
             before = time.process_time()
             session.run(None, {"input_ids": batch})

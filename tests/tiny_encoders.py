@@ -1,7 +1,7 @@
 """Tiny encoders of other kinds than DistilBERT, with random weights, as a hub would hold them."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,6 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerFast,
     RobertaConfig,
-    RobertaModel,
     XLMRobertaConfig,
     XLMRobertaModel,
 )
@@ -53,6 +52,22 @@ SIZES = {
     "initializer_range": 0.2,  # large, so that texts differ
 }
 _POSITIONED = {**SIZES, "max_position_embeddings": POSITIONS + 2}
+BERT_TOKENS = {
+    "cls_token": "[CLS]",
+    "sep_token": "[SEP]",
+    "pad_token": "[PAD]",
+    "mask_token": "[MASK]",
+    "unk_token": "[UNK]",
+}
+ROBERTA_TOKENS = {
+    "bos_token": "<s>",
+    "cls_token": "<s>",
+    "sep_token": "</s>",
+    "eos_token": "</s>",
+    "pad_token": "<pad>",
+    "mask_token": "<mask>",
+    "unk_token": "<unk>",
+}
 
 
 def write_mpnet(folder: Path) -> Path:
@@ -67,19 +82,15 @@ def write_mpnet(folder: Path) -> Path:
     plain = build_tokenizer([])
     tokenizer.normalizer, tokenizer.pre_tokenizer = plain.normalizer, plain.pre_tokenizer
     tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
-    config = MPNetConfig(vocab_size=len(pieces), max_position_embeddings=POSITIONS + 2, **SIZES)
-    _write(MPNetModel, config, tokenizer, folder, unknown="[UNK]")
+    config = MPNetConfig(vocab_size=len(pieces), **_POSITIONED)
+    tokens = {**ROBERTA_TOKENS, "unk_token": "[UNK]"}
+    _write(MPNetModel, config, tokenizer, folder, tokens)
     return folder
 
 
 def write_roberta(folder: Path) -> Path:
     """Write a RoBERTa, which reads bytes and so knows no unknown word."""
-    tokenizer = _train_byte_tokenizer(_read_headlines())
-    config = RobertaConfig(
-        vocab_size=tokenizer.get_vocab_size(), max_position_embeddings=POSITIONS + 2, **SIZES
-    )
-    _write(RobertaModel, config, tokenizer, folder)
-    return folder
+    return _write_like_roberta(RobertaConfig(**_POSITIONED), folder)
 
 
 def write_albert(folder: Path) -> Path:
@@ -95,7 +106,7 @@ def write_camembert(folder: Path) -> Path:
 def _write_like_roberta(config: PretrainedConfig, folder: Path) -> Path:
     tokenizer = _train_byte_tokenizer(_read_headlines())
     config.vocab_size = tokenizer.get_vocab_size()
-    _write(AutoModel.from_config, config, tokenizer, folder)
+    _write(AutoModel.from_config, config, tokenizer, folder, ROBERTA_TOKENS)
     return folder
 
 
@@ -111,17 +122,15 @@ def write_modernbert(folder: Path) -> Path:
         sep_token_id=2,
         **SIZES,
     )
-    _write(ModernBertModel, config, tokenizer, folder)
+    _write(ModernBertModel, config, tokenizer, folder, ROBERTA_TOKENS)
     return folder
 
 
 def write_xlm_roberta(folder: Path, texts: Sequence[str]) -> Path:
     """Write an XLM-R, which reads pieces of sentences in any script."""
     tokenizer = _train_unigram_tokenizer(texts)
-    config = XLMRobertaConfig(
-        vocab_size=tokenizer.get_vocab_size(), max_position_embeddings=POSITIONS + 2, **SIZES
-    )
-    _write(XLMRobertaModel, config, tokenizer, folder)
+    config = XLMRobertaConfig(vocab_size=tokenizer.get_vocab_size(), **_POSITIONED)
+    _write(XLMRobertaModel, config, tokenizer, folder, ROBERTA_TOKENS)
     return folder
 
 
@@ -143,7 +152,7 @@ def write_deberta(folder: Path, texts: Sequence[str]) -> Path:
         position_biased_input=False,
         **SIZES,
     )
-    _write(DebertaV2Model, config, tokenizer, folder)
+    _write(DebertaV2Model, config, tokenizer, folder, ROBERTA_TOKENS)
     return folder
 
 
@@ -157,7 +166,7 @@ def write_electra(folder: Path) -> Path:
         embedding_size=16,
         **sizes,
     )
-    _write_bert(ElectraModel, config, tokenizer, folder)
+    _write(ElectraModel, config, tokenizer, folder, BERT_TOKENS)
     return folder
 
 
@@ -172,26 +181,20 @@ def write_multilingual_distilbert(folder: Path, texts: Sequence[str]) -> Path:
         n_heads=4,
         max_position_embeddings=POSITIONS,
     )
-    _write_bert(DistilBertModel, config, tokenizer, folder)
+    _write(DistilBertModel, config, tokenizer, folder, BERT_TOKENS)
     return folder
 
 
-def _write_bert(
+def _write(
     kind: Callable[[Any], PreTrainedModel],
     config: PretrainedConfig,
     tokenizer: Tokenizer,
     folder: Path,
+    tokens: Mapping[str, str],
 ) -> None:
     torch.manual_seed(0)
     kind(config).save_pretrained(folder)
-    PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        cls_token="[CLS]",
-        sep_token="[SEP]",
-        pad_token="[PAD]",
-        mask_token="[MASK]",
-        unk_token="[UNK]",
-    ).save_pretrained(folder)
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, **tokens).save_pretrained(folder)
 
 
 def _read_headlines() -> list[str]:
@@ -229,24 +232,3 @@ def _train_unigram_tokenizer(texts: Sequence[str]) -> Tokenizer:
         single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
     )
     return tokenizer
-
-
-def _write(
-    kind: Callable[[Any], PreTrainedModel],
-    config: PretrainedConfig,
-    tokenizer: Tokenizer,
-    folder: Path,
-    unknown: str = "<unk>",
-) -> None:
-    torch.manual_seed(0)
-    kind(config).save_pretrained(folder)
-    PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        bos_token="<s>",
-        cls_token="<s>",
-        sep_token="</s>",
-        eos_token="</s>",
-        pad_token="<pad>",
-        mask_token="<mask>",
-        unk_token=unknown,
-    ).save_pretrained(folder)

@@ -11,16 +11,14 @@ padding, batches of equal length, and a softmax.
 import math
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.speed.ours import serve, take_stdout
+from inference.model.batches import group_by_length
 
 BATCH_SIZE = 32  # of the pipelines
-# Of the runtimes, as inference/model/classifier.py has it and makes batches of equal length; its
-# import would load onnxruntime next to OpenVINO.
-BATCH_TOKENS = 384
 
 Classify = Callable[[Any], Any]  # a text or a list of them
 Run = Callable[[Any], Any]  # token ids, (texts, tokens), to logits
@@ -135,17 +133,6 @@ def open_tokenizer(models: Path) -> Any:
     tokenizer = Tokenizer.from_file(str(models / "torch" / "tokenizer.json"))
     tokenizer.no_padding()
     return tokenizer
-
-
-def group_by_length(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Yield row numbers in batches of equal length, so that nothing needs padding."""
-    by_length: dict[int, list[int]] = {}
-    for row, length in enumerate(lengths):
-        by_length.setdefault(length, []).append(row)
-    for length, rows in sorted(by_length.items()):
-        size = max(1, BATCH_TOKENS // length)
-        for start in range(0, len(rows), size):
-            yield rows[start : start + size]
 
 
 def softmax(logits: Sequence[float]) -> list[float]:

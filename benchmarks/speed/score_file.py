@@ -15,7 +15,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.speed.peers import group_by_length, load, open_tokenizer, softmax
+from benchmarks.speed.peers import load, open_tokenizer, softmax
+from inference.model.batches import group_by_length
 
 
 def main(arguments: list[str]) -> None:

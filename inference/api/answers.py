@@ -106,7 +106,7 @@ class OneAnswer(Answer, kw_only=True):
     model_version: Version
 
 
-class ItemError(Struct):
+class ItemError(Body):
     """What is wrong with a text of a list, in the place of its answer (`on_error: item`)."""
 
     error: FieldError

@@ -47,8 +47,7 @@ def parse(content: Any, parser: RequestParser, max_texts: int) -> PredictRequest
         raise invalid([FieldError(field="", message="Input should be an object")])
     given = content.get(PARAMETERS)
     if not isinstance(given, dict | None):
-        message = "Input should be a valid dictionary or instance of Parameters"
-        raise invalid([FieldError(field=PARAMETERS, message=message)])
+        raise invalid([FieldError(field=PARAMETERS, message="Input should be an object")])
     parameters = {name: value for name, value in (given or {}).items() if value is not None}
     if errors := find_errors(parameters, CHECKS, PARAMETERS):
         raise invalid(errors)

@@ -11,7 +11,6 @@ import io
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from msgspec import UNSET
 
 from inference.api.answers import Answer, ManyAnswers, OneAnswer
@@ -86,7 +85,7 @@ def write(answer: OneAnswer | ManyAnswers, media_type: str, separator: str = "")
         return answer.to_json()
     answers = [answer] if isinstance(answer, OneAnswer) else answer.predictions
     if media_type == LINES:
-        return "".join(msgspec.json.encode(one).decode() + "\n" for one in answers)
+        return "".join(one.to_json() + "\n" for one in answers)
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     for one in answers:

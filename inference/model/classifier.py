@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from inference.model.abstention import ANSWERED, Abstention, decide
+from inference.model.batches import group_by_length
 from inference.model.bundle import MODEL, TOKENIZER, Bundle, BundleError, ClassifierSpec
 from inference.model.explanation import (
     Explanation,
@@ -26,7 +27,6 @@ from inference.model.long_texts import ReadText, read_texts
 from inference.model.pooling import pool
 from inference.model.windows import SlowTextsError
 
-BATCH_TOKENS = 384  # in one run of the model; more is slower per text on one core
 UNKNOWN = ("[UNK]", "<unk>")  # tokens of everything that a vocabulary lacks, BERT's first
 
 
@@ -158,7 +158,7 @@ class Classifier:
                     probabilities=dict(zip(self.labels, probabilities[row], strict=True)),
                     truncated=read[row].is_truncated,
                     tokens=sum(map(len, windows)),
-                    unknown_tokens=self._count_unknown(windows),
+                    unknown_tokens=sum(ids.count(self._unknown) for ids in windows),
                     scope_score=scores.get(row),
                 )
             )
@@ -223,7 +223,7 @@ class Classifier:
         windows, rows_of = _list_windows(texts)
         logits: dict[int, list[float]] = {}  # by window
         window_scores: dict[int, float] = {}
-        for rows in group_by_length([len(ids) for ids in windows], BATCH_TOKENS):
+        for rows in group_by_length([len(ids) for ids in windows]):
             if time.monotonic() > deadline:
                 raise TimeoutError
             batch, of_batch = self._run([windows[row] for row in rows])
@@ -236,10 +236,6 @@ class Classifier:
             if window_scores:
                 scores[text] = sum(window_scores[row] for row in of_text) / len(of_text)
         return probabilities, scores
-
-    def _count_unknown(self, windows: Sequence[Sequence[int]]) -> int:
-        """Count the tokens that the vocabulary lacks."""
-        return sum(ids.count(self._unknown) for ids in windows if self._unknown is not None)
 
     def _pool(self, logits: list[list[float]]) -> list[float]:
         """Pool the logits of a text's windows."""
@@ -332,17 +328,6 @@ def _list_windows(
             rows.append(row)
         rows_of.append(rows)
     return windows, rows_of
-
-
-def group_by_length(lengths: Sequence[int], most_tokens: int) -> Iterator[list[int]]:
-    """Yield row numbers in batches of equal length, so that nothing needs padding."""
-    by_length: dict[int, list[int]] = {}
-    for row, length in enumerate(lengths):
-        by_length.setdefault(length, []).append(row)
-    for length, rows in sorted(by_length.items()):
-        size = max(1, most_tokens // length)
-        for start in range(0, len(rows), size):
-            yield rows[start : start + size]
 
 
 def _softmax(logits: Sequence[float], temperature: float) -> list[float]:

@@ -1,9 +1,16 @@
 """The judgement of an evaluation in words: whether to use the model, and what to mind."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from training.data.split import LEAST_TEST_ROWS, explain_few_rows
-from training.evaluate.results import LEAST_GROUPS, Evaluation, LabelMetrics, Usefulness
+from training.evaluate.multi_label.results import Usefulness as MultiLabelUsefulness
+from training.evaluate.results import (
+    LEAST_GROUPS,
+    Evaluation,
+    Interval,
+    LabelMetrics,
+    Usefulness,
+)
 from training.evaluate.tables import escape
 from training.fit.record import MANY_CUT, MANY_UNKNOWN, TrainingRecord
 from training.labels.names import name_some
@@ -21,32 +28,33 @@ REMEDIES = {
 
 def judge_model(record: TrainingRecord, evaluation: Evaluation) -> str:
     """Say in a paragraph whether to use a model, why, and what to mind."""
-    useful = evaluation.usefulness
-    sentences = [] if useful is None else [_judge(useful), _compare(useful, evaluation)]
-    if useful is not None and (useful.faults or useful.constancy):
-        sentences.append(REMEDY.format(remedy=REMEDIES[record.settings.method]))
+    useful, sentences = evaluation.usefulness, []
+    if useful is not None:
+        gain = useful.against_majority.difference_interval
+        sentences = [give_verdict(useful, gain, "the most frequent label")]
+        sentences.append(_compare(useful, evaluation))
+        if useful.faults or useful.constancy:
+            sentences.append(REMEDY.format(remedy=REMEDIES[record.settings.method]))
     return " ".join([*sentences, *list_cautions(record, evaluation)])
 
 
-def _judge(useful: Usefulness) -> str:
-    is_certain = useful.groups >= LEAST_GROUPS
-    return give_verdict(
-        useful.faults or list(filter(None, [useful.constancy])),
-        beats_baseline=is_certain and useful.against_baseline.difference_interval.low > 0,
-        beats_constant=is_certain and useful.against_majority.difference_interval.low > 0,
-        constant="the most frequent label",
-    )
-
-
 def give_verdict(
-    faults: Sequence[str], *, beats_baseline: bool, beats_constant: bool, constant: str
+    useful: Usefulness | MultiLabelUsefulness, gain_on_constant: Interval, constant: str
 ) -> str:
-    """Say in a sentence whether to use a model."""
+    """Say in a sentence whether to use a model.
+
+    Args:
+        useful: what it is next to simpler ways to answer.
+        gain_on_constant: by how much it is better than always giving the same answer.
+        constant: that answer, in words.
+    """
+    faults = useful.faults or list(filter(None, [useful.constancy]))
+    is_certain = useful.groups >= LEAST_GROUPS
     if faults:
         return f"**Do not use this model:** {escape('; '.join(faults))}."
-    if beats_baseline:
+    if is_certain and useful.against_baseline.difference_interval.low > 0:
         return "**This model is worth using:** it is better than the linear baseline."
-    if beats_constant:
+    if is_certain and gain_on_constant.low > 0:
         return (
             "**This model has learnt something, but is not shown to be better than the linear "
             "baseline,** which costs less."
@@ -71,10 +79,8 @@ def _compare(useful: Usefulness, evaluation: Evaluation) -> str:
 
 def list_cautions(record: TrainingRecord, evaluation: Evaluation) -> list[str]:
     """List what makes the figures or the model less reliable than they look."""
-    useful, cautions = (
-        evaluation.usefulness,
-        [escape(one) for one in list_untested(evaluation.fp32.per_label)],
-    )
+    useful = evaluation.usefulness
+    cautions = [escape(one) for one in list_untested(evaluation.fp32.per_label)]
     if useful and useful.never_predicts:
         count = len(useful.never_predicts)
         which = f"{count:,} labels that test rows have" if count > 1 else "a label"

@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, TensorProto, helper
 from sklearn.linear_model import LogisticRegression
 
+from inference.model.batches import group_by_length
 from inference.model.bundle import MODEL, TOKENIZER, ClassifierSpec
-from inference.model.classifier import group_by_length, open_tokenizer
+from inference.model.classifier import open_tokenizer
 from inference.model.long_texts import read_texts
 from training.data.examples import Example, cluster_of, clusters_of
 from training.export.graph import save

@@ -12,14 +12,11 @@ import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from inference.model.windows import MEAN
 from training.data.examples import Example, labels_of, multi_hot
-from training.fit import text_model
 from training.fit.encoder import EncoderClassifier
-from training.fit.head import set_head
+from training.fit.head import compute_text_features, set_head
 from training.fit.settings import Settings
 from training.fit.validation import score
-from training.fit.windows import encode_windows
 from training.labels.folds import Folds
 
 STRENGTHS = (1.0, 10.0, 100.0)  # scikit-learn's C
@@ -36,9 +33,8 @@ def fit_logistic_head(
     precision: torch.dtype | None,
 ) -> float:
     """Fit the head of a model to all rows; returns the strength that suits them best."""
-    windows = encode_windows(tokenizer, [row.text for row in rows], settings)
-    features = text_model.compute_features(model.to(device), windows.token_ids, device, precision)
-    features = windows.pool(features, MEAN)  # the head's answer to them is the mean of its answers
+    texts = [row.text for row in rows]
+    features = compute_text_features(model, tokenizer, texts, settings, device, precision)
     return fit_features(model.classifier, features, rows, settings)
 
 

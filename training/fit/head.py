@@ -49,11 +49,28 @@ def fit_head(
     # If texts have several labels, the first one stands for all where a row of each is drawn.
     firsts = np.array([(list_labels(row) or [UNLABELLED])[0] for row in examples], np.int64)
     rows = [examples[row] for row in choose_rows(firsts, clusters_of(examples), settings.seed)]
-    windows = encode_windows(tokenizer, [row.text for row in rows], settings)
-    features = text_model.compute_features(model.to(device), windows.token_ids, device, precision)
-    features = windows.pool(features, MEAN)  # the head's answer to them is the mean of its answers
+    texts = [row.text for row in rows]
+    features = compute_text_features(model, tokenizer, texts, settings, device, precision)
     set_head(model.classifier, features, rows)
     return len(rows)
+
+
+def compute_text_features(
+    model: EncoderClassifier,
+    tokenizer: Tokenizer,
+    texts: Sequence[str],
+    settings: Settings,
+    device: torch.device,
+    precision: torch.dtype | None,
+) -> NDArray[np.float32]:
+    """Compute what the head reads of texts, (texts, dim).
+
+    Of a text in several windows, it is the mean: the head's answer to that is the mean of its
+    answers to them.
+    """
+    windows = encode_windows(tokenizer, texts, settings)
+    features = text_model.compute_features(model.to(device), windows.token_ids, device, precision)
+    return windows.pool(features, MEAN)
 
 
 def set_head(

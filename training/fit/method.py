@@ -14,14 +14,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from inference.model.windows import MEAN
 from training.atomic import write_text
 from training.data.examples import Dataset
 from training.data.split import RowNumbers, Split
-from training.fit import text_model
 from training.fit.checkpoint import FREE, CheckpointError
 from training.fit.encoder import EncoderClassifier
 from training.fit.frozen import FOLDS, apply_head, find_strata, fit_features
+from training.fit.head import compute_text_features
 from training.fit.initialise import initialise
 from training.fit.option_needs import drop_unmet
 from training.fit.precision import choose_precision
@@ -29,7 +28,6 @@ from training.fit.process_group import Group
 from training.fit.record import MethodComparison, TrainingRecord
 from training.fit.settings import Settings, list_differences
 from training.fit.validation import score
-from training.fit.windows import encode_windows
 from training.labels.folds import Folds
 
 MOST_ROWS = 5_000  # training rows with which both methods are tried
@@ -143,10 +141,8 @@ def predict_frozen(
     assert isinstance(model, EncoderClassifier)  # noqa: S101 - `initialise` raises otherwise
     numbers = [*rows.numbers.train, *rows.numbers.validation]
     texts = [row.text for row in (*rows.train, *rows.validation)]
-    windows = encode_windows(tokenizer, texts, settings)
     precision = choose_precision(settings.precision, device)
-    features = text_model.compute_features(model.to(device), windows.token_ids, device, precision)
-    features = windows.pool(features, MEAN)  # the head's answer to them is the mean of its answers
+    features = compute_text_features(model, tokenizer, texts, settings, device, precision)
     place = {number: row for row, number in enumerate(numbers)}
     logits = []
     for each in rounds:

@@ -29,7 +29,7 @@ from training.fit.process_group import Group
 from training.fit.record import RECORD, TrainingRecord
 from training.fit.text_model import TextModel
 from training.fit.trained_model import ANSWERS
-from training.fit.windows import TextWindows
+from training.fit.windows import ONE_WINDOW, TextWindows
 
 BATCH = 256  # texts that are answered together
 SAVED_TOGETHER = 10 * BATCH
@@ -186,9 +186,8 @@ def _score(
     with torch.random.fork_rng(devices=[]):
         model, tokenizer = text_model.load(teacher)
     model.to(group.device).eval()
-    reading = _find_windows(teacher)
-    windows = TextWindows.encode(tokenizer, texts, reading.most if reading else 1)
-    sharpness = reading.sharpness if reading else MEAN
+    reading = _find_windows(teacher) or ONE_WINDOW
+    windows = TextWindows.encode(tokenizer, texts, reading.most)
     chunks = batch_by_length(windows.lengths.tolist(), SAVED_TOGETHER)
     chunks = chunks[group.rank :: group.size] if known.can_grow else chunks
     quiet: dict[str, Any] = {} if group.leads else {"disable": True}
@@ -200,7 +199,7 @@ def _score(
                 answers = _answer_all(
                     model, read.token_ids, group.device, precision, known.with_states
                 )
-                parts.append(_pool(answers, read, sharpness))
+                parts.append(_pool(answers, read, reading.sharpness))
                 bar.update(len(batch))
             known.add([texts[row] for row in chunk], Answers.join(parts))
 

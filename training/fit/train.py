@@ -75,13 +75,8 @@ from training.fit.training_state import (
     counts_for_stopping,
 )
 from training.fit.training_texts import TrainingTexts
-from training.fit.validation import score
-from training.fit.windows import (
-    TextWindows,
-    choose_sharpness,
-    describe_windows,
-    encode_windows,
-)
+from training.fit.validation import score_windows
+from training.fit.windows import TextWindows, describe_windows, encode_windows
 from training.tasks import Task
 
 ENOUGH_STEPS = 100  # for a run without --epochs
@@ -231,8 +226,9 @@ def fit_frozen(
     validation = choose_validation_rows(validation, settings)
     windows = encode_windows(tokenizer, [row.text for row in validation], settings)
     logits = text_model.compute_logits(model, windows.token_ids, group.device, precision)
-    progress = Progress(best_sharpness=choose_sharpness(windows, logits, validation))
-    progress.add_validation(score(windows.pool(logits, progress.best_sharpness), validation))
+    f1, sharpness = score_windows(windows, logits, validation)
+    progress = Progress(best_sharpness=sharpness)
+    progress.add_validation(f1)
     progress.seconds = time.monotonic() - started
     return progress
 
@@ -440,6 +436,5 @@ def validate(
         model = state.averaged_model
         logits = text_model.compute_logits(model, windows.token_ids, group.device, state.precision)
         if np.isfinite(logits).all():
-            sharpness = choose_sharpness(windows, logits, examples)
-            f1 = score(windows.pool(logits, sharpness), examples)
+            f1, sharpness = score_windows(windows, logits, examples)
     return group.broadcast(f1), group.broadcast(sharpness)

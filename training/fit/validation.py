@@ -7,6 +7,21 @@ from numpy.typing import NDArray
 
 from training import metrics, multi_label
 from training.data.examples import Example, labels_of, multi_hot
+from training.fit.windows import TextWindows, choose_sharpness
+
+
+def score_windows(
+    windows: TextWindows, logits: NDArray[np.float32], examples: Sequence[Example]
+) -> tuple[float, float]:
+    """Compute the macro-F1 of texts, and the sharpness to pool their windows with, as chosen here.
+
+    Args:
+        windows: of the texts.
+        logits: of all windows, shape (windows, labels).
+        examples: the texts, with their labels.
+    """
+    sharpness = choose_sharpness(windows, logits, examples)
+    return score(windows.pool(logits, sharpness), examples), sharpness
 
 
 def score(logits: NDArray[np.floating], examples: Sequence[Example]) -> float:

@@ -21,6 +21,7 @@ from training.fit.settings import Settings
 CHUNK = 1000  # texts whose encodings are in memory at once
 SHARPNESSES = (MEAN, 0.25, 0.5, 1.0, 2.0, 4.0, MAX)  # that are tried
 LEAST_ROWS = 100  # that tell one sharpness from another
+ONE_WINDOW = Windows.make(1, 0)  # what is read of a text that is cut
 OVERLAP = 4  # the overlap of two windows is this part of what one holds of a text
 
 

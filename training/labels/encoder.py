@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from inference.errors import TextClassifierError
+from inference.model.batches import group_by_length
 from inference.model.bundle import MODEL, TOKENIZER, Bundle
-from inference.model.classifier import BATCH_TOKENS, group_by_length, open_tokenizer
+from inference.model.classifier import open_tokenizer
 from inference.model.long_texts import read_texts
 from inference.model.pooling import pool
 from inference.model.windows import MEAN
@@ -59,7 +60,7 @@ class BundleEncoder:
         token_ids = [ids for text in read for ids in text.token_ids]
         bar.total += len(token_ids) - len(texts)  # a text may have several windows
         states: dict[int, NDArray[np.float32]] = {}
-        for rows in group_by_length([len(ids) for ids in token_ids], BATCH_TOKENS):
+        for rows in group_by_length([len(ids) for ids in token_ids]):
             of_batch = self._run(np.array([token_ids[row] for row in rows], np.int64))
             states.update(zip(rows, of_batch, strict=True))
             bar.update(len(rows))

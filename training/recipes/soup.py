@@ -36,9 +36,9 @@ from training.fit.trained_model import (
     replacing_model,
     require_no_earlier_work,
 )
-from training.fit.validation import score
+from training.fit.validation import score_windows
 from training.fit.vocabulary import match_vocabulary, prune_vocabulary
-from training.fit.windows import choose_sharpness, describe_windows, encode_windows
+from training.fit.windows import describe_windows, encode_windows
 
 
 def soup(
@@ -162,8 +162,7 @@ def validate(
     rows = choose_validation_rows(first.rows.validation, settings)
     windows = encode_windows(tokenizer, [row.text for row in rows], settings)
     logits = text_model.compute_logits(model, windows.token_ids, torch.device("cpu"))
-    sharpness = choose_sharpness(windows, logits, rows)
-    f1 = score(windows.pool(logits, sharpness), rows)
+    f1, sharpness = score_windows(windows, logits, rows)
     return f1, describe_windows(tokenizer, settings, sharpness)
 
 

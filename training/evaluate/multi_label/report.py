@@ -14,10 +14,9 @@ from training.evaluate.multi_label.results import (
     ModelSummary,
     MultiLabelEvaluation,
     Summary,
-    Usefulness,
 )
 from training.evaluate.report import describe_method, describe_reading
-from training.evaluate.results import LEAST_GROUPS, Interval
+from training.evaluate.results import Interval
 from training.fit.record import TrainingRecord
 from training.labels.names import name_some, shorten
 from training.multi_label import LEAST_ROWS_OF_LABEL
@@ -73,7 +72,7 @@ def judge(evaluation: MultiLabelEvaluation) -> str:
     baseline = useful.against_baseline
     low, high = baseline.difference_interval
     sentences = [
-        _give_verdict(useful),
+        give_verdict(useful, useful.against_constant.difference_interval, "the same labels"),
         f"Its micro-F1 on {fp32.texts:,} test rows is {fp32.micro_f1:.4f}, that of the linear "
         f"baseline {baseline.other_micro_f1:.4f} (a difference of {baseline.difference:+.4f}, 95 % "
         f"interval {low:+.4f} to {high:+.4f}), and that of always answering "
@@ -93,16 +92,6 @@ def judge(evaluation: MultiLabelEvaluation) -> str:
             f"probabilities are only rough; {LEAST_VALIDATION_ROWS} would do."
         )
     return " ".join(sentences)
-
-
-def _give_verdict(useful: Usefulness) -> str:
-    is_certain = useful.groups >= LEAST_GROUPS
-    return give_verdict(
-        useful.faults or list(filter(None, [useful.constancy])),
-        beats_baseline=is_certain and useful.against_baseline.difference_interval.low > 0,
-        beats_constant=is_certain and useful.against_constant.difference_interval.low > 0,
-        constant="the same labels",
-    )
 
 
 def list_cautions(measured: Summary) -> list[str]:
