@@ -5,13 +5,15 @@ Nothing slow is imported here, so that the unit tests start at once; the fixture
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.outside import Outside
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -21,6 +23,10 @@ os.environ |= {
     # Threads that wait for each other stall for seconds when another process needs a core.
     "OMP_NUM_THREADS": "1",
     "TQDM_DISABLE": "1",
+    # The processes that tests start print what they leave open or use although it is deprecated, as
+    # pytest does of its own. Python's checks of each allocation are slow, and find errors in C.
+    "PYTHONDEVMODE": "1",
+    "PYTHONMALLOC": "pymalloc",
 }
 
 ROOT = Path(__file__).parents[1]
@@ -29,6 +35,8 @@ HEADLINES = SAMPLE_DATA / "headlines.csv"
 REVIEWS = SAMPLE_DATA / "reviews.csv"
 MESSAGES = SAMPLE_DATA / "messages.csv"
 SAMPLE_MODEL = SAMPLE_DATA / "sample-model"
+# Of the model that 0.1.0 shipped: later versions read it, and keep its version.
+EARLIER_MANIFEST = ROOT / "tests" / "manifest-of-0.1.json"
 # The options that train the tiny model, wherever it is trained.
 TRAINING = ["--epochs", "25", "--learning-rate", "2e-3", "--batch-size", "16", "--averaging", "0.9"]
 TRAINING += ["--precision", "fp32", "--evaluations", "1", "--patience", "15"]
@@ -38,6 +46,46 @@ TRAINING += ["--precision", "fp32", "--evaluations", "1", "--patience", "15"]
 class TinyModel:
     folder: Path
     bundle: Path
+
+
+OUTSIDE = pytest.StashKey[Outside]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Hide what a bare machine lacks, and add the marks by which `.ci/run` chooses tests."""
+    config.addinivalue_line("markers", "unit: in tests/unit")
+    config.addinivalue_line("markers", "outside: asks for what a bare machine lacks")
+    config.stash[OUTSIDE] = Outside()
+    config.stash[OUTSIDE].hide()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Leave nothing behind."""
+    config.stash[OUTSIDE].close()
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark the unit tests, and those that ask for what a bare machine lacks."""
+    if item.path.is_relative_to(ROOT / "tests" / "unit"):
+        item.add_marker("unit")
+    if "outside" in getattr(item, "fixturenames", ()):
+        item.add_marker("outside")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Show what a bare machine lacks to the tests that ask for it, and to their fixtures."""
+    if item.get_closest_marker("outside"):
+        item.config.stash[OUTSIDE].show()
+    try:
+        return (yield)
+    finally:
+        item.config.stash[OUTSIDE].hide()
+
+
+@pytest.fixture(scope="session")
+def outside() -> None:
+    """What a bare machine lacks, if this machine has it: see tests/outside.py."""
 
 
 @pytest.hookimpl(trylast=True)
@@ -122,7 +170,7 @@ def bucket(s3: "S3Client", request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
-def real_data() -> Path:
+def real_data(outside: None) -> Path:
     """The folder of the full data sets."""
     folder = Path(os.environ.get("REAL_DATA", ""))
     if not os.environ.get("REAL_DATA") or not folder.is_dir():

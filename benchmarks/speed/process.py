@@ -116,10 +116,11 @@ class Process:
         """
         assert self.popen.stdout
         try:
-            if until and not any(line.startswith(until) for line in self.popen.stdout):
-                raise self.fail()
-            wall = time.perf_counter() - self.started
-            output = self.popen.stdout.read()
+            with self.popen.stdout as stdout:
+                if until and not any(line.startswith(until) for line in stdout):
+                    raise self.fail()
+                wall = time.perf_counter() - self.started
+                output = stdout.read()
             _, status, used = os.wait4(self.popen.pid, 0)
         except BaseException:
             self.end()

@@ -4,6 +4,7 @@ import gc
 import json
 import os
 import platform
+import signal
 import subprocess
 import time
 import urllib.error
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 
 from inference.local import sam
+from inference.local.emulator import free_ports
 from inference.model.bundle import read_verified
 from operations.image import find_base
 from tests.conftest import ROOT, SAMPLE_MODEL
@@ -31,6 +33,7 @@ STATUS = {"blank": 422}  # all others: 200
 VERSION = read_verified(SAMPLE_MODEL).version
 LIMIT_BYTES = 180_000_000  # on top of the base image
 BASE = find_base(ROOT)
+START_SECONDS = 200  # of sam and of a container, on a machine that is doing other work
 
 
 def test_without_docker_one_sentence_says_so_and_no_socket_stays_open(
@@ -47,7 +50,7 @@ def test_without_docker_one_sentence_says_so_and_no_socket_stays_open(
 
 
 @pytest.fixture(scope="module")
-def engine() -> Iterator[Any]:
+def engine(outside: None) -> Iterator[Any]:
     with ExitStack() as stack:
         try:
             client = stack.enter_context(sam.docker_engine())
@@ -103,13 +106,33 @@ print(*(f for f in files if f.suffix == ".py" and not Path(cache_from_source(f))
     assert uncompiled == ""
 
 
-@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.stem)
-def test_sam_local_invoke_answers(parameters: str, event: Any) -> None:
+def test_sam_local_invoke_answers(parameters: str) -> None:
+    event = ROOT / "sample-requests" / "events" / "one.json"
     command = [*sam.SAM, "local", "invoke", "Classifier", "--event", str(event)]
     command += ["--parameter-overrides", parameters]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout.splitlines()[-1])
+    assert answer["statusCode"] == 200
+    assert json.loads(answer["body"])["model_version"] == VERSION
+
+
+@pytest.fixture(scope="module")
+def lambda_address(parameters: str) -> Iterator[str]:
+    """Where sam invokes the function in one container, which takes ten seconds to start."""
+    (port,) = free_ports(1)
+    command = [*sam.SAM, "local", "start-lambda", "--port", str(port)]
+    command += ["--warm-containers", "LAZY", "--parameter-overrides", parameters]
+    with subprocess.Popen(command, cwd=ROOT) as process:
+        try:
+            yield f"127.0.0.1:{port}"
+        finally:
+            process.send_signal(signal.SIGTERM)
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.stem)
+def test_the_function_answers_each_event(lambda_address: str, event: Path) -> None:
+    answer = invoke(lambda_address, "Classifier", json.loads(event.read_bytes()))
     if event.stem == "warmer":
         assert answer == {"status": "ok"}
     elif event.stem == "direct":
@@ -193,7 +216,7 @@ def test_a_locked_down_container_that_reaches_only_s3_answers(engine: Any, image
             container.reload()
             address = container.attrs["NetworkSettings"]["Networks"][network]["IPAddress"]
             event = ROOT / "sample-requests" / "events" / "one.json"
-            answer = invoke(address, json.loads(event.read_bytes()))
+            answer = invoke(f"{address}:8080", "function", json.loads(event.read_bytes()))
             code = "import socket; socket.create_connection(('1.1.1.1', 53), 3)"
             outside = container.exec_run(["python", "-c", code])
         finally:
@@ -216,14 +239,14 @@ def closed_network(engine: Any) -> Iterator[tuple[str, str]]:
         network.remove()
 
 
-def invoke(address: str, event: Any) -> Any:
-    """Wait for the runtime interface emulator in a container and return its answer."""
-    url = f"http://{address}:8080/2015-03-31/functions/function/invocations"
+def invoke(address: str, function: str, event: Any) -> Any:
+    """Wait for an emulator of Lambda's API, and return the function's answer."""
+    url = f"http://{address}/2015-03-31/functions/{function}/invocations"
     request = urllib.request.Request(url, json.dumps(event).encode())
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + START_SECONDS
     while True:
         try:
-            with urllib.request.urlopen(request, timeout=30) as response:
+            with urllib.request.urlopen(request, timeout=START_SECONDS) as response:
                 return json.load(response)
         except urllib.error.URLError:
             if time.monotonic() > deadline:

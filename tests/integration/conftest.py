@@ -58,7 +58,7 @@ def table(s3_endpoint: str, bucket: str, monkeypatch: pytest.MonkeyPatch) -> Pre
 
 
 @pytest.fixture(scope="session")
-def interpreter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Interpreter]:
+def interpreter(outside: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Interpreter]:
     """LocalStack, which executes the state machines."""
     with start_interpreter(tmp_path_factory.mktemp("localstack")) as running:
         yield running

@@ -15,7 +15,7 @@ HEADLINES = 60  # each takes an eighth of a second to emulate
 
 
 @pytest.fixture(scope="module")
-def image() -> Arm64Image:
+def image(outside: None) -> Arm64Image:
     try:
         return Arm64Image.install()
     except UnavailableError as error:

@@ -6,7 +6,9 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +16,8 @@ from benchmarks.speed.figures import RATIOS
 from benchmarks.speed.subjects import PEERS
 from tests.conftest import ROOT
 
-COMMAND = [sys.executable, "-m", "benchmarks.bench", "--tiny"]
+# In development mode, Python warns about files that stay open, on any machine.
+COMMAND = [sys.executable, "-X", "dev", "-m", "benchmarks.bench", "--tiny"]
 # Of the requests and the files of the tiny run, which are few and short.
 SECTIONS = [
     "headline of 16 tokens",
@@ -71,38 +74,54 @@ def test_everything_is_measured_next_to_every_peer(build: Path) -> None:
     assert not list((build / "bench").glob("*.jsonl"))
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """Of this tree with the newest commit, stopped after its first round and continued."""
+
+    code: int
+    errors: str
+    first_round: list[dict[str, Any]]  # as it was measured before the stop
+    output: str
+    result: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def comparison(build: Path) -> Comparison:
+    options = ("--only", "requests,start,bulk", "--against", "HEAD")
+    name = "bench-requests-start-bulk-against"
+    journal = build / "bench" / f"{name}.jsonl"
+    stopped = start(build, *options)
+    while not journal.exists() or journal.read_text().count("\n") < 2:
+        assert stopped.poll() is None, stopped.communicate()
+        time.sleep(0.05)
+    stopped.send_signal(signal.SIGINT)
+    _, errors = stopped.communicate()
+    first_round = json.loads(journal.read_text().splitlines()[1])["records"]
+    output = finish(start(build, *options))
+    result = json.loads((build / f"{name}.json").read_text())
+    return Comparison(stopped.returncode, errors, first_round, output, result)
+
+
 @pytest.mark.timeout(600)
-def test_a_tree_is_compared_with_a_commit(build: Path) -> None:
+def test_a_tree_is_compared_with_a_commit(comparison: Comparison) -> None:
     # GIVEN the newest commit
     # WHEN this tree is compared with it
-    output = finish(start(build, "--only", "requests,bulk", "--against", "HEAD"))
     # THEN both were measured, and one round is too little to tell them apart
     sha = subprocess.check_output(["git", "rev-parse", "HEAD"], cwd=ROOT, text=True)[:7]
-    result = json.loads((build / "bench-requests-bulk-against.json").read_text())
-    candidates = result["figures"]["headline of 16 tokens"]["one core"]
+    candidates = comparison.result["figures"]["headline of 16 tokens"]["one core"]
     assert {"handler", f"handler@{sha}"} < set(candidates)
     assert not set(PEERS) & set(candidates)
-    assert f"change since {sha}" in output
-    assert "too few rounds to tell" in output
+    assert f"change since {sha}" in comparison.output
+    assert "too few rounds to tell" in comparison.output
 
 
 @pytest.mark.timeout(600)
-def test_an_interrupted_run_continues_where_it_was(build: Path) -> None:
+def test_an_interrupted_run_continues_where_it_was(comparison: Comparison) -> None:
     # GIVEN a run that was interrupted after its first round
-    options = ("--only", "requests,start", "--against", "HEAD")
-    journal = build / "bench" / "bench-requests-start-against.jsonl"
-    first = start(build, *options)
-    while not journal.exists() or journal.read_text().count("\n") < 2:
-        assert first.poll() is None
-        time.sleep(0.05)
-    first.send_signal(signal.SIGINT)
-    _, errors = first.communicate()
-    assert (first.returncode, errors) == (130, "error: stopped; the same command continues\n")
-    measured = journal.read_text().splitlines()[1]
+    assert comparison.code == 130
+    assert comparison.errors == "error: stopped; the same command continues\n"
     # WHEN the same command is given again
-    finish(start(build, *options))
     # THEN the result has the round that was measured first
-    result = json.loads((build / "bench-requests-start-against.json").read_text())
-    record = json.loads(measured)["records"][0]
-    figure = result["figures"][record["section"]][record["mode"]][record["name"]]
-    assert figure["milliseconds"] == record["wall"]
+    for record in comparison.first_round:
+        figures = comparison.result["figures"][record["section"]][record["mode"]]
+        assert figures[record["name"]]["milliseconds"] == record["wall"]

@@ -37,6 +37,7 @@ def classify(texts: list[str], *emulator: str) -> NDArray[np.float64]:
     return np.array(json.loads(done.stdout))
 
 
+@pytest.mark.usefixtures("outside")
 def test_a_cpu_without_vnni_gives_the_same_answers() -> None:
     # GIVEN an emulated Haswell, which has AVX2 but neither AVX-512 nor VNNI
     emulator = shutil.which("qemu-x86_64")

@@ -6,16 +6,18 @@ import json
 import re
 import resource
 import shutil
-import subprocess
-import sys
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from inference.model.bundle import read_verified
 from inference.model.classifier import Classifier
-from tests.conftest import HEADLINES, ROOT, TinyModel
+from tests.conftest import HEADLINES, TinyModel
 from textclf.app import main
+from training.evaluate import baseline
 from training.evaluate.evaluation import evaluate
 from training.evaluate.results import Elsewhere, Evaluation
 from training.export.bundle import export
@@ -161,49 +163,41 @@ def test_another_evaluation_forgets_the_files_of_an_earlier_one(model: Path) -> 
     assert Evaluation.read(model).also == {}
 
 
-def test_a_full_disk_leaves_the_earlier_evaluation_and_names_the_file(model: Path) -> None:
+@contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """Let this process write no file beyond a size until the end of the block."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_leaves_the_earlier_evaluation_and_names_the_file(
+    model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     # GIVEN an evaluated model, and a disk on which no file can be larger than 2 kB
     before = {file.name: file.read_bytes() for file in model.iterdir() if file.is_file()}
-
-    def limit_files() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
-
     # WHEN it is evaluated again
-    done = subprocess.run(
-        [sys.executable, "-m", "textclf", "evaluate", str(model)],
-        cwd=ROOT,
-        preexec_fn=limit_files,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    with largest_file(2000):
+        assert main(["evaluate", str(model)]) == 1
     # THEN one line says what could not be written, and everything is as it was
-    assert done.returncode == 1
-    (line,) = done.stderr.splitlines()
+    (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"error: cannot write {model}/")
     assert line.endswith("File too large; correct that, then give the same command again")
     assert {file.name: file.read_bytes() for file in model.iterdir() if file.is_file()} == before
 
 
-def test_ctrl_c_ends_an_evaluation_without_a_traceback(model: Path) -> None:
+def test_ctrl_c_ends_an_evaluation_without_a_traceback(
+    model: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     # GIVEN an evaluation that has begun to measure
-    code = (
-        "import signal, sys\n"
-        "from training.evaluate import baseline\n"
-        "from textclf.app import main\n"
-        "baseline.fit = lambda *_: signal.raise_signal(signal.SIGINT)\n"
-        f"sys.exit(main(['evaluate', {str(model)!r}]))\n"
-    )
+    monkeypatch.setattr(baseline, "fit", lambda *_, **__: signal.raise_signal(signal.SIGINT))
     # WHEN Ctrl-C comes
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    assert main(["evaluate", str(model)]) == 130
     # THEN it says so in one line, and the earlier report is still there
-    assert (done.returncode, done.stderr) == (130, "error: interrupted\n")
+    assert capfd.readouterr().err == "error: interrupted\n"
     assert (model / "report.md").exists()
 
 

@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from tests.conftest import HEADLINES, ROOT, TinyModel
+from textclf.app import main
 from training.fit.trained_model import ANSWERS
 
 pytestmark = pytest.mark.timeout(900)  # whole runs, one after the other
@@ -32,15 +33,27 @@ def steady_base(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     return folder
 
 
-def start(base: Path, output: Path, *options: str, processes: int) -> subprocess.Popen[str]:
-    """Train in several processes; a batch of 23 does not divide evenly."""
-    command = [sys.executable, *TORCHRUN, str(processes), "-m", "textclf", "train"]
-    command += ["--data", str(HEADLINES), "--base-model", str(base), "--output", str(output)]
-    command += ["--precision", "fp32", "--learning-rate", "1e-3", "--batch-size", "23"]
-    command += ["--epochs", "3", "--evaluations", "2"]
-    command += ["--group-loss", "0.5", *options]
+def command(base: Path, output: Path, *options: str) -> list[str]:
+    """Return the command that trains; a batch of 23 does not divide evenly."""
+    words = ["train", "--data", str(HEADLINES), "--base-model", str(base), "--output", str(output)]
+    words += ["--precision", "fp32", "--learning-rate", "1e-3", "--batch-size", "23"]
+    words += ["--epochs", "3", "--evaluations", "2"]
+    return [*words, "--group-loss", "0.5", *options]
+
+
+def train_alone(base: Path, output: Path, *options: str) -> None:
+    """Train in this process, which has imported everything."""
+    assert main(command(base, output, *options)) == 0
+
+
+def start(base: Path, output: Path, *options: str) -> subprocess.Popen[str]:
+    """Train in two processes."""
     return subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [sys.executable, *TORCHRUN, "2", "-m", "textclf", *command(base, output, *options)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
 
 
@@ -64,7 +77,7 @@ def assert_same_model(one: Path, other: Path) -> None:
 def alone_on_windows(steady_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The model that one process trains on windows."""
     folder = tmp_path_factory.mktemp("windows")
-    finish(start(steady_base, folder, *WINDOWS, processes=1))
+    train_alone(steady_base, folder, *WINDOWS)
     return folder
 
 
@@ -72,7 +85,7 @@ def test_two_processes_read_the_same_windows_as_one(
     alone_on_windows: Path, steady_base: Path, tmp_path: Path
 ) -> None:
     # WHEN two processes each take half of a batch of texts that are read in windows
-    finish(start(steady_base, tmp_path, *WINDOWS, processes=2))
+    finish(start(steady_base, tmp_path, *WINDOWS))
     # THEN the model is the one that a single process makes, and so is the pooling
     assert_same_model(alone_on_windows, tmp_path)
     one, other = (
@@ -86,7 +99,7 @@ def test_two_processes_read_the_same_windows_as_one(
 def alone(steady_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The model that one process trains."""
     folder = tmp_path_factory.mktemp("alone")
-    finish(start(steady_base, folder, processes=1))
+    train_alone(steady_base, folder)
     return folder
 
 
@@ -94,7 +107,7 @@ def test_two_processes_train_the_same_model_as_one(
     alone: Path, steady_base: Path, tmp_path: Path
 ) -> None:
     # WHEN two processes each take half of a batch
-    printed = finish(start(steady_base, tmp_path, processes=2))
+    printed = finish(start(steady_base, tmp_path))
     # THEN the model is the one that a single process makes, and only the leader prints
     assert_same_model(alone, tmp_path)
     validations = json.loads((tmp_path / "training.json").read_text())["validation_macro_f1"]
@@ -111,8 +124,8 @@ def test_two_processes_learn_the_same_from_a_teacher_as_one(
     options = ["--teachers", str(tiny_model.folder), "--unlabelled", str(tmp_path / "more.txt")]
     options += ["--balance-groups", "2", "--distillation-temperature", "2", "--embedding-loss", "1"]
     # WHEN two processes train a student, and then one
-    printed = finish(start(steady_base, tmp_path / "two", *options, processes=2))
-    finish(start(steady_base, tmp_path / "one", *options, processes=1))
+    printed = finish(start(steady_base, tmp_path / "two", *options))
+    train_alone(steady_base, tmp_path / "one", *options)
     # THEN the models are the same, and the teacher was asked once
     assert_same_model(tmp_path / "one", tmp_path / "two")
     assert printed.count("answers") == 2  # the texts, and the folder that keeps them
@@ -122,7 +135,7 @@ def test_two_processes_that_are_terminated_resume_together(
     alone: Path, steady_base: Path, tmp_path: Path
 ) -> None:
     # GIVEN two processes that got SIGTERM after their first steps
-    run = start(steady_base, tmp_path, "--checkpoint-minutes", "0", processes=2)
+    run = start(steady_base, tmp_path, "--checkpoint-minutes", "0")
     while not (tmp_path / "checkpoint.safetensors").exists():
         assert run.poll() is None, run.communicate()[0]
         time.sleep(0.01)
@@ -130,5 +143,5 @@ def test_two_processes_that_are_terminated_resume_together(
     run.communicate()
     assert (tmp_path / "checkpoint.safetensors").exists()
     # WHEN two processes resume THEN they end where one process ends
-    finish(start(steady_base, tmp_path, "--resume", processes=2))
+    finish(start(steady_base, tmp_path, "--resume"))
     assert_same_model(alone, tmp_path)
