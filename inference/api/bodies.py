@@ -16,11 +16,16 @@ def get_header(event: "BaseProxyEvent", name: str) -> str | None:
 
     A load balancer that is set to send lists of values has no other headers.
     """
+    last, length = None, len(name)
     headers: Mapping[str, str] = event.get("headers") or {}
-    values = [value for key, value in headers.items() if key.lower() == name]
-    if values and values[-1] is not None:
-        return values[-1]
-    lists = event.get("multiValueHeaders") or {}
+    for key, value in headers.items():
+        if len(key) == length and key.lower() == name:  # most names have another length
+            last = value
+    if last is not None:
+        return last
+    lists = event.get("multiValueHeaders")
+    if not lists:
+        return None
     values = [one for key, several in lists.items() if key.lower() == name for one in several]
     return ", ".join(values) if values else None
 

@@ -1,6 +1,6 @@
 """Parse and validate the requests to classify texts."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -140,7 +140,7 @@ class RequestParser:
         Raises:
             ProblemError: It is not valid.
         """
-        name, value, options = _split(content, dict.fromkeys([*FIELDS, *list_fields]))
+        name, value, options = _split(content, (*FIELDS, *list_fields))
         if name in list_fields and isinstance(value, list):
             return self.read_list(value, options, name, max_texts)
         text = self._read_text(value, name, options)
@@ -236,7 +236,7 @@ def find_errors(
     ]
 
 
-def _split(content: Any, fields: Iterable[str]) -> tuple[str, Any, Options]:
+def _split(content: Any, fields: Sequence[str]) -> tuple[str, Any, Options]:
     """Return the name and the value of the field with the texts, and the options.
 
     Raises:
@@ -244,12 +244,16 @@ def _split(content: Any, fields: Iterable[str]) -> tuple[str, Any, Options]:
     """
     if not isinstance(content, dict):
         raise invalid([FieldError(field="", message="Input should be an object")])
+    if len(content) == 1:  # as nearly always
+        ((name, value),) = content.items()
+        if name in fields:
+            return name, value, DEFAULTS
     options = {name: value for name, value in content.items() if name in CHECKS}
     given = [name for name in content if name not in options]
     unknown = [name for name in given if name not in fields]
     if len(given) != 1 or unknown:
         message = (
-            f"Input should have one of the fields {', '.join(fields)}, "
+            f"Input should have one of the fields {', '.join(dict.fromkeys(fields))}, "
             f"and no others except {', '.join(CHECKS)}"
         )
         wrong = unknown or given or [LIST_FIELD]

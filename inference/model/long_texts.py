@@ -44,6 +44,8 @@ def read_texts(tokenizer: Tokenizer, texts: Sequence[str], most: int = 1) -> lis
 
 def _encode(tokenizer: Tokenizer, texts: Sequence[str], most: int) -> list[Encoding]:
     """Tokenize texts; the windows that are read are as if each text was tokenized whole."""
+    if len(texts) == 1 and len(texts[0]) <= LONG:  # a batch would wake another thread
+        return [tokenizer.encode(texts[0])]
     is_left = (tokenizer.truncation or {}).get("direction") == "left"
     encodings: list[Encoding] = tokenizer.encode_batch(
         [_cut(text, LONG, is_left=is_left) for text in texts]

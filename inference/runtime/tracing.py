@@ -10,20 +10,23 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 
+UNTRACED = nullcontext()
 HEADER = '{"format": "json", "version": 1}\n'
 
 
-@contextmanager
-def traced(name: str) -> Iterator[None]:
+def traced(name: str) -> AbstractContextManager[None]:
     """Add a block of code to the trace of the request, if Lambda samples it.
 
     There is no request during init, which Lambda traces itself as a whole.
     """
-    if "Sampled=1" not in os.environ.get("_X_AMZN_TRACE_ID", ""):  # as most requests
-        yield
-        return
+    is_sampled = "Sampled=1" in os.environ.get("_X_AMZN_TRACE_ID", "")
+    return _traced(name) if is_sampled else UNTRACED
+
+
+@contextmanager
+def _traced(name: str) -> Iterator[None]:
     started, fault = time.time(), True
     try:
         yield
