@@ -1,4 +1,4 @@
-"""Compare fine-tuning, a frozen encoder and a linear model of words on few rows, or rare labels.
+"""Compare ways to train, and a linear model of words, on few rows or rare labels.
 
     python -m benchmarks.few_rows --rows 200 --base-model sentence-transformers/all-MiniLM-L6-v2
     python -m benchmarks.few_rows reviews.csv --text-column text --label-column label --each 8
@@ -17,18 +17,21 @@ import contextlib
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Annotated, Literal
 
 import cyclopts
 import numpy as np
 import torch
 from cyclopts import Parameter
+from cyclopts.validators import Number
 from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, f1_score
 
+from inference.errors import TextClassifierError
 from inference.local.checkout import ROOT
 from inference.model.windows import MEAN
 from textclf.data_options import DataOptions
@@ -41,6 +44,7 @@ from training.fit import text_model
 from training.fit.encoder import EncoderClassifier
 from training.fit.frozen import apply_head, fit_features
 from training.fit.initialise import initialise
+from training.fit.option_needs import drop_unmet
 from training.fit.precision import choose_precision
 from training.fit.process_group import Group, process_group
 from training.fit.settings import Settings
@@ -51,6 +55,14 @@ from training.tasks import with_labels
 HEADLINES = str(ROOT / "data" / "headlines.csv")
 NO_OPTIONS = DataOptions()
 VALIDATION = 1 / 17
+METHODS = ("fine-tune", "contrastive", "frozen", "auto")
+
+Count = Annotated[int, Parameter(validator=Number(gte=1))]
+CountOrNone = Annotated[int, Parameter(validator=Number(gte=0))]
+
+
+class FewRowsError(TextClassifierError):
+    """The rows or the methods cannot be compared; the message says why."""
 
 
 def main(
@@ -58,18 +70,18 @@ def main(
     /,
     *,
     data: Annotated[DataOptions, Parameter(name="*")] = NO_OPTIONS,
-    rows: int = 0,
-    each: int = 0,
+    rows: CountOrNone = 0,
+    each: CountOrNone = 0,
     rare: str = "",
-    share: float = 0.017,
+    share: Annotated[float, Parameter(validator=Number(gt=0, lt=1))] = 0.017,
     base_model: str = "sentence-transformers/all-MiniLM-L6-v2",
-    methods: str = "fine-tune,frozen,auto",
+    methods: str = ",".join(METHODS),
     class_weights: Literal["", "balanced"] = "",
     learning_rate: float = 1e-4,
     max_length: int = 0,
-    test_rows: int = 2_000,
-    seeds: int = 3,
-    threads: int = 1,
+    test_rows: Count = 2_000,
+    seeds: Count = 3,
+    threads: Count = 1,
 ) -> None:
     """Compare methods on few rows.
 
@@ -81,18 +93,17 @@ def main(
         rare: The label that is made rare; all others become one.
         share: The share of its rows, of those to learn from and of those to test on.
         base_model: The encoder.
-        methods: What to compare with the linear model.
+        methods: What to compare with the linear model, separated by commas.
         class_weights: "balanced" for fine-tuning and for the head.
-        learning_rate: The rate of fine-tuning.
+        learning_rate: The rate of fine-tuning; that of learning from pairs of texts is fixed.
         max_length: Wordpieces read of each text; 0 for the task's own limit.
         test_rows: How many rows to test on, at most.
         seeds: How many draws.
         threads: How many threads to compute with.
     """
-    dataset = read(source, data.find_task(), data.read_options())
-    numbers = distinct(dataset)
-    if rare:
-        dataset, numbers = make_rare(dataset, numbers, rare, share)
+    chosen = choose_methods(methods)
+    dataset, numbers = read_rows(source, data, rare, share)
+    splits = [draw(dataset, numbers, rows, each, test_rows, seed) for seed in range(seeds)]
     settings = Settings(
         data=source,
         output="unused",
@@ -108,12 +119,10 @@ def main(
     )
     torch.set_num_threads(threads)
     trials = Trials(settings, dataset)
-    splits = [draw(dataset, numbers, rows, each, test_rows, seed) for seed in range(seeds)]
-
     rarest = int(np.bincount(labels_of([dataset.examples[row] for row in numbers])).argmin())
     print(f"| method | accuracy | macro-F1 | F1 of {dataset.task.labels[rarest]} |")
     print("|---|---:|---:|---:|")
-    for method in ["linear", *methods.split(",")]:
+    for method in ["linear", *chosen]:
         figures = []
         for seed, split in enumerate(splits):
             with timed(f"{method}, draw {seed + 1} of {seeds}"):
@@ -123,6 +132,34 @@ def main(
             f"{np.mean(c):.3f} ({min(c):.3f} to {max(c):.3f})" for c in zip(*figures, strict=True)
         ]
         print(f"| {method} | {' | '.join(cells)} |", flush=True)
+
+
+def choose_methods(names: str) -> list[str]:
+    """Return the methods that a user names, each once.
+
+    Raises:
+        FewRowsError: one does not exist, or there are none.
+    """
+    methods = [name.strip() for name in names.split(",")]
+    if not set(methods) <= set(METHODS):
+        raise FewRowsError(f"--methods: give some of {', '.join(METHODS)}, separated by commas")
+    return list(dict.fromkeys(methods))
+
+
+def read_rows(source: str, data: DataOptions, rare: str, share: float) -> tuple[Dataset, list[int]]:
+    """Read a file, and return it with the numbers of the rows to draw from.
+
+    Raises:
+        DataError: the file cannot be read.
+        FewRowsError: texts may have several labels, or there is no such rare label.
+    """
+    dataset = read(source, data.find_task(), data.read_options())
+    numbers = distinct(dataset)
+    if dataset.task.is_multi_label:
+        raise FewRowsError("texts with several labels are not compared: give one label for each")
+    if rare and rare not in dataset.task.labels:
+        raise FewRowsError(f"--rare: give one of the labels, {', '.join(dataset.task.labels)}")
+    return make_rare(dataset, numbers, rare, share) if rare else (dataset, numbers)
 
 
 def distinct(dataset: Dataset) -> list[int]:
@@ -148,7 +185,11 @@ def make_rare(
 
 
 def draw(dataset: Dataset, numbers: list[int], rows: int, each: int, most: int, seed: int) -> Split:
-    """Draw rows to learn from, each label in its share or as often as the others."""
+    """Draw rows to learn from, each label in its share or as often as the others.
+
+    Raises:
+        FewRowsError: a label has too few rows to learn from and to be tested with.
+    """
     random = np.random.default_rng(seed)
     parts: dict[str, list[int]] = {"train": [], "validation": [], "test": []}
     labels = labels_of([dataset.examples[number] for number in numbers])
@@ -156,6 +197,11 @@ def draw(dataset: Dataset, numbers: list[int], rows: int, each: int, most: int, 
         of_label = random.permutation(np.array(numbers)[labels == label]).tolist()
         count = max(2, each or round((rows or len(numbers) / 2) * len(of_label) / len(numbers)))
         held_out = max(1, round(VALIDATION * count))
+        if len(of_label) <= count:
+            raise FewRowsError(
+                f"{dataset.task.labels[label]!r} has {len(of_label):,} rows of different groups "
+                f"and texts, which leaves none to test with: draw fewer than {count:,} of it"
+            )
         parts["validation"] += of_label[:held_out]
         parts["train"] += of_label[held_out:count]
         parts["test"] += of_label[count:]
@@ -174,10 +220,11 @@ class Trials:
     def predict(self, method: str, split: Split, seed: int) -> NDArray[np.int64]:
         """Learn from a draw's training rows, and return what is predicted for its test rows."""
         if (method, seed) not in self._found:
-            ways = {
+            ways: dict[str, Callable[[Split, int], NDArray[np.int64]]] = {
                 "linear": self._fit_linear,
                 "frozen": self._fit_frozen,
-                "fine-tune": self._fine_tune,
+                "fine-tune": partial(self._train, method),
+                "contrastive": partial(self._train, method),
                 "auto": self._choose,
             }
             self._found[method, seed] = ways[method](split, seed)
@@ -197,8 +244,8 @@ class Trials:
         found: NDArray[np.int64] = apply_head(head, self._stack(tested)).argmax(axis=1)
         return found
 
-    def _fine_tune(self, split: Split, seed: int) -> NDArray[np.int64]:
-        with self._run(seed, "fine-tune") as (settings, group):
+    def _train(self, method: str, split: Split, seed: int) -> NDArray[np.int64]:
+        with self._run(seed, method) as (settings, group):
             trained = train(settings, group, (self._dataset, split))
             logits = Fp32Model(trained.folder).compute_logits(split.test)
         found: NDArray[np.int64] = logits.argmax(axis=1)
@@ -220,7 +267,7 @@ class Trials:
             process_group() as group,
         ):
             changes = {"output": folder, "seed": seed, "method": method}
-            yield self._settings.model_copy(update=changes), group
+            yield drop_unmet(self._settings.model_copy(update=changes)), group
 
     def _read(self, numbers: Sequence[int], settings: Settings) -> None:
         """Let the encoder read rows that it has not read before."""
@@ -260,4 +307,8 @@ def measure(
 
 
 if __name__ == "__main__":
-    cyclopts.run(main)
+    try:
+        cyclopts.run(main)
+    except TextClassifierError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)

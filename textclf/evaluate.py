@@ -67,7 +67,8 @@ def evaluate(
     ```
 
     One half of the rows of such a file is calibrated on, with the same weight as all validation
-    rows; the other half tests the result. A file that is named twice counts twice.
+    rows; the other half tests the result. A file that is named twice counts twice. If a text may
+    have several labels, that goes for the temperature of each label that the file has.
 
     `--against` compares the model with a large language model on Amazon Bedrock, on a sample of the
     test rows that both label. **Each row is sent to Bedrock and costs money**, so the command first

@@ -206,7 +206,7 @@ def _find_layout(bundle: "Bundle") -> tuple["Task", ReadOptions]:
     """Return what the data of a bundle's training are like."""
     from training.fit.record import TrainingRecord
 
-    settings = TrainingRecord.model_validate(bundle.manifest.training).settings
+    settings = TrainingRecord.of_bundle(bundle.manifest, bundle.version).settings
     return settings.find_task(), settings.read_options()
 
 
@@ -229,12 +229,11 @@ def _require_new(output: Path, sources: Sequence[str], *, overwrite: bool) -> No
 
 
 def _read(source: str, task: "Task", options: ReadOptions, *, skip_bad_rows: bool) -> "Dataset":
-    from inference.tables.bad_rows import BadRows
     from inference.tables.describe import describe_bad_rows, describe_balance, describe_reading
-    from training.data.read import read
+    from training.data.read import count_bad_rows, read
 
     dataset = read(source, task, options, skip_bad_rows=skip_bad_rows)
-    bad_rows = dataset.bad_rows or BadRows(source)
+    bad_rows = count_bad_rows(dataset.rejects, source)
     if dataset.layout:
         print(describe_reading(source, dataset.layout, dataset.note))
     print(describe_balance(len(dataset.examples), "used", bad_rows))

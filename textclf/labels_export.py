@@ -66,8 +66,9 @@ def export(
     table = deployed.require_output(
         "PredictionTable", "keeps no predictions: deploy it with PredictionLog=on LogText=true"
     )
-    manifest = fetch_manifest(read_live_model(lambda_, deployed.function)).manifest
-    settings = TrainingRecord.model_validate(manifest.training).settings
+    published = fetch_manifest(read_live_model(lambda_, deployed.function))
+    manifest = published.manifest
+    settings = TrainingRecord.of_bundle(manifest, published.version).settings
     task = settings.find_task()
     file = LabelledFile(
         task if task.codes else with_labels(task, manifest.labels), settings.read_options()

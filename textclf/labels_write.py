@@ -95,7 +95,6 @@ def write(
         yes: Pay without asking.
     """
     from textclf.consent import require_consent
-    from training.labels.llm.bedrock import require_access
     from training.labels.llm.label_set import read_labels
     from training.labels.llm.write import WriteRequest, open_job
 
@@ -115,8 +114,6 @@ def write(
     with open_job(request) as job:
         _describe_files(job)
         estimate = job.estimate()
-        if estimate.texts:
-            require_access()
         print(estimate.describe(spending))
         if estimate.texts:
             require_consent(yes=yes)

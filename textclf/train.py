@@ -35,9 +35,9 @@ def train(*, settings: Annotated[Settings, Parameter(name="*")]) -> None:
     RoBERTa, an MPNet, a ModernBERT and others. A note says if yours is served more slowly, or can
     only teach another model (`--teachers`).
 
-    With few rows, an encoder that stays as it is, under a logistic head, may do better than one
-    that is fine-tuned. `--method auto` tries both and keeps the better; `--method frozen` takes
-    seconds.
+    With few rows, a logistic head may do better than fine-tuning: on an encoder that stays as it
+    is (`--method frozen`, which takes seconds), or on one that has learnt from pairs of texts
+    (`--method contrastive`, as SetFit does). `--method auto` tries all and keeps the best.
     `--class-weights balanced` helps to find rare labels.
 
     Ctrl-C saves a checkpoint; the same command with `--resume` continues from it to the same

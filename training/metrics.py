@@ -56,9 +56,7 @@ def fit_temperature(
         further: logits and labels of the other sources.
     """
     sources = [(logits, labels), *further]
-    # The variance of a mean of means is that of one mean over this many rows.
-    rows = len(sources) ** 2 / sum(1 / len(labels) for _, labels in sources)
-    prior = PRIOR_ROWS / rows
+    prior = weigh_prior([len(labels) for _, labels in sources])
 
     def loss(power: float) -> float:
         temperature = float(np.exp(power))
@@ -66,6 +64,13 @@ def fit_temperature(
         return float(np.mean(losses)) + prior * power**2 / 2
 
     return float(np.exp(minimize_scalar(loss, bounds=(-3.0, 3.0), method="bounded").x))
+
+
+def weigh_prior(rows: Sequence[int]) -> float:
+    """Return how much ``PRIOR_ROWS`` weigh next to sources with these numbers of rows."""
+    # The variance of a mean of means is that of one mean over this many rows.
+    effective = len(rows) ** 2 / sum(1 / each for each in rows)
+    return PRIOR_ROWS / effective
 
 
 def log_loss(probabilities: Probabilities, labels: Labels) -> float:

@@ -4,14 +4,14 @@ Each label has a probability of its own, so they need not sum to 1. Probabilitie
 that are made of them by a threshold for each label, have shape (texts, labels).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 from scipy.optimize import minimize_scalar
 
-from training.metrics import BINS, LEAST_PROBABILITY, PRIOR_ROWS, Probabilities
+from training.metrics import BINS, LEAST_PROBABILITY, Probabilities, weigh_prior
 
 # A label with fewer validation rows shares its threshold with the other labels that have few.
 LEAST_ROWS_OF_LABEL = 10
@@ -19,6 +19,7 @@ THRESHOLD = 0.5  # where the rows are too few to choose one
 RANGE = (0.02, 0.98)  # of thresholds
 
 Answers = NDArray[np.bool_]
+LabelledLogits = tuple[NDArray[np.floating], Answers]  # both of shape (rows, labels)
 
 
 def sigmoid(
@@ -36,30 +37,57 @@ def log_loss(probabilities: Probabilities, labels: Answers) -> float:
     return float(-np.log(np.maximum(right, LEAST_PROBABILITY)).mean())
 
 
-def fit_temperatures(logits: NDArray[np.floating], labels: Answers) -> tuple[float, ...]:
+def fit_temperatures(
+    logits: NDArray[np.floating], labels: Answers, further: Sequence[LabelledLogits] = ()
+) -> tuple[float, ...]:
     """Find a temperature for each label: the one with the least log loss on these rows.
+
+    With further rows, it has the least mean of the log losses of all sources, as in
+    `metrics.fit_temperature`. A further source says nothing about labels that none of its rows has:
+    perhaps nobody looked for them there.
 
     Each is drawn towards that of all labels together, and that one towards 1, as if by
     ``PRIOR_ROWS`` more rows: few rows that are all right would drive it to 0.
 
     Args:
-        logits: shape (rows, labels).
-        labels: which labels each row has.
+        logits: of the first source, shape (rows, labels).
+        labels: which labels each of its rows has.
+        further: logits and labels of the other sources.
     """
-    prior = PRIOR_ROWS / len(labels)
-    shared = _fit_temperature(logits, labels, 1.0, prior)
+    every = set(range(labels.shape[1]))
+    sources = [
+        (logits, labels, every),
+        *((more, theirs, set(_find_present(theirs))) for more, theirs in further if theirs.any()),
+    ]
+    shared = _fit_temperature([_select(*source) for source in sources], 1.0)
     return tuple(
-        _fit_temperature(logits[:, [label]], labels[:, [label]], shared, prior)
-        for label in range(labels.shape[1])
+        _fit_temperature(
+            [_select(some, of, {label}) for some, of, present in sources if label in present],
+            shared,
+        )
+        for label in sorted(every)
     )
 
 
-def _fit_temperature(
-    logits: NDArray[np.floating], labels: Answers, expected: float, prior: float
-) -> float:
+def _find_present(labels: Answers) -> list[int]:
+    """Return the labels that some row has."""
+    return [int(label) for label in np.flatnonzero(labels.any(axis=0))]
+
+
+def _select(logits: NDArray[np.floating], labels: Answers, kept: Collection[int]) -> LabelledLogits:
+    """Keep the columns of some labels."""
+    columns = sorted(kept)
+    return logits[:, columns], labels[:, columns]
+
+
+def _fit_temperature(sources: Sequence[LabelledLogits], expected: float) -> float:
+    """Find the temperature with the least mean of the log losses of sources."""
+    prior = weigh_prior([len(labels) for _, labels in sources])
+
     def loss(power: float) -> float:
-        found = log_loss(sigmoid(logits, float(np.exp(power))), labels)
-        return found + prior * (power - float(np.log(expected))) ** 2 / 2
+        temperature = float(np.exp(power))
+        losses = [log_loss(sigmoid(logits, temperature), labels) for logits, labels in sources]
+        return float(np.mean(losses)) + prior * (power - float(np.log(expected))) ** 2 / 2
 
     return float(np.exp(minimize_scalar(loss, bounds=(-3.0, 3.0), method="bounded").x))
 

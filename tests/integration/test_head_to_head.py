@@ -68,7 +68,7 @@ def test_a_bundle_agrees_with_itself(
     [
         ({"training": {"split": "random"}}, "did not hold out the same rows: split"),
         ({"training": {"dataset_sha256": "0" * 64}}, "the same rows: dataset_sha256"),
-        ({"training": {"settings": {}}}, "a training record is invalid: settings.data"),
+        ({"training": {"settings": {}}}, ": a training record is invalid: settings.data"),
     ],
 )
 def test_bundles_that_held_out_different_rows_are_refused(

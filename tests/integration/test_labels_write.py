@@ -1,6 +1,7 @@
 """Labels that a language model writes, over the wire: the real boto3 against a local Bedrock."""
 
 import csv
+import io
 import json
 import os
 import re
@@ -723,3 +724,30 @@ def test_texts_that_are_settled_need_no_access(
     out, error = capsys.readouterr()
     assert "AWS: there are no credentials" in error
     assert "to ask about" not in out
+
+
+def test_credentials_are_looked_for_once(
+    nobody: Bedrock, texts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN credentials that a program hands out, and writes down that it did
+    asked = tmp_path / "asked"
+    answer = {"Version": 1, "AccessKeyId": "key", "SecretAccessKey": "secret"}
+    program = tmp_path / "credentials"
+    program.write_text(f"#!/bin/sh\necho asked >> {asked}\necho '{json.dumps(answer)}'\n")
+    program.chmod(0o755)
+    (tmp_path / "config").write_text(
+        f"[default]\nregion = us-east-1\ncredential_process = {program}\n"
+    )
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setattr("boto3.DEFAULT_SESSION", None)  # which keeps what it has read
+    require_access()
+    once = asked.read_text()
+    # WHEN a run begins, and another one that goes on with further texts, but no one agrees to pay
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    for row in ("first", "second"):
+        asked.unlink()
+        monkeypatch.setattr("boto3.DEFAULT_SESSION", None)
+        write_rows(texts, [(row,)])
+        assert main(arguments(texts)) == 1
+        # THEN each looks for them once
+        assert asked.read_text() == once

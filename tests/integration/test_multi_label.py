@@ -35,6 +35,7 @@ from tests.multi_label import COLUMNS, LABELS, SEVERAL, TRAINING
 from textclf.app import main
 from training import multi_label
 from training.data.examples import multi_hot
+from training.evaluate.multi_label.results import MultiLabelEvaluation
 from training.evaluate.predictions import HeldOutPredictions
 from training.fit.trained_model import open_trained_model
 from training.sagemaker import entry
@@ -57,9 +58,14 @@ def several(start: Callable[..., Call], several_uri: str) -> Call:
 
 
 @pytest.fixture
-def single(start: Callable[..., Call]) -> Call:
-    """Calls a function that serves a model of one label."""
-    return start(SAMPLE_MODEL.as_uri())
+def single(start: Callable[..., Call], tmp_path: Path) -> Call:
+    """Calls a function that serves a model of one label, in a bundle of schema 1."""
+    bundle = Path(shutil.copytree(SAMPLE_MODEL, tmp_path / "single"))
+    manifest = json.loads((bundle / MANIFEST).read_text()) | {"schema_version": 1}
+    for newer in ("examples", "out_of_scope", "label_thresholds"):
+        manifest.pop(newer, None)
+    (bundle / MANIFEST).write_bytes(parse_manifest(json.dumps(manifest).encode()).to_bytes())
+    return start(bundle.as_uri())
 
 
 @pytest.fixture(scope="session")
@@ -393,20 +399,79 @@ def test_a_soup_of_models_is_a_model(multi_label_model: TinyModel, tmp_path: Pat
     assert records[1]["validation_macro_f1"] == pytest.approx(best)
 
 
-def test_a_further_file_is_measured_and_none_calibrates(
-    multi_label_model: TinyModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    # GIVEN a copy of the model, and a file of other messages
-    folder = tmp_path / "model"
-    shutil.copytree(multi_label_model.folder, folder)
+@pytest.fixture
+def copied(multi_label_model: TinyModel, tmp_path: Path) -> Path:
+    """A copy of the model's folder."""
+    shutil.copytree(multi_label_model.folder, tmp_path / "model")
+    return tmp_path / "model"
+
+
+def test_a_further_file_is_measured_up_to_the_manifest(copied: Path, tmp_path: Path) -> None:
+    # GIVEN a file of other messages
     other = tmp_path / "other.csv"
     other.write_text(f'text,topics\n"{KETTLE} Soon!",Defect;Return\nHello again and again,\n')
-    # WHEN it is given to measure on THEN the report has a section of it
-    assert main(["evaluate", str(folder), "--also", str(other)]) == 0
-    assert "## other.csv" in (folder / "report.md").read_text()
-    # AND it cannot share in the temperatures, which are fitted label by label
-    assert main(["evaluate", str(folder), "--calibrate-on", str(other)]) == 1
-    assert "--calibrate-on is for models that give each text one label" in capsys.readouterr().err
+    # WHEN the model is evaluated on it, too, and exported
+    assert main(["evaluate", str(copied), "--also", str(other)]) == 0
+    assert main(["export", str(copied), "--allow-worse"]) == 0
+    # THEN the report has a section of it, and the page of the gate and the manifest its figures
+    assert "## other.csv" in (copied / "report.md").read_text()
+    assert "| other.csv | 2 |" in (copied / "gate.md").read_text()
+    (found,) = read_verified(copied / "bundle").manifest.metrics["elsewhere"]
+    assert (found["name"], found["texts"]) == ("other.csv", 2)
+    assert found["labels"] == ["Defect", "Return"]
+
+
+def test_texts_of_others_are_calibrated_on_up_to_the_manifest(
+    copied: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # GIVEN messages of others that get two of the five labels, and are often wrong about them
+    texts = [
+        f"{word} number {n} from elsewhere" for word in ("parcel", "invoice") for n in range(90)
+    ]
+    others = tmp_path / "others.csv"
+    rows = "".join(f"{text},{('Delivery', 'Billing', '')[n % 3]}\n" for n, text in enumerate(texts))
+    others.write_text(f"message,tags\n{rows}")
+    before = MultiLabelEvaluation.read(copied)
+    # WHEN they share in the temperatures, and the model is exported
+    columns = ["--text-column", "message", "--label-column", "tags"]
+    assert main(["evaluate", str(copied), "--calibrate-on", str(others), *columns]) == 0
+    out, error = capsys.readouterr()
+    assert main(["export", str(copied), "--allow-worse"]) == 0
+    # THEN every row is accounted for, and half of them test the result
+    after = MultiLabelEvaluation.read(copied)
+    theirs = after.also["others.csv"]
+    assert theirs.texts + theirs.calibration_rows == 180
+    assert f"180 used ({theirs.calibration_rows} to calibrate on" in error
+    # AND the temperatures of their labels have changed, as the report shows
+    changed = {
+        name
+        for name, choice in after.choices.items()
+        if abs(choice.temperature / before.choices[name].temperature - 1) > 0.2
+    }
+    assert {"Billing", "Delivery"} <= changed
+    assert [choice.temperatures for choice in after.calibration][1:] == [
+        before.temperatures,
+        after.temperatures,
+    ]
+    assert "## Calibration" in out
+    assert f"the temperatures also on {theirs.calibration_rows} of others.csv" in out
+    # AND so do those of the bundle, whose calibration error is of the other half
+    manifest = read_verified(copied / "bundle").manifest
+    assert manifest.labelling is not None
+    assert tuple(manifest.labelling.temperatures.values()) == after.temperatures
+    (found,) = manifest.metrics["elsewhere"]
+    assert (found["texts"], found["calibrated_on"]) == (180, theirs.calibration_rows)
+    assert found["calibration_texts"] == theirs.texts
+    assert str(tmp_path) not in (copied / "bundle" / MANIFEST).read_text()
+
+
+def test_texts_without_any_label_cannot_calibrate(
+    copied: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    others = tmp_path / "others.csv"
+    others.write_text("text,topics\n" + "".join(f"Hello number {n},\n" for n in range(40)))
+    assert main(["evaluate", str(copied), "--calibrate-on", str(others)]) == 1
+    assert "rows to calibrate on has a label" in capsys.readouterr().err
 
 
 def test_a_job_trains_publishes_and_retrains(

@@ -2,15 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inference.errors import TextClassifierError
 from inference.runtime.settings import MAX_CHARACTERS
-from inference.tables.bad_rows import BadRows
 from inference.tables.layout import Layout
+from inference.tables.rows import Reject
 from training.data.text_key import TextKey
 from training.tasks import Task
 
@@ -48,15 +47,6 @@ class Example:
         return self.label if self.labels is None else self.labels
 
 
-class BadRow(NamedTuple):
-    """A row that was left out because it cannot be used."""
-
-    file: str
-    line: int
-    reason: str
-    excerpt: str
-
-
 @dataclass(frozen=True)
 class NewFile:
     """A file of new rows: how many were joined, or why it was set aside."""
@@ -65,7 +55,7 @@ class NewFile:
     rows: int = 0
     problem: str = ""
     held_out: int = 0  # rows left out because the data set holds out their text
-    bad_rows: BadRows | None = None  # rows left out because they cannot be used
+    rejects: tuple[Reject, ...] = ()  # rows left out because they cannot be used
 
 
 @dataclass(frozen=True)
@@ -78,8 +68,7 @@ class Dataset:
     new_files: tuple[NewFile, ...] = ()  # files whose rows were joined or set aside
     not_sampled: int = 0  # rows that --max-rows leaves out
     cut_texts: int = 0  # texts that were longer than LONGEST_TEXT
-    bad_rows: BadRows | None = None  # rows that were left out because they cannot be used
-    all_bad_rows: tuple[BadRow, ...] = ()  # those of new files, too
+    rejects: tuple[Reject, ...] = ()  # rows of the file left out because they cannot be used
     layout: Layout | None = None  # how the file was read
     note: str = field(default="", compare=False)  # which table of an archive the file is
     hints: tuple[str, ...] = field(default=(), compare=False)  # what may be wrong with its labels

@@ -50,7 +50,6 @@ def join(
         raise DataError(f"no such folder: {folder}")
     held_out = {key.of(e.text) for e in dataset.examples if is_held_out(e, seed, key)}
     examples, digest, files = list(dataset.examples), dataset.sha256, []
-    bad_rows = list(dataset.all_bad_rows)
     # S3 marks a folder with an object of zero bytes, which arrives here as an empty file.
     for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.stat().st_size):
         name = path.relative_to(folder).as_posix()
@@ -67,24 +66,14 @@ def join(
         examples += rows
         digest = hashlib.sha256(f"{digest}{new.sha256}".encode()).hexdigest()
         held = len(new.examples) - len(rows)
-        files.append(NewFile(name, rows=len(rows), held_out=held, bad_rows=new.bad_rows))
-        bad_rows += [row._replace(file=name) for row in new.all_bad_rows]
-    return replace(
-        dataset,
-        examples=examples,
-        sha256=digest,
-        new_files=tuple(files),
-        all_bad_rows=tuple(bad_rows),
-    )
+        files.append(NewFile(name, rows=len(rows), held_out=held, rejects=new.rejects))
+    return replace(dataset, examples=examples, sha256=digest, new_files=tuple(files))
 
 
 def _read(
     path: Path, name: str, task: Task, options: ReadOptions, *, skip_bad_rows: bool
 ) -> Dataset:
     try:
-        new = read(str(path), task, options, skip_bad_rows=skip_bad_rows)
+        return read(str(path), task, options, skip_bad_rows=skip_bad_rows)
     except DataError as error:  # whoever dropped the file knows it by its name in S3
         raise DataError(str(error).replace(str(path), name)) from None
-    if new.bad_rows:
-        new.bad_rows.location = name
-    return new

@@ -15,7 +15,7 @@ from inference.tables.options import ReadOptions
 from inference.tables.reader import read_rows
 from inference.tables.recognize import recognize
 from inference.tables.rows import Reject
-from training.data.examples import UNLABELLED, BadRow, DataError, Dataset, Example, make_error
+from training.data.examples import UNLABELLED, DataError, Dataset, Example, make_error
 from training.data.fetch import fetch
 from training.data.label_cells import find_lists, read_flag, split_cell
 from training.tasks import FileLayout, Task, with_labels
@@ -33,7 +33,7 @@ def read(
         location: the file, which may be compressed.
         task: says which columns it has.
         options: what the user says about its dialect.
-        skip_bad_rows: leave out rows that cannot be used, rather than fail; the data set counts
+        skip_bad_rows: leave out rows that cannot be used, rather than fail; the data set lists
             them.
 
     Raises:
@@ -48,9 +48,8 @@ def read(
     except TableError as error:
         raise DataError(str(error.in_file(location))) from error
     hints = _find_hints(rows, task)
-    bad_rows = count_bad_rows(rejects, location)
-    if bad_rows.count and not skip_bad_rows:
-        problem = bad_rows.make_error()
+    if rejects and not skip_bad_rows:
+        problem = count_bad_rows(rejects, location).make_error()
         raise make_error(str(problem), hints) from problem
     if not rows:
         raise DataError(f"{location} is empty")
@@ -68,8 +67,7 @@ def read(
         task,
         examples,
         digest,
-        bad_rows=bad_rows if bad_rows.count else None,
-        all_bad_rows=tuple(BadRow(location, *reject) for reject in rejects),
+        rejects=tuple(rejects),
         layout=layout,
         note=note,
         hints=hints,

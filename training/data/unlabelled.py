@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from inference.tables.bad_rows import BadRows
 from inference.tables.columns import InputColumns
 from inference.tables.errors import TableError
 from inference.tables.layout import Layout
@@ -16,7 +15,7 @@ from inference.tables.reader import read_rows
 from inference.tables.recognize import recognize
 from inference.tables.rows import BLANK, MISSING, Reject, Row
 from inference.tables.signatures import COMPRESSIONS
-from training.data.examples import UNLABELLED, BadRow, DataError, Dataset, Example, cut_text
+from training.data.examples import UNLABELLED, DataError, Dataset, Example, cut_text
 from training.data.fetch import fetch
 from training.data.read import count_bad_rows
 from training.data.split import Split
@@ -53,14 +52,13 @@ class Unlabelled:
     layout: Layout
     examples: list[Example]
     left_out: LeftOut
-    bad_rows: BadRows  # rows that cannot be read
-    all_bad_rows: tuple[BadRow, ...]
+    rejects: tuple[Reject, ...]  # rows that cannot be read
     note: str  # which table of an archive the file is
 
     @property
     def rows(self) -> int:
         """How many rows the file has."""
-        return len(self.examples) + self.left_out.total + self.bad_rows.count
+        return len(self.examples) + self.left_out.total + len(self.rejects)
 
 
 def read_unlabelled(
@@ -93,9 +91,8 @@ def read_unlabelled(
     texts = [row.text for row in rows if isinstance(row, Row)]
     rejects = [row for row in rows if isinstance(row, Reject)]
     unreadable = [reject for reject in rejects if reject.reason not in (BLANK, MISSING)]
-    bad_rows = count_bad_rows(unreadable, location)
-    if bad_rows.count and not skip_bad_rows:
-        raise DataError(str(bad_rows.make_error()))
+    if unreadable and not skip_bad_rows:
+        raise DataError(str(count_bad_rows(unreadable, location).make_error()))
     used, left_out = _choose((cut_text(text, dataset.task) for text in texts), split)
     if not used:
         raise DataError(f"{location}: no text is neither held out nor a training row already")
@@ -106,8 +103,7 @@ def read_unlabelled(
         layout=layout,
         examples=[Example(text, UNLABELLED) for text in used],
         left_out=LeftOut(len(rejects) - len(unreadable), **left_out),
-        bad_rows=bad_rows,
-        all_bad_rows=tuple(BadRow(location, *reject) for reject in unreadable),
+        rejects=tuple(unreadable),
         note=note,
     )
 

@@ -21,6 +21,8 @@ from training.data.examples import Example, labels_of
 from training.evaluate.results import CalibrationChoice
 from training.metrics import Labels
 
+NOTHING = "nothing"  # what a temperature of 1 is fitted on
+
 
 @dataclass(frozen=True)
 class Source:
@@ -52,9 +54,9 @@ class Fitted:
         if len(self.names) == 1:
             return []
         choices = {
-            "nothing": 1.0,
+            NOTHING: 1.0,
             self.names[0]: self.temperature_of_validation,
-            " and ".join(_count_repeats(self.names)): self.temperature,
+            join_names(self.names): self.temperature,
         }
         return [
             CalibrationChoice(
@@ -84,9 +86,9 @@ def fit(validation: Source, further: Sequence[Source] = ()) -> Fitted:
     return Fitted(temperature, alone, (validation.name, *(source.name for source in further)))
 
 
-def _count_repeats(names: Sequence[str]) -> list[str]:
+def join_names(names: Sequence[str]) -> str:
     """Name each source once, with how often it counts if that is more than once."""
-    return [
+    return " and ".join(
         f"{names.count(name)} times {name}" if names.count(name) > 1 else name
         for name in dict.fromkeys(names)
-    ]
+    )

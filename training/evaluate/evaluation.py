@@ -154,7 +154,7 @@ class _Published:
 def _predict_with_published(uri: str, model: TrainedModel) -> _Published:
     with tempfile.TemporaryDirectory() as cache:
         bundle = fetch(uri, Path(cache), FETCH_SECONDS)
-        require_same_rows(model.record, TrainingRecord.model_validate(bundle.manifest.training))
+        require_same_rows(model.record, TrainingRecord.of_bundle(bundle.manifest, bundle.version))
         return _Published(bundle.version, predict_rows(bundle, model.rows.test).argmax(axis=1))
 
 

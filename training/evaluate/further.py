@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.tables.bad_rows import BadRows
 from inference.tables.describe import describe_bad_rows, describe_balance, describe_reading
 from inference.tables.errors import MissingColumnError
 from inference.tables.options import ReadOptions
@@ -21,7 +20,7 @@ from training.data.examples import (
     cluster_of,
     cut_long_texts,
 )
-from training.data.read import BY_CONTENT, read
+from training.data.read import BY_CONTENT, count_bad_rows, read
 from training.data.text_key import normalise
 from training.fit.trained_model import TrainedModel
 from training.tasks import FileLayout, Task
@@ -157,7 +156,7 @@ def _keep_all(location: str, dataset: Dataset, name: str, learnt: set[str]) -> F
         for_calibration=np.zeros(len(rows), bool),
         times=0,
         reading=_describe(location, dataset, "measured"),
-        bad_rows=_count_bad_rows(dataset),
+        bad_rows=len(dataset.rejects),
         known_rows=0,
         learnt_rows=sum(normalise(row.text) in learnt for row in rows),
     )
@@ -185,7 +184,7 @@ def _halve(location: str, dataset: Dataset, name: str, known: set[str], times: i
         for_calibration=half,
         times=times,
         reading=_describe(location, dataset, use),
-        bad_rows=_count_bad_rows(dataset),
+        bad_rows=len(dataset.rejects),
         known_rows=known_rows,
         learnt_rows=0,
     )
@@ -196,13 +195,9 @@ def _describe(location: str, dataset: Dataset, use: str) -> str:
     lines = []
     if dataset.layout:
         lines.append(describe_reading(location, dataset.layout, dataset.note))
-    bad_rows = dataset.bad_rows or BadRows(location)
+    bad_rows = count_bad_rows(dataset.rejects, location)
     lines.append(describe_balance(len(dataset.examples), use, bad_rows))
     lines += filter(None, [describe_bad_rows(bad_rows)])
     if dataset.cut_texts:
         lines.append(f"note: {dataset.cut_texts:,} texts are cut to {LONGEST_TEXT:,} characters")
     return "\n".join(lines)
-
-
-def _count_bad_rows(dataset: Dataset) -> int:
-    return dataset.bad_rows.count if dataset.bad_rows else 0

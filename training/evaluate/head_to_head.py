@@ -69,7 +69,7 @@ def measure_head_to_head(
     with tempfile.TemporaryDirectory() as cache:
         new, old = (fetch(uri, Path(cache), FETCH_SECONDS) for uri in (new_uri, old_uri))
         record, old_record = (
-            TrainingRecord.model_validate(bundle.manifest.training) for bundle in (new, old)
+            TrainingRecord.of_bundle(bundle.manifest, bundle.version) for bundle in (new, old)
         )
         require_same_rows(record, old_record)
         rows = load_held_out_rows(record, data, new_rows)

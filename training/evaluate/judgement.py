@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 
 from training.data.split import LEAST_TEST_ROWS, explain_few_rows
+from training.evaluate.multi_label.results import FurtherSummary as MultiLabelFurtherSummary
 from training.evaluate.multi_label.results import Usefulness as MultiLabelUsefulness
 from training.evaluate.results import (
     LEAST_GROUPS,
     Evaluation,
+    FurtherSummary,
     Interval,
     LabelMetrics,
     Usefulness,
@@ -22,7 +24,9 @@ REMEDY = (
 )
 REMEDIES = {
     "fine-tune": "Train longer (--epochs)",
-    "frozen": "Fine-tune the encoder (--method fine-tune)",  # more epochs change nothing
+    # More epochs change nothing.
+    "contrastive": "Fine-tune encoder and head together (--method fine-tune)",
+    "frozen": "Fine-tune the encoder (--method fine-tune)",
 }
 
 
@@ -95,11 +99,7 @@ def list_cautions(record: TrainingRecord, evaluation: Evaluation) -> list[str]:
             f"{rows:,} validation rows are too few to calibrate confidences on, so these are only "
             f"rough; {LEAST_CALIBRATION_ROWS} would do."
         )
-    for name, measured in evaluation.also.items():
-        if 0 < measured.calibration_rows < LEAST_CALIBRATION_ROWS:
-            cautions.append(
-                f"{measured.calibration_rows:,} rows of {escape(name)} are too few to calibrate on."
-            )
+    cautions += list_small_calibrations(evaluation.also)
     if (record.unknown_wordpieces or 0) > MANY_UNKNOWN:
         cautions.append(
             f"{record.unknown_wordpieces:.0%} of the wordpieces are unknown to the base model."
@@ -107,6 +107,17 @@ def list_cautions(record: TrainingRecord, evaluation: Evaluation) -> list[str]:
     if (record.cut_texts or 0) > MANY_CUT:
         cautions.append(f"{record.cut_texts:.0%} of the texts are longer than what is read.")
     return cautions
+
+
+def list_small_calibrations(
+    also: Mapping[str, FurtherSummary] | Mapping[str, MultiLabelFurtherSummary],
+) -> list[str]:
+    """Name the further files that have too few rows to calibrate on, a sentence each."""
+    return [
+        f"{measured.calibration_rows:,} rows of {escape(name)} are too few to calibrate on."
+        for name, measured in also.items()
+        if 0 < measured.calibration_rows < LEAST_CALIBRATION_ROWS
+    ]
 
 
 def list_untested(per_label: Mapping[str, LabelMetrics]) -> list[str]:

@@ -70,7 +70,12 @@ def stack_answers(predictions: Sequence[Prediction]) -> Answers:
 
 def answer_rows(bundle: Bundle, rows: Sequence[Example]) -> tuple[Probabilities, Answers]:
     """Compute a bundle's probabilities for rows, and the labels that it gives them."""
-    predictions = classify(Classifier.load(bundle), [row.text for row in rows])
+    return answer_texts(Classifier.load(bundle), [row.text for row in rows])
+
+
+def answer_texts(classifier: Classifier, texts: Sequence[str]) -> tuple[Probabilities, Answers]:
+    """Compute a classifier's probabilities for texts, and the labels that it gives them."""
+    predictions = classify(classifier, texts)
     return stack_probabilities(predictions), stack_answers(predictions)
 
 

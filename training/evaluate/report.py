@@ -1,12 +1,13 @@
 """The report of a model, `report.md`: the fp32 model next to the baseline."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from training.atomic import write_text
 from training.evaluate import tables
 from training.evaluate.confusion import list_confusions
 from training.evaluate.judgement import judge_model
+from training.evaluate.multi_label.results import FurtherSummary as MultiLabelFurtherSummary
 from training.evaluate.plots import name_ticks, number_label
 from training.evaluate.results import (
     Evaluation,
@@ -53,7 +54,7 @@ def _introduce(record: TrainingRecord, evaluation: Evaluation) -> str:
     return (
         f"{_describe_training(record)} on {record.rows.train:,} rows. The temperature, "
         f"{evaluation.temperature:.3f}, was fitted on {record.rows.validation:,} validation rows"
-        f"{_name_calibration_files(evaluation)}. "
+        f"{_add_calibration_files(evaluation)}. "
         f"All figures come from {evaluation.fp32.texts:,} test rows (split: {record.split}), on "
         "which nothing was trained or fitted. Brackets hold 95 % intervals, bootstrapped over the "
         f"{evaluation.groups:,} groups of these rows (stories, or equal texts), because the rows "
@@ -61,14 +62,20 @@ def _introduce(record: TrainingRecord, evaluation: Evaluation) -> str:
     )
 
 
-def _name_calibration_files(evaluation: Evaluation) -> str:
-    """Name the files that share in the temperature, with their rows."""
-    files = [
+def _add_calibration_files(evaluation: Evaluation) -> str:
+    files = name_calibration_files(evaluation.also)
+    return f", and {files}" if files else ""
+
+
+def name_calibration_files(
+    also: Mapping[str, FurtherSummary] | Mapping[str, MultiLabelFurtherSummary],
+) -> str:
+    """Name the files that share in the choice of temperatures, with their rows; may be empty."""
+    return " and ".join(
         f"{measured.calibration_rows:,} of {tables.escape(name)}"
-        for name, measured in evaluation.also.items()
+        for name, measured in also.items()
         if measured.calibration_rows
-    ]
-    return f", and {' and '.join(files)}" if files else ""
+    )
 
 
 def _describe_training(record: TrainingRecord) -> str:
@@ -78,12 +85,15 @@ def _describe_training(record: TrainingRecord) -> str:
         return f"Mean of {len(record.soup)} models fine-tuned from {base},{share} each trained"
     if record.settings.method == "frozen":
         return f"{base} as it is, under a logistic head that was fitted"
+    if record.settings.method == "contrastive":
+        how = f"{base}, fine-tuned on pairs of texts in {record.steps:,} steps"
+        return f"{how}, under a logistic head that was fitted"
     how = f"Fine-tuned from {base} in {record.steps:,} steps"
     return f"{how}, with teachers," if record.settings.teachers else how
 
 
 def describe_method(record: TrainingRecord) -> str:
-    """Say why a method was chosen, if `--method auto` compared both; otherwise empty."""
+    """Say why a method was chosen, if `--method auto` compared some; otherwise empty."""
     if record.comparison is None:
         return ""
     return f"`--method auto` chose {record.comparison.describe()}."
@@ -243,7 +253,7 @@ def _describe_coverage(evaluation: Evaluation) -> list[str]:
 
 def _describe_further(measured: FurtherSummary, model: str) -> list[str]:
     """Describe a model on a further file."""
-    sections = [_introduce_further(measured)]
+    sections = [introduce_further(measured, "the temperature was")]
     if measured.whole:
         sections.append(describe_whole(measured.whole))
     rows: list[tuple[str, Metrics]] = [(model, measured)]
@@ -268,11 +278,19 @@ def describe_whole(whole: PairedComparison) -> str:
     )
 
 
-def _introduce_further(measured: FurtherSummary) -> str:
+def introduce_further(
+    measured: FurtherSummary | MultiLabelFurtherSummary, temperatures: str
+) -> str:
+    """Say which rows of a further file are measured, and what became of the others.
+
+    Args:
+        measured: the summary of the model on the file.
+        temperatures: what was fitted on its other rows, if any: "the temperature was".
+    """
     texts = f"{measured.texts:,} rows"
     if measured.calibration_rows:
         sentences = [
-            f"The {texts} of this file that were not used for calibration; the temperature was "
+            f"The {texts} of this file that were not used for calibration; {temperatures} "
             f"fitted on its other {measured.calibration_rows:,}."
         ]
     else:

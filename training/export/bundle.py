@@ -25,8 +25,9 @@ from training.atomic import OutputError, naming, require_writable
 from training.data.examples import clusters_of
 from training.data.label_cells import choose_separator
 from training.evaluate.elsewhere import measure_bundle
+from training.evaluate.multi_label.elsewhere import measure_bundle as measure_multi_label_bundle
 from training.evaluate.multi_label.results import MultiLabelEvaluation
-from training.evaluate.predictions import classify, stack_probabilities
+from training.evaluate.predictions import answer_texts, classify, stack_probabilities
 from training.evaluate.results import Evaluation
 from training.export.abstention import (
     NEVER,
@@ -96,11 +97,6 @@ def export(
         texts = [row.text for row in model.rows.test]
         classifier = Classifier(folder, spec, version="int8")
         predictions = classify(classifier, texts)
-        elsewhere = measure_bundle(
-            model.folder,
-            model.labels,
-            lambda further: stack_probabilities(classify(classifier, further)),
-        )
         figures: AbstentionFigures | None = None
         pages: list[str] = []
         if spec.can_abstain:
@@ -110,7 +106,14 @@ def export(
         passed: Passed | MultiLabelPassed
         if isinstance(evaluation, MultiLabelEvaluation):
             passed = pass_multi_label_gate(
-                model, evaluation, predictions, size, allow_worse=allow_worse
+                model,
+                evaluation,
+                predictions,
+                size,
+                allow_worse=allow_worse,
+                elsewhere=measure_multi_label_bundle(
+                    model.folder, model.labels, lambda further: answer_texts(classifier, further)
+                ),
             )
         else:
             passed = pass_gate(
@@ -119,7 +122,11 @@ def export(
                 predictions,
                 size,
                 allow_worse=allow_worse,
-                elsewhere=elsewhere,
+                elsewhere=measure_bundle(
+                    model.folder,
+                    model.labels,
+                    lambda further: stack_probabilities(classify(classifier, further)),
+                ),
                 abstention=pages,
             )
         reference = measure_reference(predictions, clusters_of(model.rows.test))
@@ -133,7 +140,11 @@ def export(
                 "int8": passed.int8.to_json(),
                 "fp32": evaluation.fp32.to_json(),
                 "baseline": evaluation.baseline.to_json(),
-                **({"elsewhere": [file.to_json() for file in elsewhere]} if elsewhere else {}),
+                **(
+                    {"elsewhere": [file.to_json() for file in passed.elsewhere]}
+                    if passed.elsewhere
+                    else {}
+                ),
                 **({"abstention": figures.to_json()} if figures else {}),
             },
             quantization=passed.quantization.to_json() | graph.to_json(),

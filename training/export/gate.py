@@ -37,6 +37,7 @@ MAX_ACCURACY_DROP = 0.5  # points
 MIN_AGREEMENT = 98.5  # % of labels
 PAGE = "gate.md"
 INT8 = "int8 bundle"
+ELSEWHERE = "The int8 bundle elsewhere:"  # above the figures of further files
 
 
 class GateError(TextClassifierError):
@@ -121,6 +122,7 @@ class Passed:
     int8: ModelSummary
     quantization: Quantization
     useful: Usefulness
+    elsewhere: Sequence[Elsewhere] = ()  # on further files
 
 
 def pass_gate(
@@ -186,7 +188,7 @@ def pass_gate(
         None if allow_worse else useful,
         REMEDIES[model.record.settings.method],
     )
-    return Passed(summary, quantization, useful)
+    return Passed(summary, quantization, useful, elsewhere)
 
 
 def require_pass(
@@ -257,7 +259,7 @@ def write_page(
                 (f"{INT8} against {baseline.name}", int8.against_baseline),
             ]
         ),
-        *(["The int8 bundle elsewhere:", tables.format_elsewhere(elsewhere)] if elsewhere else []),
+        *([ELSEWHERE, tables.format_elsewhere(elsewhere)] if elsewhere else []),
         "All labels here are those of the int8 bundle.",
         *describe_labels(int8),
         *abstention,

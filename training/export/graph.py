@@ -44,10 +44,10 @@ from training.export.nodes import (
 from training.export.outliers import split_outliers
 from training.export.quantize import (
     EMBEDDING_BITS,
+    choose_embedding_bits,
     describe_scheme,
     measure_channels,
     quantize_embeddings,
-    quantize_embeddings_to_bytes,
     quantize_products,
 )
 from training.fit import encoder
@@ -109,7 +109,8 @@ def write_graph(
         model = fold_constants(model)
     drop_unread_positions(model.graph, max_length + _count_unused_positions(config))
     is_own = config.model_type == OWN_GRAPH
-    bits = (quantize_embeddings if is_own else quantize_embeddings_to_bytes)(model.graph)
+    bits = choose_embedding_bits(model.graph, is_own=is_own)
+    quantize_embeddings(model.graph, bits)
     channels = measure_channels(model, calibration)
     outliers = {} if is_own else split_outliers(model.graph, channels)
     ranges = {name: one.choose_range(outliers.get(name, ())) for name, one in channels.items()}

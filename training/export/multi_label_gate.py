@@ -20,6 +20,7 @@ from training.evaluate import tables
 from training.evaluate.judgement import REMEDIES
 from training.evaluate.multi_label import report, summary
 from training.evaluate.multi_label.results import (
+    Elsewhere,
     ModelSummary,
     MultiLabelEvaluation,
     Usefulness,
@@ -27,7 +28,7 @@ from training.evaluate.multi_label.results import (
 from training.evaluate.multi_label.usefulness import measure_usefulness
 from training.evaluate.predictions import HeldOutPredictions, stack_answers, stack_probabilities
 from training.evaluate.results import Interval
-from training.export.gate import INT8, PAGE, GateError, Quantization, capitalise
+from training.export.gate import ELSEWHERE, INT8, PAGE, GateError, Quantization, capitalise
 from training.fit.record import WEIGHTS
 from training.fit.trained_model import TrainedModel
 
@@ -53,6 +54,7 @@ class MultiLabelPassed:
     int8: ModelSummary
     quantization: MultiLabelQuantization
     useful: Usefulness
+    elsewhere: Sequence[Elsewhere] = ()  # on further files
 
 
 def pass_multi_label_gate(
@@ -62,6 +64,7 @@ def pass_multi_label_gate(
     bundle_bytes: int,
     *,
     allow_worse: bool = False,
+    elsewhere: Sequence[Elsewhere] = (),
 ) -> MultiLabelPassed:
     """Measure a bundle on the test rows, write `gate.md` and refuse the bundle if it is worse.
 
@@ -71,6 +74,7 @@ def pass_multi_label_gate(
         predictions: what the bundle predicts for the test rows.
         bundle_bytes: the size of the bundle.
         allow_worse: whether to accept one that is worse than simpler ways to answer.
+        elsewhere: how good the bundle is on further files, for the page.
 
     Raises:
         GateError: the bundle lost more than is allowed, or is no good.
@@ -100,7 +104,7 @@ def pass_multi_label_gate(
     useful = measure_usefulness(model, answers, guesses, evaluation.baseline.name)
     page = model.folder / PAGE
     faults = [] if allow_worse else useful.faults
-    _write_page(page, evaluation, measured, quantization, useful, faults)
+    _write_page(page, evaluation, measured, quantization, useful, faults, elsewhere)
     reasons = [] if quantization.passes else [quantization.describe()]
     if faults:
         reasons.append(
@@ -109,7 +113,7 @@ def pass_multi_label_gate(
         )
     if reasons:
         raise GateError(f"the bundle is refused: {' '.join(reasons)} See {page}.")
-    return MultiLabelPassed(measured, quantization, useful)
+    return MultiLabelPassed(measured, quantization, useful, elsewhere)
 
 
 def describe_multi_label_bundle(manifest: Manifest) -> str:
@@ -130,6 +134,7 @@ def _write_page(
     quantization: MultiLabelQuantization,
     useful: Usefulness,
     faults: Sequence[str],
+    elsewhere: Sequence[Elsewhere],
 ) -> None:
     """Write the page of the gate: int8 next to fp32 and the baseline."""
     baseline, fp32 = evaluation.baseline, evaluation.fp32
@@ -149,6 +154,7 @@ def _write_page(
             ]
         ),
         report.WORDS,
+        *([ELSEWHERE, report.format_elsewhere(elsewhere)] if elsewhere else []),
         "All labels here are those of the int8 bundle.",
         *report.describe_labels(int8),
     ]

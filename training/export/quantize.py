@@ -10,6 +10,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final, Literal
 
 import numpy as np
 import onnxruntime
@@ -25,7 +26,7 @@ from training.export.nodes import (
     take_weights,
 )
 
-EMBEDDING_BITS = 4  # in a DistilBERT
+EMBEDDING_BITS: Final = 4  # in a DistilBERT
 NIBBLE_ZERO = 8  # represents 0 in 4 bits without a sign
 BYTE_ZERO = 128  # the same in 8 bits
 HUGE_TABLE = 100_000_000  # values; that of an XLM-R would take 192 MB in bytes
@@ -44,14 +45,25 @@ def describe_scheme(embedding_bits: int) -> str:
     )
 
 
-def quantize_embeddings(graph: GraphProto) -> int:
+def choose_embedding_bits(graph: GraphProto, *, is_own: bool) -> Literal[4, 8]:
+    """Choose the bits of embeddings: few in a DistilBERT, which is our own, and in a huge table."""
+    table = find_word_embedding(graph).input[0]
+    return EMBEDDING_BITS if is_own or read_weights(graph, table).size > HUGE_TABLE else 8
+
+
+def quantize_embeddings(graph: GraphProto, bits: Literal[4, 8]) -> None:
+    """Store the embedding of each word in 4 or 8 bits, with one scale per word."""
+    if bits == EMBEDDING_BITS:
+        _store_in_nibbles(graph)
+    else:
+        _store_in_bytes(graph)
+
+
+def _store_in_nibbles(graph: GraphProto) -> None:
     """Store the embedding of each word in 4 bits, with one scale per word.
 
     A byte holds two values: one of the first half of the dimensions in its low bits, one of the
     second half in its high bits.
-
-    Returns:
-        How many bits they have.
     """
     node = find_word_embedding(graph)
     index = list(graph.node).index(node)
@@ -76,19 +88,12 @@ def quantize_embeddings(graph: GraphProto) -> int:
         helper.make_node("Gather", [f"{table}_uint4", ids], [row]),
     ):
         graph.node.insert(index, new)
-    return EMBEDDING_BITS
 
 
-def quantize_embeddings_to_bytes(graph: GraphProto) -> int:
-    """Store the embedding of each word in 8 bits, with one scale per word; a huge table in 4.
-
-    Returns:
-        How many bits they have.
-    """
+def _store_in_bytes(graph: GraphProto) -> None:
+    """Store the embedding of each word in 8 bits, with one scale per word."""
     node = find_word_embedding(graph)
     table, ids, output = node.input[0], node.input[1], node.output[0]
-    if read_weights(graph, table).size > HUGE_TABLE:
-        return quantize_embeddings(graph)
     index = list(graph.node).index(node)
     values = take_weights(graph, table)
     scale = _scale(np.abs(values).max(axis=1, keepdims=True), BYTE_ZERO - 1)
@@ -104,7 +109,6 @@ def quantize_embeddings_to_bytes(graph: GraphProto) -> int:
         helper.make_node("Gather", [f"{table}_bytes", ids], [f"{table}_row"]),
     ):
         graph.node.insert(index, new)
-    return 8
 
 
 def _round_to_nibbles(

@@ -9,7 +9,7 @@ from training.fit.settings import Settings
 from training.multi_label import LEAST_ROWS_OF_LABEL, THRESHOLD
 
 RARE = 0.02  # share of the training rows
-FEW_ROWS = 1_000  # training rows, with which a frozen encoder may well be better
+FEW_ROWS = 1_000  # training rows, with which another method may well be better
 
 
 def print_advice(settings: Settings, dataset: Dataset, rows: Split) -> None:
@@ -35,7 +35,7 @@ def list_advice(settings: Settings, dataset: Dataset, rows: Split) -> list[str]:
         settings.class_weights
         and settings.is_multi_label
         and len(rows.validation) < LEAST_ROWS_OF_LABEL
-        and settings.method != "frozen"
+        and not settings.fits_head
     ):
         notes.append(
             f"{len(rows.validation):,} validation rows are too few to choose thresholds, so each is"
@@ -44,8 +44,8 @@ def list_advice(settings: Settings, dataset: Dataset, rows: Split) -> list[str]:
         )
     if len(rows.train) < FEW_ROWS and settings.method == "fine-tune" and not settings.teachers:
         notes.append(
-            f"with fewer than {FEW_ROWS:,} training rows, an encoder that stays as it is may do "
-            "better: --method auto tries both"
+            f"with fewer than {FEW_ROWS:,} training rows, a logistic head may do better, on an "
+            "encoder as it is or one that learns from pairs of texts: --method auto tries all"
         )
     return notes
 

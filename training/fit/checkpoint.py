@@ -7,6 +7,7 @@ import json
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Self
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -16,8 +17,9 @@ from torch import Tensor
 from inference.errors import TextClassifierError
 from training.atomic import REPEAT, replacing
 from training.data.text_key import TextKey
-from training.fit.record import RECORD
+from training.fit.record import RECORD, TrainingRecord
 from training.fit.settings import Settings, list_differences
+from training.fit.trained_model import CHECKPOINT
 from training.fit.training_state import Progress, TrainingState
 
 BEST = "best."  # the prefix of the best weights so far
@@ -37,9 +39,20 @@ class Checkpoint:
     path: Path
     settings: Settings
     dataset_sha256: str
-    teachers: dict[str, str]  # SHA-256 of their weights
+    teachers: dict[str, str]  # SHA-256 of their weights, or version of a bundle
     unlabelled_sha256: str | None = None  # None without such texts
     saved_at: float = field(default_factory=time.monotonic)
+
+    @classmethod
+    def of(cls, record: TrainingRecord) -> Self:
+        """Return the checkpoint of a run with this record, in its output folder."""
+        return cls(
+            Path(record.settings.output) / CHECKPOINT,
+            record.settings,
+            record.dataset_sha256,
+            record.teachers,
+            record.unlabelled.sha256 if record.unlabelled else None,
+        )
 
     def is_due(self) -> bool:
         """Whether the last checkpoint is older than the settings allow."""

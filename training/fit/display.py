@@ -1,15 +1,17 @@
 """What a training run shows while it runs."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
 from tqdm import tqdm
 
 from inference.model.windows import Windows
-from inference.tables.bad_rows import BadRows
 from inference.tables.describe import describe_bad_rows, describe_balance, describe_reading
+from inference.tables.rows import Reject
 from training.data.examples import LONGEST_TEXT, Dataset, list_labels
+from training.data.read import count_bad_rows
 from training.data.split import LEAST_TEST_ROWS, Split, explain_few_rows
 from training.data.unlabelled import Unlabelled
 from training.fit.epoch_rows import EpochRows
@@ -70,12 +72,12 @@ class Display:
         """
         return self._loss / self._weight if self._weight else math.nan
 
-    def show_validation(self, progress: Progress, f1: float) -> None:
-        """Print the result of a validation."""
+    def show_validation(self, progress: Progress) -> None:
+        """Print the result of the last validation."""
         if self._leads:
+            step, f1 = progress.history[-1]
             self._bar.write(
-                f"step {progress.step}/{self._total}: "
-                f"loss {self.loss:.4f}, validation macro-F1 {f1:.4f}"
+                f"step {step}/{self._total}: loss {self.loss:.4f}, validation macro-F1 {f1:.4f}"
             )
 
     def show_early_stop(self, progress: Progress) -> None:
@@ -100,17 +102,20 @@ def describe_files(
     """
     if dataset.layout:
         print(describe_reading(data, dataset.layout, dataset.note))
-    _describe_bad_rows(dataset.file_rows, dataset.bad_rows or BadRows(data), listed_in)
+    _describe_bad_rows(data, dataset.file_rows, dataset.rejects, listed_in)
     for file in dataset.new_files:
-        if file.bad_rows:
-            _describe_bad_rows(file.rows + file.held_out, file.bad_rows, listed_in)
+        if file.rejects:
+            _describe_bad_rows(file.name, file.rows + file.held_out, file.rejects, listed_in)
     if unlabelled:
-        print(describe_reading(unlabelled.location, unlabelled.layout, unlabelled.note))
-        usable = unlabelled.rows - unlabelled.bad_rows.count
-        _describe_bad_rows(usable, unlabelled.bad_rows, listed_in)
+        location, rejects = unlabelled.location, unlabelled.rejects
+        print(describe_reading(location, unlabelled.layout, unlabelled.note))
+        _describe_bad_rows(location, unlabelled.rows - len(rejects), rejects, listed_in)
 
 
-def _describe_bad_rows(usable: int, bad_rows: BadRows, listed_in: Path) -> None:
+def _describe_bad_rows(
+    location: str, usable: int, rejects: Sequence[Reject], listed_in: Path
+) -> None:
+    bad_rows = count_bad_rows(rejects, location)
     print(describe_balance(usable, "usable", bad_rows))
     if bad_rows.count:
         print(describe_bad_rows(bad_rows, str(listed_in)))
@@ -161,7 +166,7 @@ def _account_for(unlabelled: Unlabelled) -> str:
     ]
     parts = [f"{len(unlabelled.examples):,} to learn from"]
     parts += [f"{count:,} {what}" for count, what in reasons if count]
-    texts = unlabelled.rows - unlabelled.bad_rows.count
+    texts = unlabelled.rows - len(unlabelled.rejects)
     return f"{unlabelled.name}: {texts:,} texts without labels = {' + '.join(parts)}"
 
 
@@ -218,12 +223,15 @@ def describe_texts(texts: TrainingTexts, task: Task, max_length: int) -> None:
         )
 
 
-def describe_result(progress: Progress, output: Path, windows: Windows | None) -> None:
+def describe_result(
+    progress: Progress, output: Path, windows: Windows | None, settings: Settings
+) -> None:
     """Print how good the model is on the validation rows, and where it is."""
     if windows:
         print(f"the answers to a text's windows are pooled by {windows.describe()}")
     print(f"best validation macro-F1 {progress.best:.4f}; model in {output}")
     if progress.best == 0:
-        longer = "train longer (--epochs), with a higher --learning-rate,"
-        remedy = longer if progress.step else "fine-tune the encoder (--method fine-tune),"
+        remedy = "train longer (--epochs), with a higher --learning-rate,"
+        if settings.fits_head:
+            remedy = "fine-tune encoder and head together (--method fine-tune),"
         print(f"warning: the model gets no validation row right: {remedy} or learn from more rows")

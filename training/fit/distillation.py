@@ -15,10 +15,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from inference.model.bundle import read_verified
 from training import metrics, multi_label
 from training.data.examples import DataError, Example, has_answer, multi_hot
+from training.fit.bundle_teacher import ask_bundle, is_bundle, read_bundle_record
 from training.fit.process_group import Group
-from training.fit.record import TrainingRecord, hash_weights, require_same_rows
+from training.fit.record import TrainingRecord, hash_weights, require_held_out
 from training.fit.settings import Settings
 from training.fit.teacher_answers import Answers, ask_teacher
 
@@ -44,12 +46,13 @@ class Targets:
 
 
 def hash_teachers(settings: Settings) -> dict[str, str]:
-    """Return the SHA-256 of each teacher's weights by the name of its folder.
+    """Return the SHA-256 of each teacher's weights, or its version, by the name of its folder.
 
     The second folder of a name counts as NAME-2.
 
     Raises:
         DataError: a folder holds no finished model.
+        BundleError: a bundle is incomplete or altered.
     """
     folders = list_teachers(settings)
     seen: Counter[str] = Counter()
@@ -58,9 +61,13 @@ def hash_teachers(settings: Settings) -> dict[str, str]:
         seen[folder.name] += 1
         names.append(f"{folder.name}-{seen[folder.name]}" if seen[folder.name] > 1 else folder.name)
     try:
-        return {name: hash_weights(folder) for name, folder in zip(names, folders, strict=True)}
+        return {name: _identify(folder) for name, folder in zip(names, folders, strict=True)}
     except OSError as error:
-        raise DataError(f"no trained model in {error.filename}") from None
+        raise DataError(f"no trained model in {error.filename}, and no bundle either") from None
+
+
+def _identify(teacher: Path) -> str:
+    return read_verified(teacher).version if is_bundle(teacher) else hash_weights(teacher)
 
 
 def list_teachers(settings: Settings) -> list[Path]:
@@ -88,7 +95,9 @@ def make_targets(
         precision: the type of the teachers' matrix products; None for fp32.
 
     Raises:
-        DataError: a teacher was trained on other rows, so it may know those that are held out.
+        DataError: a teacher may know rows that are held out, or answers with other labels; or
+            states are wanted, and no teacher has any.
+        BundleError: a bundle is incomplete or altered.
     """
     settings = record.settings
     is_unlabelled = np.array([not has_answer(example) for example in examples])
@@ -156,6 +165,38 @@ def _ask_teachers(
 ) -> list[Answers]:
     teachers = list_teachers(record.settings)
     for teacher in teachers:
-        require_same_rows(TrainingRecord.read(teacher), record)
+        _require_fitting(teacher, record)
     with_states = record.settings.embedding_loss > 0
-    return [ask_teacher(one, texts, group, precision, with_states=with_states) for one in teachers]
+    if with_states and all(map(is_bundle, teachers)):
+        raise DataError(
+            "--embedding-loss compares states, and bundles have none: give --teachers the folder "
+            "of a trained model, too"
+        )
+    return [
+        ask_bundle(one, texts, group)
+        if is_bundle(one)
+        else ask_teacher(one, texts, group, precision, with_states=with_states)
+        for one in teachers
+    ]
+
+
+def _require_fitting(teacher: Path, record: TrainingRecord) -> None:
+    """Refuse a teacher that answers with other labels, or may know rows that are held out."""
+    found = read_bundle_record(teacher) if is_bundle(teacher) else TrainingRecord.read(teacher)
+    if differences := _compare_labels(found.labels, record.labels):
+        raise DataError(f"teacher {teacher} has other labels than the data: {differences}")
+    if found.settings.is_multi_label != record.settings.is_multi_label:
+        raise DataError(f"only one of teacher {teacher} and the data gives a text several labels")
+    require_held_out(record, found)
+
+
+def _compare_labels(found: Sequence[str], wanted: Sequence[str]) -> str:
+    """Say how a teacher's labels differ from those that are wanted; nothing if they do not."""
+    differences = []
+    if more := [label for label in found if label not in wanted]:
+        differences.append(f"it also has {', '.join(more)}")
+    if fewer := [label for label in wanted if label not in found]:
+        differences.append(f"it lacks {', '.join(fewer)}")
+    if not differences and tuple(found) != tuple(wanted):
+        differences.append(f"{', '.join(found)} instead of {', '.join(wanted)}")
+    return ", and ".join(differences)

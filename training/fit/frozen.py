@@ -32,7 +32,7 @@ def fit_logistic_head(
     device: torch.device,
     precision: torch.dtype | None,
 ) -> float:
-    """Fit the head of a model to all rows; returns the strength that suits them best."""
+    """Fit the head of a model to all rows; returns its strength."""
     texts = [row.text for row in rows]
     features = compute_text_features(model, tokenizer, texts, settings, device, precision)
     return fit_features(model.classifier, features, rows, settings)
@@ -44,8 +44,14 @@ def fit_features(
     rows: Sequence[Example],
     settings: Settings,
 ) -> float:
-    """Fit a head to what it reads of rows, (rows, dim); returns the best strength for them."""
-    strength = choose_strength(features, rows, head.out_features, settings)
+    """Fit a head to what it reads of rows, (rows, dim); returns its strength.
+
+    The rows choose it, unless the encoder has learnt from them: then they are too easy to tell
+    apart to say anything about others.
+    """
+    strength = STRENGTHS[0]
+    if settings.method != "contrastive":
+        strength = choose_strength(features, rows, head.out_features, settings)
     set_head(head, features, rows, strength, settings.class_weights)
     return strength
 

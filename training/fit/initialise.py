@@ -29,12 +29,12 @@ def initialise(
         ModelError: the base model cannot be loaded, or lacks what the settings ask for.
     """
     layers = [int(layer) for layer in settings.layers.split(",") if layer]
-    pooling = settings.pooling or ("mean" if settings.method == "frozen" else "")
+    pooling = settings.pooling or ("mean" if settings.fits_head else "")
     model, tokenizer = load_pretrained(settings.base_model, task.labels, layers, pooling)
     if settings.is_multi_label:  # tells `transformers` to read outputs by a sigmoid
         model.config.problem_type = "multi_label_classification"
-    if settings.method == "frozen" and not isinstance(model, EncoderClassifier):
-        raise ModelError("--method frozen needs a linear head: give --pooling mean")
+    if settings.fits_head and not isinstance(model, EncoderClassifier):
+        raise ModelError(f"--method {settings.method} needs a linear head: give --pooling mean")
     if settings.head_first and not isinstance(model, EncoderClassifier):
         raise ModelError("--head-first needs a linear head: give --pooling mean")
     if settings.masking and find_mask_id(tokenizer) is None:

@@ -1,8 +1,9 @@
-"""Choose between fine-tuning and a frozen encoder, by how well each predicts rows it has not seen.
+"""Choose how to train: by how well each method predicts rows that it has not seen.
 
-Which one is better depends on the texts as much as on their number, so both are tried. That costs
-as much again as fine-tuning, up to three times as much with very few rows, and is left out where
-fine-tuning has enough rows to win.
+Which one is better depends on the texts as much as on their number, so all are tried: fine-tuning,
+a frozen encoder and, with few rows, one that learns from pairs of texts. That costs as much again
+as fine-tuning, up to three times as much with very few rows, and is left out where fine-tuning has
+enough rows to win.
 """
 
 import json
@@ -18,6 +19,7 @@ from training.atomic import write_text
 from training.data.examples import Dataset
 from training.data.split import RowNumbers, Split
 from training.fit.checkpoint import FREE, CheckpointError
+from training.fit.contrastive import fine_tune_on_pairs
 from training.fit.encoder import EncoderClassifier
 from training.fit.frozen import FOLDS, apply_head, find_strata, fit_features
 from training.fit.head import compute_text_features
@@ -30,7 +32,8 @@ from training.fit.settings import Settings, list_differences
 from training.fit.validation import score
 from training.labels.folds import Folds
 
-MOST_ROWS = 5_000  # training rows with which both methods are tried
+MOST_ROWS = 5_000  # training rows with which methods are compared
+MOST_ROWS_IN_PAIRS = 1_000  # with more, fine-tuning on pairs of texts is not tried
 LEAST_VALIDATION_ROWS = 200  # with fewer, training rows are predicted, too
 COMPARISON = "comparison.json"  # in the output folder, for a run that is resumed
 
@@ -59,7 +62,7 @@ class Choice:
 def choose_method(
     settings: Settings, dataset: Dataset, rows: Split, group: Group, fine_tune: FineTune
 ) -> Choice:
-    """Try both methods where there are few rows; every process of the group calls this.
+    """Try all methods where there are few rows; every process of the group calls this.
 
     A run that is resumed keeps to the method that it began with.
 
@@ -76,22 +79,30 @@ def choose_method(
     if group.leads and not found:
         saved = {"identity": identity, "comparison": comparison.model_dump()}
         write_text(file, json.dumps(saved, indent=2) + "\n")
-    chosen = settings.model_copy(update={"method": comparison.better})
+    chosen = settings.model_copy(update={"method": comparison.best})
     return Choice(drop_unmet(chosen), comparison)
 
 
 def compare_methods(
     settings: Settings, dataset: Dataset, rows: Split, group: Group, fine_tune: FineTune
 ) -> MethodComparison:
-    """Measure both methods on rows that they have not learnt."""
+    """Measure the methods on rows that they have not learnt."""
     rounds = list_rounds(rows, len(dataset.task.labels), settings.seed)
     predicted = [row for each in rounds for row in each.test]
-    of_frozen = predict_frozen(settings, dataset, rows, rounds, group.device)
+
+    def measure(logits: Sequence[NDArray[np.float32]]) -> float:
+        return group.broadcast(score(np.concatenate(logits), predicted))
+
+    frozen = measure(predict_frozen(settings, dataset, rows, rounds, group.device))
+    contrastive = None
+    if len(rows.train) <= MOST_ROWS_IN_PAIRS:
+        of_rounds = [predict_contrastive(settings, dataset, each, group) for each in rounds]
+        contrastive = measure(of_rounds)
     tuned = settings.model_copy(update={"method": "fine-tune"})
-    of_tuned = [fine_tune(tuned, each) for each in rounds]
     return MethodComparison(
-        fine_tune=group.broadcast(score(np.concatenate(of_tuned), predicted)),
-        frozen=group.broadcast(score(np.concatenate(of_frozen), predicted)),
+        fine_tune=measure([fine_tune(tuned, each) for each in rounds]),
+        frozen=frozen,
+        contrastive=contrastive,
         rows=len(predicted),
         folds=len(rounds) if len(rounds) > 1 else 0,
     )
@@ -136,7 +147,7 @@ def predict_frozen(
 
     The encoder reads every row once.
     """
-    frozen = settings.model_copy(update={"method": "frozen", "head_first": False, "masking": 0.0})
+    frozen = drop_unmet(settings.model_copy(update={"method": "frozen"}))
     model, tokenizer = initialise(frozen, dataset.task, rows.train)
     assert isinstance(model, EncoderClassifier)  # noqa: S101 - `initialise` raises otherwise
     numbers = [*rows.numbers.train, *rows.numbers.validation]
@@ -151,6 +162,25 @@ def predict_frozen(
         fit_features(head, learnt, each.train, frozen)
         logits.append(apply_head(head, features[[place[number] for number in each.numbers.test]]))
     return logits
+
+
+def predict_contrastive(
+    settings: Settings, dataset: Dataset, rows: Split, group: Group
+) -> NDArray[np.float32]:
+    """Return the logits of a split's test rows after learning from pairs of its training rows."""
+    settings = drop_unmet(settings.model_copy(update={"method": "contrastive"}))
+    model, tokenizer = initialise(settings, dataset.task, rows.train)
+    assert isinstance(model, EncoderClassifier)  # noqa: S101 - `initialise` raises otherwise
+    precision = choose_precision(settings.precision, group.device)
+    fine_tune_on_pairs(model, tokenizer, rows.train, settings, group, precision, is_trial=True)
+    learnt, predicted = (
+        compute_text_features(
+            model, tokenizer, [row.text for row in part], settings, group.device, precision
+        )
+        for part in (rows.train, rows.test)
+    )
+    fit_features(model.classifier, learnt, rows.train, settings)
+    return apply_head(model.classifier, predicted)
 
 
 def _identify(settings: Settings, dataset: Dataset) -> dict[str, object]:

@@ -74,9 +74,19 @@ NEEDS = (
         "changes how an encoder learns: --method frozen has none",
     ),
     Need(
+        HOW_ENCODERS_LEARN,
+        lambda settings: settings.method != "contrastive",
+        "changes how an encoder learns from single texts: --method contrastive takes pairs",
+    ),
+    Need(
         OF_STEPS,
         lambda settings: settings.method != "frozen",
         "is about training steps: --method frozen takes none",
+    ),
+    Need(
+        OF_STEPS,
+        lambda settings: settings.method != "contrastive",
+        "is about the steps of --method fine-tune: those of --method contrastive are fixed",
     ),
 )
 

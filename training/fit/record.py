@@ -23,6 +23,7 @@ from pydantic import (
     model_validator,
 )
 
+from inference.model.bundle import Manifest
 from inference.model.windows import Windows
 from training.data.examples import DataError, Dataset
 from training.data.split import RowNumbers, Split
@@ -93,20 +94,28 @@ class UnlabelledTexts(BaseModel):
         return cls(file=texts.name, sha256=texts.sha256, rows=texts.rows, used=used)
 
 
+TriedMethod = Literal["fine-tune", "contrastive", "frozen"]
+
+
 class MethodComparison(BaseModel):
-    """How well both methods did on rows that they had not learnt; `--method auto` compares them."""
+    """How well methods did on rows that they had not learnt; `--method auto` compares them."""
 
     model_config = ConfigDict(frozen=True)
 
     fine_tune: float  # macro-F1
     frozen: float
+    contrastive: float | None = None  # not tried, because rows are not few enough
     rows: int  # that were predicted
     folds: int  # of the training rows; 0: the validation rows were predicted
 
     @property
-    def better(self) -> Literal["fine-tune", "frozen"]:
-        """The better method; of equal ones, the one that takes seconds."""
-        return "fine-tune" if self.fine_tune > self.frozen else "frozen"
+    def best(self) -> TriedMethod:
+        """The best method; of equal ones, the one that takes the least time."""
+        scores: dict[TriedMethod, float] = {"frozen": self.frozen}
+        if self.contrastive is not None:
+            scores["contrastive"] = self.contrastive
+        scores["fine-tune"] = self.fine_tune
+        return max(scores, key=scores.__getitem__)
 
     def describe(self) -> str:
         """Say which method was chosen, and why."""
@@ -114,11 +123,14 @@ class MethodComparison(BaseModel):
             "fine-tune": f"fine-tuning (macro-F1 {self.fine_tune:.4f})",
             "frozen": f"a frozen encoder with a logistic head (macro-F1 {self.frozen:.4f})",
         }
-        chosen = named.pop(self.better)
+        if self.contrastive is not None:
+            what = "an encoder fine-tuned on pairs of texts with a logistic head"
+            named["contrastive"] = f"{what} (macro-F1 {self.contrastive:.4f})"
+        chosen = named.pop(self.best)
         where = "validation rows"
         if self.folds:
             where = f"training rows, cross-validated in {self.folds} parts"
-        return f"{chosen} rather than {', '.join(named.values())}, on {self.rows:,} {where}"
+        return f"{chosen} rather than {' or '.join(named.values())}, on {self.rows:,} {where}"
 
 
 class TrainingRecord(BaseModel):
@@ -143,7 +155,8 @@ class TrainingRecord(BaseModel):
     cut_texts: float | None = None  # share of the training rows that are longer than what is read
     unlabelled: UnlabelledTexts | None = None
     base_sha256: str | None = None  # None for a base model from a hub
-    teachers: dict[str, str] = {}  # SHA-256 of the weights by folder name
+    # By folder name: the SHA-256 of the weights, or the version of a bundle.
+    teachers: dict[str, str] = {}
     commit: str | None = None
     steps: int | None = None
     seconds: int | None = None
@@ -186,7 +199,24 @@ class TrainingRecord(BaseModel):
         file = folder / RECORD
         if not file.is_file() or not (folder / WEIGHTS).is_file():
             raise DataError(f"no trained model in {folder}: run `textclf train` first")
-        return cls.model_validate(json.loads(file.read_text()))
+        return cls._parse(json.loads(file.read_text()), str(file))
+
+    @classmethod
+    def of_bundle(cls, manifest: Manifest, version: str) -> Self:
+        """Read the record that a bundle was published with.
+
+        Raises:
+            DataError: it is not valid.
+        """
+        return cls._parse(manifest.training, f"bundle {version}")
+
+    @classmethod
+    def _parse(cls, content: object, location: str) -> Self:
+        """Validate a record; errors say where it is."""
+        try:
+            return cls.model_validate(content)
+        except DataError as error:
+            raise DataError(f"{location}: {error}") from error
 
     def to_json(self) -> dict[str, Any]:
         """Return the record as JSON types, without what is unknown."""
@@ -321,6 +351,18 @@ def require_same_stories(record: TrainingRecord, other: TrainingRecord) -> None:
         raise DataError("only a story split of all rows holds out the same stories again")
 
 
+def require_held_out(record: TrainingRecord, other: TrainingRecord) -> None:
+    """Refuse to learn from another model if it may know rows that are held out now.
+
+    Raises:
+        DataError: the other held out other rows or, after a story split, other stories.
+    """
+    if record.is_split_by_story:
+        require_same_stories(record, other)
+    else:
+        require_same_rows(record, other)
+
+
 def require_base_held_out(record: TrainingRecord) -> None:
     """Refuse to start from a model of the same task that learnt rows which are held out now.
 
@@ -333,10 +375,7 @@ def require_base_held_out(record: TrainingRecord) -> None:
     base = TrainingRecord.read(folder)
     if base.settings.task != record.settings.task:
         return
-    if record.is_split_by_story:
-        require_same_stories(record, base)
-    else:
-        require_same_rows(record, base)
+    require_held_out(record, base)
 
 
 def _require_equal(

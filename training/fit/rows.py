@@ -2,13 +2,13 @@
 
 import csv
 import io
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from inference.tables.rows import Reject
 from training.atomic import replacing, write_text
-from training.data.examples import BadRow, DataError, Dataset, cut_long_texts
+from training.data.examples import DataError, Dataset, cut_long_texts
 from training.data.new_rows import join
 from training.data.read import read
 from training.data.split import RowNumbers, Split, sample, split
@@ -85,17 +85,22 @@ def choose_split(settings: Settings, dataset: Dataset) -> str:
     return "story" if split == "stratified" and settings.new_rows else split
 
 
-def save_bad_rows(bad_rows: Sequence[BadRow], folder: Path) -> Path:
-    """Write the table of the rows that cannot be used; without any there is none."""
-    file = io.StringIO(newline="")
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(BadRow._fields)
-    writer.writerows(bad_rows)
-    if bad_rows:
-        write_text(folder / BAD_ROWS, file.getvalue())
+def save_bad_rows(settings: Settings, dataset: Dataset, unlabelled: Unlabelled | None) -> Path:
+    """Write the table of the rows of all files that cannot be used; without any there is none."""
+    files = [(settings.data, dataset.rejects)]
+    files += [(file.name, file.rejects) for file in dataset.new_files]
+    if unlabelled:
+        files.append((unlabelled.location, unlabelled.rejects))
+    table = io.StringIO(newline="")
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(("file", *Reject._fields))
+    writer.writerows((name, *reject) for name, rejects in files for reject in rejects)
+    path = Path(settings.output) / BAD_ROWS
+    if any(rejects for _, rejects in files):
+        write_text(path, table.getvalue())
     else:
-        (folder / BAD_ROWS).unlink(missing_ok=True)
-    return folder / BAD_ROWS
+        path.unlink(missing_ok=True)
+    return path
 
 
 def save_row_numbers(rows: Split, folder: Path) -> None:

@@ -162,7 +162,10 @@ class Settings(BaseModel):
     # Whom to learn from, in addition to the labels.
     teachers: Annotated[
         str,
-        Field(description="Folders of trained models, comma-separated; their mean is the target."),
+        Field(
+            description="Folders of trained models or bundles, comma-separated; their mean is the "
+            "target."
+        ),
     ] = ""
     teacher_rows: Annotated[
         CountOrAll,
@@ -189,10 +192,11 @@ class Settings(BaseModel):
 
     # How to learn.
     method: Annotated[
-        Literal["auto", "fine-tune", "frozen"],
+        Literal["auto", "fine-tune", "contrastive", "frozen"],
         Field(
-            description="Fine-tune the encoder, or leave it frozen and fit a logistic head; auto "
-            "tries both if there are few rows."
+            description="Fine-tune the encoder with its head; or leave it frozen, or fine-tune it "
+            "on pairs of texts (contrastive), and fit a logistic head; auto tries all if there are "
+            "few rows."
         ),
     ] = "fine-tune"
     class_weights: Annotated[
@@ -297,7 +301,7 @@ class Settings(BaseModel):
                 "otherwise rows that are held out could change sides"
             )
         if self.method != "fine-tune" and self.teachers:
-            raise ValueError("--teachers needs --method fine-tune: a frozen encoder learns nothing")
+            raise ValueError("--teachers needs --method fine-tune: others learn from labels alone")
         for _, problem in list_unmet(self):
             raise ValueError(problem)
         return self
@@ -305,6 +309,11 @@ class Settings(BaseModel):
     def is_given(self, name: str) -> bool:
         """Whether a setting has another value than by default."""
         return bool(getattr(self, name) != type(self).model_fields[name].default)
+
+    @property
+    def fits_head(self) -> bool:
+        """Whether the head is a logistic regression on the encoder as it is in the end."""
+        return self.method in ("frozen", "contrastive")
 
     @property
     def is_multi_label(self) -> bool:

@@ -15,8 +15,10 @@ in the output folder is replaced without --overwrite, or before the new model is
 import math
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import torch
@@ -33,6 +35,7 @@ from training.fit import text_model
 from training.fit.advice import print_advice
 from training.fit.checkpoint import Checkpoint
 from training.fit.class_weights import weigh_outcomes
+from training.fit.contrastive import fine_tune_on_pairs
 from training.fit.display import (
     Display,
     describe_epochs,
@@ -63,7 +66,6 @@ from training.fit.rows import LoadedRows, load_rows, load_unlabelled, save_bad_r
 from training.fit.settings import Settings
 from training.fit.text_model import TextModel
 from training.fit.trained_model import (
-    CHECKPOINT,
     TrainedModel,
     replacing_model,
     require_no_earlier_work,
@@ -86,6 +88,16 @@ class DivergedError(TextClassifierError):
     """The loss is no longer a number; the message names the step and what to change."""
 
 
+@dataclass(frozen=True)
+class Start:
+    """A model before its first step, and the texts that it is to learn."""
+
+    model: TextModel
+    tokenizer: Tokenizer
+    texts: TrainingTexts
+    precision: torch.dtype | None  # of matrix products; None for fp32
+
+
 def train(settings: Settings, group: Group, loaded: LoadedRows | None = None) -> TrainedModel:
     """Train a model and write its folder; every process of the group calls this.
 
@@ -98,10 +110,7 @@ def train(settings: Settings, group: Group, loaded: LoadedRows | None = None) ->
         DivergedError: the loss or a logit is not a number.
         InterruptedRunError: SIGINT or SIGTERM came; the checkpoint is saved.
     """
-    output = Path(settings.output)
-    require_writable(output)
-    if not settings.resume and not settings.overwrite:
-        require_no_earlier_work(output)
+    require_place(settings)
     torch.set_num_threads(settings.threads or torch.get_num_threads())
     torch.manual_seed(settings.seed)
 
@@ -111,50 +120,77 @@ def train(settings: Settings, group: Group, loaded: LoadedRows | None = None) ->
     epochs = EpochRows.of(examples, settings)
     record = begin_record(settings, dataset, rows, unlabelled)
     if group.leads:
-        list_bad_rows(settings, dataset, unlabelled)
-        describe_rows(dataset, rows, unlabelled)
-        print_advice(settings, dataset, rows)
+        describe_data(settings, dataset, rows, unlabelled)
     if settings.method == "auto":
         choice = choose_between_methods(record, dataset, rows, group)
         settings, record = choice.settings, choice.add_to(record)
-    chosen, settings = settings, extend_epochs(settings, epochs)
+    settings = choose_epochs(settings, epochs, group)
     record = record.model_copy(update={"settings": settings})
+    start = prepare(settings, dataset.task, examples, epochs, record, group)
     if group.leads:
-        describe_epochs(chosen.epochs, settings, epochs)
-    model, tokenizer = initialise(settings, dataset.task, examples)
+        describe_start(start, settings, dataset.task)
+
+    checkpoint = Checkpoint.of(record)
+    model: TextModel = start.model
+    if settings.fits_head and isinstance(model, EncoderClassifier):
+        drawn = [examples[row] for row in epochs.draw(0)]
+        progress = fit_head_last(
+            model, start.tokenizer, drawn, rows.validation, settings, group, start.precision
+        )
+    else:
+        model, progress = fine_tune(start, rows, settings, group, checkpoint)
+
+    windows = describe_windows(start.tokenizer, settings, progress.best_sharpness)
+    record = finish_record(record, start.texts, progress, windows)
+    trained = TrainedModel(Path(settings.output), record, dataset, rows)
+    if group.leads:
+        save_model(trained, model, start.tokenizer, checkpoint)
+        describe_result(progress, trained.folder, windows, settings)
+    return trained
+
+
+def require_place(settings: Settings) -> None:
+    """Require a folder that a model can be written into.
+
+    Raises:
+        OutputError: it has other work in it, or cannot be written.
+    """
+    output = Path(settings.output)
+    require_writable(output)
+    if not settings.resume and not settings.overwrite:
+        require_no_earlier_work(output)
+
+
+def describe_data(
+    settings: Settings, dataset: Dataset, rows: Split, unlabelled: Unlabelled | None
+) -> None:
+    """Print what became of every row, and list those that cannot be used in the folder."""
+    listed_in = save_bad_rows(settings, dataset, unlabelled)
+    describe_files(settings.data, dataset, unlabelled, listed_in)
+    describe_rows(dataset, rows, unlabelled)
+    print_advice(settings, dataset, rows)
+
+
+def prepare(
+    settings: Settings,
+    task: Task,
+    examples: Sequence[Example],
+    epochs: EpochRows,
+    record: TrainingRecord,
+    group: Group,
+) -> Start:
+    """Load the base model, ask the teachers, and encode the texts for a run."""
+    model, tokenizer = initialise(settings, task, examples)
     precision = choose_precision(settings.precision, group.device)
     targets = make_targets(examples, epochs.draw_for_teachers(settings), record, group, precision)
     texts = TrainingTexts.encode(examples, targets, tokenizer, epochs, settings)
-    record = record.model_copy(update={"unknown_wordpieces": texts.unknown, "cut_texts": texts.cut})
-    if group.leads:
-        describe_texts(texts, dataset.task, tokenizer.truncation["max_length"])
-        print_export_note(model, settings.base_model)
+    return Start(model, tokenizer, texts, precision)
 
-    checkpoint = Checkpoint(
-        output / CHECKPOINT,
-        settings,
-        dataset.sha256,
-        record.teachers,
-        unlabelled.sha256 if unlabelled else None,
-    )
-    if settings.method == "frozen" and isinstance(model, EncoderClassifier):
-        drawn = [examples[row] for row in epochs.draw(0)]
-        progress = fit_frozen(model, tokenizer, drawn, rows.validation, settings, group, precision)
-    else:
-        if not settings.resume:
-            fit_head_first(model, tokenizer, rows.train, settings, group, precision)
-        weights = weigh_outcomes(settings, rows.train, len(record.labels))
-        state = TrainingState.start(model, texts, settings, group, precision, weights)
-        progress = find_start(state, checkpoint)
-        run_steps(state, texts, rows, tokenizer, checkpoint, progress)
-        model = state.best_model
 
-    windows = describe_windows(tokenizer, settings, progress.best_sharpness)
-    trained = TrainedModel(output, finish_record(record, progress, windows), dataset, rows)
-    if group.leads:
-        save_model(trained, model, tokenizer, checkpoint)
-        describe_result(progress, output, windows)
-    return trained
+def describe_start(start: Start, settings: Settings, task: Task) -> None:
+    """Print what the model cannot read, and whether it can be exported."""
+    describe_texts(start.texts, task, start.tokenizer.truncation["max_length"])
+    print_export_note(start.model, settings.base_model)
 
 
 def choose_between_methods(
@@ -179,37 +215,46 @@ def try_fine_tuning(
     torch.manual_seed(settings.seed)
     epochs = EpochRows.of(rows.train, settings)
     settings = extend_epochs(settings, epochs)
-    model, tokenizer = initialise(settings, task, rows.train)
-    precision = choose_precision(settings.precision, group.device)
-    draw = epochs.draw_for_teachers(settings)
-    targets = make_targets(rows.train, draw, record, group, precision)
-    texts = TrainingTexts.encode(rows.train, targets, tokenizer, epochs, settings)
-    fit_head_first(model, tokenizer, rows.train, settings, group, precision)
-    weights = weigh_outcomes(settings, rows.train, len(task.labels))
-    state = TrainingState.start(model, texts, settings, group, precision, weights)
-    progress = Progress()
-    run_steps(state, texts, rows, tokenizer, None, progress)
-    tests = encode_windows(tokenizer, [row.text for row in rows.test], settings)
-    logits = text_model.compute_logits(state.best_model, tests.token_ids, group.device, precision)
+    start = prepare(settings, task, rows.train, epochs, record, group)
+    model, progress = fine_tune(start, rows, settings, group)
+    tests = encode_windows(start.tokenizer, [row.text for row in rows.test], settings)
+    logits = text_model.compute_logits(model, tests.token_ids, group.device, start.precision)
     return tests.pool(logits, progress.best_sharpness)
 
 
-def fit_head_first(
-    model: TextModel,
-    tokenizer: Tokenizer,
-    rows: Sequence[Example],
+def fine_tune(
+    start: Start,
+    rows: Split,
     settings: Settings,
     group: Group,
-    precision: torch.dtype | None,
-) -> None:
+    checkpoint: Checkpoint | None = None,
+) -> tuple[TextModel, Progress]:
+    """Train from the first step, or from the checkpoint of a run that is resumed, to the end.
+
+    A run without a checkpoint is a trial, which prints nothing and is never resumed.
+
+    Returns:
+        The model with its best weights, and how it got there.
+    """
+    if checkpoint is None or not settings.resume:
+        fit_head_first(start, rows.train, settings, group)
+    weights = weigh_outcomes(settings, rows.train, start.model.config.num_labels)
+    state = TrainingState.start(start.model, start.texts, settings, group, start.precision, weights)
+    progress = find_start(state, checkpoint) if checkpoint else Progress()
+    run_steps(state, start.texts, rows, start.tokenizer, checkpoint, progress)
+    return state.best_model, progress
+
+
+def fit_head_first(start: Start, rows: Sequence[Example], settings: Settings, group: Group) -> None:
     """Fit a linear head to the encoder as it is, if the settings say so."""
+    model = start.model
     if settings.head_first and isinstance(model, EncoderClassifier):
-        fitted = fit_head(model, tokenizer, rows, settings, group.device, precision)
+        fitted = fit_head(model, start.tokenizer, rows, settings, group.device, start.precision)
         if group.leads:
             print(f"the head is fitted to {fitted:,} rows")
 
 
-def fit_frozen(
+def fit_head_last(
     model: EncoderClassifier,
     tokenizer: Tokenizer,
     rows: Sequence[Example],
@@ -218,8 +263,14 @@ def fit_frozen(
     group: Group,
     precision: torch.dtype | None,
 ) -> Progress:
-    """Fit a head to the encoder, which stays as it is; returns its macro-F1 on validation rows."""
+    """Fit a head to the encoder as it is, or after it has learnt from pairs of texts.
+
+    Returns the only step and validation.
+    """
     started = time.monotonic()
+    progress = Progress()
+    if settings.method == "contrastive":
+        progress.step = fine_tune_on_pairs(model, tokenizer, rows, settings, group, precision)
     strength = fit_logistic_head(model, tokenizer, rows, settings, group.device, precision)
     if group.leads:
         print(f"a logistic head is fitted to {len(rows):,} rows (C = {strength:g})")
@@ -227,17 +278,10 @@ def fit_frozen(
     windows = encode_windows(tokenizer, [row.text for row in validation], settings)
     logits = text_model.compute_logits(model, windows.token_ids, group.device, precision)
     f1, sharpness = score_windows(windows, logits, validation)
-    progress = Progress(best_sharpness=sharpness)
+    progress.best_sharpness = sharpness
     progress.add_validation(f1)
     progress.seconds = time.monotonic() - started
     return progress
-
-
-def list_bad_rows(settings: Settings, dataset: Dataset, unlabelled: Unlabelled | None) -> None:
-    """Print how the files were read, and write the rows that cannot be used into the folder."""
-    bad_rows = [*dataset.all_bad_rows, *(unlabelled.all_bad_rows if unlabelled else ())]
-    listed_in = save_bad_rows(bad_rows, Path(settings.output))
-    describe_files(settings.data, dataset, unlabelled, listed_in)
 
 
 def find_start(state: TrainingState, checkpoint: Checkpoint) -> Progress:
@@ -271,13 +315,21 @@ def save_model(
     (trained.folder / COMPARISON).unlink(missing_ok=True)
 
 
+def choose_epochs(settings: Settings, epochs: EpochRows, group: Group) -> Settings:
+    """Raise the epochs of a run on few rows, and print what an epoch is and how many there are."""
+    extended = extend_epochs(settings, epochs)
+    if group.leads:
+        describe_epochs(settings.epochs, extended, epochs)
+    return extended
+
+
 def extend_epochs(settings: Settings, epochs: EpochRows) -> Settings:
     """Raise the epochs of a run on few rows, whose steps teach hardly anything, unless chosen.
 
     The result says what they were raised to, and so does the record.
     """
     enough = math.ceil(ENOUGH_STEPS / epochs.count_steps(settings.batch_size))
-    if settings.method == "frozen":
+    if settings.fits_head:
         return settings
     if "epochs" in settings.model_fields_set or enough <= settings.epochs:
         return settings
@@ -302,12 +354,9 @@ def run_steps(
         InterruptedRunError: SIGINT or SIGTERM came; the checkpoint is saved.
     """
     settings, group = state.settings, state.group
-    validation = choose_validation_rows(rows.validation, settings)
-    windows = encode_windows(tokenizer, [row.text for row in validation], settings)
+    validation = ValidationTexts.encode(rows.validation, tokenizer, settings)
     total = texts.epochs.count_run_steps(settings)
     between = max(1, texts.epochs.count_steps(settings.batch_size) // settings.evaluations)
-    warm = count_warm_up(total, settings)
-    has_few_rows = len(validation) < LEAST_VALIDATION_ROWS
     started = time.monotonic() - progress.seconds
     display = Display(progress, total, group, is_trial=checkpoint is None)
     with display, stop_requests() as stop_requested:
@@ -324,23 +373,21 @@ def run_steps(
             progress.seconds = time.monotonic() - started
             display.show_step(progress, loss)
             if progress.step % between == 0 or progress.step == total:
-                f1, progress.sharpness = validate(state, windows, validation)
-                require_finite(f1, progress.step, state)
-                state.objective.sharpness = progress.sharpness
-                display.show_validation(progress, f1)
-                counts = counts_for_stopping(progress.step, warm, len(validation))
-                if progress.add_validation(f1, counts=counts, few_rows=has_few_rows):
-                    state.keep_best()
-                    progress.best_sharpness = progress.sharpness
+                validate(state, validation, progress, warm=count_warm_up(total, settings))
+                display.show_validation(progress)
             stop = group.reduce_any(stop_requested())
             if group.leads and checkpoint and (stop or checkpoint.is_due()):
                 checkpoint.save(state, progress)
             if stop:
                 group.barrier()  # torchrun ends all processes with the first: let the leader save
-                remedy = f"add --resume to continue in {settings.output}"
-                if checkpoint is None:
-                    remedy = "both methods were being tried: give the same command again"
-                raise InterruptedRunError(f"interrupted; {remedy}")
+                raise InterruptedRunError(explain_interruption(settings, checkpoint))
+
+
+def explain_interruption(settings: Settings, checkpoint: Checkpoint | None) -> str:
+    """Say how a run goes on that was interrupted."""
+    if checkpoint is None:
+        return "interrupted; methods were being tried: give the same command again"
+    return f"interrupted; add --resume to continue in {settings.output}"
 
 
 def require_finite(value: float, step: int, state: TrainingState) -> None:
@@ -380,10 +427,12 @@ def begin_record(
 
 
 def finish_record(
-    record: TrainingRecord, progress: Progress, windows: Windows | None
+    record: TrainingRecord, texts: TrainingTexts, progress: Progress, windows: Windows | None
 ) -> TrainingRecord:
     """Add what is known after the last step."""
     result = {
+        "unknown_wordpieces": texts.unknown,
+        "cut_texts": texts.cut,
         "steps": progress.step,
         "seconds": round(progress.seconds),
         "validation_macro_f1": progress.history,
@@ -424,17 +473,55 @@ def take_step(
     return math.nan if is_lost else float(loss.item())
 
 
+@dataclass(frozen=True)
+class ValidationTexts:
+    """The rows that weights are chosen by, as the model reads them."""
+
+    examples: Sequence[Example]
+    windows: TextWindows
+
+    @classmethod
+    def encode(cls, rows: Sequence[Example], tokenizer: Tokenizer, settings: Settings) -> Self:
+        """Choose among validation rows, and encode their texts."""
+        examples = choose_validation_rows(rows, settings)
+        windows = encode_windows(tokenizer, [row.text for row in examples], settings)
+        return cls(examples, windows)
+
+
 def validate(
-    state: TrainingState, windows: TextWindows, examples: Sequence[Example]
-) -> tuple[float, float]:
+    state: TrainingState, validation: ValidationTexts, progress: Progress, *, warm: int
+) -> None:
+    """Measure the averaged weights, and keep them if they are the best so far.
+
+    Args:
+        state: the weights.
+        validation: the rows that they are measured on.
+        progress: gets the result.
+        warm: the steps of the warm-up, during which no validation ends the run.
+
+    Raises:
+        DivergedError: a logit is not a number.
+    """
+    f1, sharpness = measure_average(state, validation)
+    require_finite(f1, progress.step, state)
+    progress.sharpness = state.objective.sharpness = sharpness
+    count = len(validation.examples)
+    counts = counts_for_stopping(progress.step, warm, count)
+    has_few_rows = count < LEAST_VALIDATION_ROWS
+    if progress.add_validation(f1, counts=counts, few_rows=has_few_rows):
+        state.keep_best()
+        progress.best_sharpness = sharpness
+
+
+def measure_average(state: TrainingState, validation: ValidationTexts) -> tuple[float, float]:
     """Return the macro-F1 of the averaged weights, and how to pool windows for it.
 
     The leader measures both. The macro-F1 is NaN if a logit is not finite.
     """
     group, f1, sharpness = state.group, math.nan, MEAN
     if group.leads:
-        model = state.averaged_model
+        model, windows = state.averaged_model, validation.windows
         logits = text_model.compute_logits(model, windows.token_ids, group.device, state.precision)
         if np.isfinite(logits).all():
-            f1, sharpness = score_windows(windows, logits, examples)
+            f1, sharpness = score_windows(windows, logits, validation.examples)
     return group.broadcast(f1), group.broadcast(sharpness)

@@ -58,7 +58,7 @@ def judge(trained: TrainedModel, bundle: Bundle, previous: str) -> Verdict:
     with tempfile.TemporaryDirectory() as cache:
         serving = fetch(previous, Path(cache), FETCH_SECONDS)
         require_same_stories(
-            trained.record, TrainingRecord.model_validate(serving.manifest.training)
+            trained.record, TrainingRecord.of_bundle(serving.manifest, serving.version)
         )
         comparison = _compare(bundle, serving, rows, len(trained.labels))
     figures = summarise(comparison, trained.dataset.new_files)

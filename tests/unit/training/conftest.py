@@ -1,9 +1,9 @@
-"""The shipped model's evaluation, for tests of what is made of one."""
+"""An evaluation of a model that 0.1.0 shipped, for tests of what is made of one."""
 
 import pytest
 
-from inference.model.bundle import MANIFEST, Manifest, parse_manifest
-from tests.conftest import SAMPLE_MODEL
+from inference.model.bundle import Manifest, parse_manifest
+from tests.conftest import EARLIER_MANIFEST
 from training.evaluate.results import (
     BaselineMetrics,
     ErrorCounts,
@@ -21,13 +21,13 @@ from training.evaluate.results import (
 
 @pytest.fixture(scope="session")
 def manifest() -> Manifest:
-    """The shipped model's manifest."""
-    return parse_manifest((SAMPLE_MODEL / MANIFEST).read_bytes())
+    """The manifest of the model that 0.1.0 shipped."""
+    return parse_manifest(EARLIER_MANIFEST.read_bytes())
 
 
 @pytest.fixture
 def useful(manifest: Manifest) -> Usefulness:
-    """What the shipped model is next to simpler ways to answer; some figures are invented."""
+    """What that model is next to simpler ways to answer; some figures are invented."""
     against_baseline = PairedComparison.model_validate(manifest.metrics["fp32"]["against_baseline"])
     majority = dict(against_baseline) | {"other_accuracy": 0.3615, "label": "Entertainment"}
     return Usefulness(
@@ -44,7 +44,7 @@ def useful(manifest: Manifest) -> Usefulness:
 
 @pytest.fixture
 def evaluation(manifest: Manifest, useful: Usefulness) -> Evaluation:
-    """The shipped model's evaluation, without slices; other figures are invented."""
+    """That model's evaluation, without slices; other figures are invented."""
     fp32 = ModelSummary.model_validate(manifest.metrics["fp32"])
     counts = RepeatCounts(rows=9, texts=8, conflicting_texts=1, conflicting_rows=2, outvoted_rows=1)
     return Evaluation(

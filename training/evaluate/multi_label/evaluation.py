@@ -11,17 +11,25 @@ from numpy.typing import NDArray
 from inference.model.store import fetch
 from training import multi_label
 from training.atomic import require_writable
-from training.data.examples import DataError, Example, clusters_of, multi_hot
+from training.data.examples import DataError, clusters_of, list_labels, multi_hot
 from training.evaluate import confusion
 from training.evaluate.fp32 import Fp32Model
 from training.evaluate.further import FurtherFile, FurtherFiles, read_files
-from training.evaluate.multi_label import baseline, plots, report, summary
+from training.evaluate.multi_label import (
+    baseline,
+    calibration,
+    elsewhere,
+    plots,
+    report,
+    summary,
+)
 from training.evaluate.multi_label.baseline import Baseline
+from training.evaluate.multi_label.calibration import Source
+from training.evaluate.multi_label.elsewhere import FurtherOutputs
 from training.evaluate.multi_label.errors import ERRORS, count_errors, write_errors
 from training.evaluate.multi_label.results import (
     BaselineMetrics,
     Comparison,
-    FurtherSummary,
     LabelChoice,
     ModelSummary,
     MultiLabelEvaluation,
@@ -45,8 +53,9 @@ def evaluate(
     """Evaluate a model and the baseline on the test rows; write the results and the report.
 
     Args:
-        model: the model; temperatures and thresholds are chosen on the validation rows.
-        further: further files of texts with the same labels, to measure on.
+        model: the model; thresholds are chosen on the validation rows, and temperatures on these
+            and half of the rows of each file to calibrate on.
+        further: further files of texts with the same labels.
         previous: the URI of a published bundle to compare with on the same test rows.
 
     Raises:
@@ -54,23 +63,26 @@ def evaluate(
         DataError: a further file cannot be used, or the bundle held out other rows.
         StoreError: the bundle cannot be fetched.
     """
-    if further.calibrate_on:
-        raise DataError(
-            "--calibrate-on is for models that give each text one label: the temperatures of this "
-            "one are fitted label by label on its validation rows. --also measures it on a file"
-        )
     require_writable(model.folder)
     files = read_files(further, model)
     for file in files:
         print(file.reading, file=sys.stderr)
+        _require_labels(file)
     rows = model.rows
     published = _answer_with_published(previous, model) if previous else None
 
-    fp32 = Fp32Model(model.folder)
-    choices = choose(fp32.compute_logits(rows.validation), rows.validation, model.labels)
     linear = baseline.fit(
         model.dataset.task, rows.train, rows.validation, model.record.settings.seed
     )
+    fp32 = Fp32Model(model.folder)
+    validation = Source.of("validation rows", fp32.compute_logits(rows.validation), rows.validation)
+    outputs = [
+        FurtherOutputs.collect(file, fp32.compute_logits(file.rows), linear) for file in files
+    ]
+    fitted = calibration.fit(
+        validation, [each.for_calibration for each in outputs for _ in range(each.file.times)]
+    )
+    choices = choose(fitted.temperatures, validation, model.labels)
     logits = fp32.compute_logits(rows.test)
     evaluation = _measure(model, choices, logits, linear)
     if published is not None:
@@ -81,22 +93,38 @@ def evaluate(
         )
         compared_with = PreviousComparison(**dict(compared), version=version)
         evaluation = evaluation.model_copy(update={"previous": compared_with})
-    also = {
-        file.name: _measure_further(file, evaluation, fp32.compute_logits(file.rows), linear)
-        for file in files
-    }
-    evaluation = evaluation.model_copy(update={"also": also})
-    _write(model, evaluation, logits, linear)
+    tests = [Source.of("test rows", logits, rows.test), *(each.for_test for each in outputs)]
+    evaluation = evaluation.model_copy(
+        update={
+            "also": {each.file.name: each.measure(choices) for each in outputs},
+            "calibration": tuple(fitted.compare(tests)),
+        }
+    )
+    _write(model, evaluation, logits, linear, outputs)
     return evaluation
 
 
+def _require_labels(file: FurtherFile) -> None:
+    """Refuse a file to calibrate on without any label, which says nothing about probabilities.
+
+    Raises:
+        DataError: none of its rows to calibrate on has a label.
+    """
+    used = [row for row, chosen in zip(file.rows, file.for_calibration, strict=True) if chosen]
+    if used and not any(map(list_labels, used)):
+        raise DataError(
+            f"{file.name}: none of the {len(used):,} rows to calibrate on has a label: leave "
+            "--calibrate-on out, or measure it with --also"
+        )
+
+
 def choose(
-    logits: Logits, validation: Sequence[Example], names: Sequence[str]
+    temperatures: Sequence[float], validation: Source, names: Sequence[str]
 ) -> dict[str, LabelChoice]:
-    """Choose a temperature and a threshold for each label, on validation rows."""
-    labels = multi_hot(validation, len(names))
-    temperatures = multi_label.fit_temperatures(logits, labels)
-    thresholds = multi_label.choose_thresholds(multi_label.sigmoid(logits, temperatures), labels)
+    """Choose a threshold for each label, on validation rows, for probabilities at temperatures."""
+    labels = validation.labels
+    probabilities = multi_label.sigmoid(validation.logits, temperatures)
+    thresholds = multi_label.choose_thresholds(probabilities, labels)
     return {
         name: LabelChoice(temperature=temperature, threshold=threshold, validation_rows=int(count))
         for name, temperature, threshold, count in zip(
@@ -109,7 +137,7 @@ def _answer_with_published(uri: str, model: TrainedModel) -> tuple[str, multi_la
     """Return the version of a published bundle, and its labels for the test rows."""
     with tempfile.TemporaryDirectory() as cache:
         bundle = fetch(uri, Path(cache), FETCH_SECONDS)
-        require_same_rows(model.record, TrainingRecord.model_validate(bundle.manifest.training))
+        require_same_rows(model.record, TrainingRecord.of_bundle(bundle.manifest, bundle.version))
         return bundle.version, answer_rows(bundle, model.rows.test)[1]
 
 
@@ -160,31 +188,12 @@ def _add_comparison(measured: Summary, comparison: Comparison) -> ModelSummary:
     return ModelSummary(**dict(measured), against_baseline=comparison)
 
 
-def _measure_further(
-    file: FurtherFile, evaluation: MultiLabelEvaluation, logits: Logits, linear: Baseline
-) -> FurtherSummary:
-    names = list(evaluation.choices)
-    labels, clusters = multi_hot(file.rows, len(names)), clusters_of(file.rows)
-    texts = [row.text for row in file.rows]
-    probabilities, answers = _decide(logits, evaluation)
-    scores, guesses = linear.score(texts), linear.predict(texts)
-    return FurtherSummary(
-        **dict(
-            summary.summarise(probabilities, answers, labels, names, clusters, only_present=True)
-        ),
-        against_baseline=summary.compare(answers, guesses, labels, clusters),
-        baseline=BaselineMetrics(
-            **dict(summary.measure(guesses, scores, labels, clusters, only_present=True)),
-            name=linear.name,
-        ),
-        reading=file.reading,
-        bad_rows=file.bad_rows,
-        learnt_rows=file.learnt_rows,
-    )
-
-
 def _write(
-    model: TrainedModel, evaluation: MultiLabelEvaluation, logits: Logits, linear: Baseline
+    model: TrainedModel,
+    evaluation: MultiLabelEvaluation,
+    logits: Logits,
+    linear: Baseline,
+    further: Sequence[FurtherOutputs],
 ) -> None:
     """Write everything into the model folder, or nothing if it cannot all be written."""
     rows = model.rows.test
@@ -193,6 +202,7 @@ def _write(
     labels = multi_hot(rows, len(model.labels))
     with replacing_evaluation(model.folder) as folder:
         HeldOutPredictions(logits, guesses.astype(np.int64)).write(folder)
+        elsewhere.write_rows(folder, further)
         write_errors(folder / ERRORS, rows, probabilities, answers, guesses, model.labels)
         confusion.write_label_metrics(folder / LABELS, evaluation.fp32.per_label)
         plots.plot_reliability(

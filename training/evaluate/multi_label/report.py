@@ -6,16 +6,28 @@ from pathlib import Path
 from training.atomic import write_text
 from training.data.split import LEAST_TEST_ROWS, explain_few_rows
 from training.evaluate import tables
-from training.evaluate.judgement import give_verdict, list_untested
+from training.evaluate.judgement import (
+    give_verdict,
+    list_small_calibrations,
+    list_untested,
+)
 from training.evaluate.multi_label.results import (
+    CalibrationChoice,
     Comparison,
+    Elsewhere,
+    FurtherSummary,
     LabelChoice,
     Metrics,
     ModelSummary,
     MultiLabelEvaluation,
     Summary,
 )
-from training.evaluate.report import describe_method, describe_reading
+from training.evaluate.report import (
+    describe_method,
+    describe_reading,
+    introduce_further,
+    name_calibration_files,
+)
 from training.evaluate.results import Interval
 from training.fit.record import TrainingRecord
 from training.labels.names import name_some, shorten
@@ -45,6 +57,7 @@ def write_report(folder: Path, record: TrainingRecord, evaluation: MultiLabelEva
         *_compare_models(evaluation),
         *describe_labels(evaluation.fp32),
         *_describe_choices(evaluation),
+        *_describe_calibration(evaluation.calibration),
         *_describe_errors(evaluation),
         "## Repeats and conflicts",
         tables.format_repeats(evaluation.repeats),
@@ -53,16 +66,7 @@ def write_report(folder: Path, record: TrainingRecord, evaluation: MultiLabelEva
         "its text.",
     ]
     for name, measured in evaluation.also.items():
-        sections += [
-            f"## {tables.escape(name)}",
-            f"{measured.texts:,} rows of a further file, {measured.learnt_rows:,} of them with a "
-            "text that the model was trained on. Macro-F1 is the mean over the labels that they "
-            "have.",
-            format_models([(measured.baseline.name, measured.baseline), (FP32, measured)]),
-            format_comparisons(
-                [(f"{FP32} against {measured.baseline.name}", measured.against_baseline)]
-            ),
-        ]
+        sections += [f"## {tables.escape(name)}", *_describe_further(measured)]
     write_text(folder / REPORT, "\n\n".join(filter(None, sections)) + "\n")
 
 
@@ -91,6 +95,7 @@ def judge(evaluation: MultiLabelEvaluation) -> str:
             f"{evaluation.calibration_rows:,} validation rows are too few to calibrate on, so "
             f"probabilities are only rough; {LEAST_VALIDATION_ROWS} would do."
         )
+    sentences += list_small_calibrations(evaluation.also)
     return " ".join(sentences)
 
 
@@ -117,11 +122,16 @@ def _introduce(record: TrainingRecord, evaluation: MultiLabelEvaluation) -> str:
     how = f"Fine-tuned from {base} in {record.steps:,} steps" if record.steps else f"From {base}"
     if record.settings.method == "frozen":
         how = f"{base} as it is, under a logistic head for each label that was fitted"
+    if record.settings.method == "contrastive":
+        how = f"{base}, fine-tuned on pairs of texts in {record.steps:,} steps"
+        how += ", under a logistic head for each label that was fitted"
     if record.soup:
         how = f"Mean of {len(record.soup)} models fine-tuned from {base}, each trained"
+    files = name_calibration_files(evaluation.also)
     return (
         f"Texts may have several labels, or none. {how} on {record.rows.train:,} rows. "
-        f"Temperatures and thresholds were chosen on {record.rows.validation:,} validation rows. "
+        f"Temperatures and thresholds were chosen on {record.rows.validation:,} validation rows"
+        f"{f', and the temperatures also on {files}' if files else ''}. "
         f"All figures come from {evaluation.fp32.texts:,} test rows (split: {record.split}), on "
         "which nothing was trained or chosen. Brackets hold 95 % intervals, bootstrapped over the "
         f"{evaluation.groups:,} groups of these rows (stories, or equal texts)."
@@ -177,6 +187,64 @@ def _describe_choices(evaluation: MultiLabelEvaluation) -> list[str]:
         f"The other {rest:,} are in `evaluation.json`." if rest else "",
         f"![Reliability]({RELIABILITY_PLOT})",
     ]
+
+
+def _describe_calibration(choices: Sequence[CalibrationChoice]) -> list[str]:
+    """Show what the choice of the temperatures costs on some rows and gains on others."""
+    if not choices:
+        return []
+    rows = [
+        (
+            choice.fitted_on,
+            f"{min(choice.temperatures):.3f} to {max(choice.temperatures):.3f}",
+            *(f"{error:.4f}" for error in choice.errors.values()),
+        )
+        for choice in choices
+    ]
+    return [
+        "## Calibration",
+        "Each temperature has the least mean of the log losses on all sources that have its label. "
+        "Thresholds are chosen on validation rows alone. Calibration errors on rows that the "
+        "temperatures were not fitted on:",
+        tables.format_table(("fitted on", "temperatures", *choices[0].errors), rows),
+    ]
+
+
+def _describe_further(measured: FurtherSummary) -> list[str]:
+    """Describe a model on a further file."""
+    name = f"{FP32} against {measured.baseline.name}"
+    return [
+        introduce_further(measured, "temperatures were"),
+        _describe_whole(measured.whole) if measured.whole else "",
+        format_models([(measured.baseline.name, measured.baseline), (FP32, measured)]),
+        format_comparisons([(name, measured.against_baseline)]),
+    ]
+
+
+def _describe_whole(whole: Comparison) -> str:
+    """Say how good model and baseline are on all rows of a file that was calibrated on."""
+    return (
+        f"On all of its {whole.texts:,} rows (no threshold was chosen on them), micro-F1 is "
+        f"{whole.micro_f1:.4f}, and {whole.other_micro_f1:.4f} for the linear baseline, a "
+        f"difference of {_with_interval(whole.difference, whole.difference_interval, sign='+')}."
+    )
+
+
+def format_elsewhere(files: Iterable[Elsewhere]) -> str:
+    """Format one row per further file that a bundle was measured on."""
+    rows = [
+        (
+            file.name,
+            f"{file.texts:,}",
+            _with_interval(file.micro_f1, file.micro_f1_interval),
+            f"{file.baseline_micro_f1:.4f}",
+            _with_interval(file.difference, file.difference_interval, sign="+"),
+            _with_interval(file.calibration_error, file.calibration_error_interval),
+        )
+        for file in files
+    ]
+    columns = ("texts", "micro-F1", "baseline", "difference", "calibration error")
+    return tables.format_table(("file", *columns), rows)
 
 
 def _describe_errors(evaluation: MultiLabelEvaluation) -> list[str]:

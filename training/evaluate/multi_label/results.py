@@ -76,12 +76,50 @@ class ModelSummary(Summary):
 
 
 class FurtherSummary(ModelSummary):
-    """The summary of a model on a further file."""
+    """The summary of a model on a further file, or on the half of it that tests calibration.
+
+    Macro-F1 is the mean over the labels that the file has.
+    """
 
     baseline: BaselineMetrics
-    reading: str
-    bad_rows: int
-    learnt_rows: int
+    calibration_rows: int = 0  # other rows of the file, on which the temperatures were fitted
+    whole: Comparison | None = None  # model and baseline on all rows, if those are more
+    reading: str  # how the file was read
+    bad_rows: int  # left out because they could not be used
+    known_rows: int = 0  # left out of a file to calibrate on: the data set has their text
+    learnt_rows: int  # measured, although the model was trained on their text
+
+    @property
+    def labels(self) -> list[str]:
+        """The labels that the texts have."""
+        return [name for name, label in self.per_label.items() if label.texts]
+
+
+class Elsewhere(Result):
+    """What a bundle's manifest says of the bundle on one further file."""
+
+    name: str
+    texts: int
+    labels: tuple[str, ...]  # those that the texts have
+    micro_f1: float
+    micro_f1_interval: Interval
+    baseline_micro_f1: float
+    difference: float  # micro_f1 less baseline_micro_f1
+    difference_interval: Interval
+    macro_f1: float  # over these labels
+    macro_f1_interval: Interval
+    calibration_error: float
+    calibration_error_interval: Interval
+    calibration_texts: int  # which macro-F1 and calibration error are of
+    calibrated_on: int  # other texts of the file, on which the temperatures were fitted
+
+
+class CalibrationChoice(Result):
+    """Temperatures, what they are fitted on, and the calibration error by set of rows."""
+
+    fitted_on: str
+    temperatures: tuple[float, ...]  # of each label, in output order
+    errors: dict[str, float]
 
 
 class ConstantComparison(Comparison):
@@ -163,7 +201,7 @@ class MultiLabelEvaluation(SavedEvaluation):
     """What `textclf evaluate` finds; all figures are of test rows unless they say otherwise."""
 
     labelling: Literal["multi"] = "multi"
-    choices: dict[str, LabelChoice]  # by label, made on the validation rows
+    choices: dict[str, LabelChoice]  # by label
     uncalibrated: Summary  # before temperature scaling, at a threshold of 0.5
     fp32: ModelSummary
     baseline: BaselineMetrics
@@ -173,7 +211,8 @@ class MultiLabelEvaluation(SavedEvaluation):
     repeats: Repeats
     also: dict[str, FurtherSummary]  # by the name of the further file
     usefulness: Usefulness
-    calibration_rows: int
+    calibration_rows: int  # validation rows that temperatures and thresholds were chosen on
+    calibration: tuple[CalibrationChoice, ...] = ()  # if further files share in temperatures
 
     @property
     def temperatures(self) -> tuple[float, ...]:

@@ -104,10 +104,14 @@ class WriteJob:
         """What all runs for this output have cost."""
         return self._journal.usage
 
+    @property
+    def rows(self) -> list[Row]:
+        """All rows to ask about: those that people have labelled first."""
+        return [*(self.check.rows if self.check else ()), *self.texts.rows]
+
     def estimate(self) -> Estimate:
         """Estimate what the texts that are not settled cost."""
-        rows = [*(self.check.rows if self.check else ()), *self.texts.rows]
-        return estimate([cut(row.text) for row in rows], self._prompt, self._journal)
+        return estimate([cut(row.text) for row in self.rows], self._prompt, self._journal)
 
     def label_check_rows(self) -> None:
         """Ask about the rows that people have labelled."""
@@ -210,11 +214,14 @@ def open_job(request: WriteRequest) -> Iterator[WriteJob]:
     """
     _require_place(request)
     read_model_id(request.model)
-    if not request.beside(JOURNAL).exists():  # otherwise, everything may be settled
+    goes_on = request.beside(JOURNAL).exists()
+    if not goes_on:
         require_access()
     texts = read_texts(request.source, request.columns, request.options)
     check = _read_check(request) if request.check else None
     with WriteJob(request, texts, check).opened() as job:
+        if goes_on and not all(map(job.is_settled, job.rows)):
+            require_access()
         yield job
 
 

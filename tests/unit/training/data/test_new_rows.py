@@ -91,9 +91,10 @@ def test_bad_rows_of_a_file_can_be_left_out_instead(tmp_path: Path) -> None:
     # THEN the other rows are there, and the bad ones are listed under the file's name
     assert [e.text for e in joined.examples[len(BASE.examples) :]] == ["good", "better"]
     (file,) = joined.new_files
-    assert file.bad_rows is not None
-    assert (file.rows, file.bad_rows.count, file.bad_rows.location) == (2, 2, "a.csv")
-    assert [(row.file, row.line) for row in joined.all_bad_rows] == [("a.csv", 2), ("a.csv", 3)]
+    assert (file.name, file.rows) == ("a.csv", 2)
+    assert [reject.line for reject in file.rejects] == [2, 3]
+    # AND those of the data set stay its own
+    assert joined.rejects == BASE.rejects == ()
 
 
 def test_new_files_are_read_as_the_user_says(tmp_path: Path) -> None:

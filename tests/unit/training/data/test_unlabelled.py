@@ -142,7 +142,7 @@ def test_rows_that_cannot_be_read_are_an_error_unless_they_may_be_skipped(tmp_pa
         read_file(path)
     # ... and if bad rows may be skipped, it is counted
     found = read_file(path, skip_bad_rows=True)
-    assert (len(found.examples), found.bad_rows.count, found.rows) == (3, 1, 4)
+    assert (len(found.examples), len(found.rejects), found.rows) == (3, 1, 4)
 
 
 def test_an_encoding_that_is_given_is_used(tmp_path: Path) -> None:

@@ -47,17 +47,24 @@ def test_a_model_that_is_not_better_than_the_baseline_is_not_recommended(
     assert judge(manifest, evaluation, between(useful, low, high)).startswith(beginning)
 
 
-def test_a_frozen_model_is_not_advised_to_train_longer(
-    manifest: Manifest, evaluation: Evaluation, useful: Usefulness
+@pytest.mark.parametrize(
+    ("method", "advice"),
+    [
+        ("frozen", "Fine-tune the encoder (--method fine-tune)"),
+        ("contrastive", "Fine-tune encoder and head together (--method fine-tune)"),
+    ],
+)
+def test_a_model_whose_head_is_fitted_is_not_advised_to_train_longer(
+    method: str, advice: str, manifest: Manifest, evaluation: Evaluation, useful: Usefulness
 ) -> None:
     # GIVEN a model that is worse than the baseline
     worse = between(useful, -0.3, -0.2)
     assert "Train longer (--epochs)" in judge(manifest, evaluation, worse)
-    # WHEN its encoder was left as it is THEN the advice is to fine-tune it
-    settings = {**manifest.training["settings"], "method": "frozen"}
+    # WHEN only its head was fitted to the labels THEN the advice is to fine-tune it
+    settings = {**manifest.training["settings"], "method": method}
     record = TrainingRecord.model_validate({**manifest.training, "settings": settings})
     words = judge_model(record, evaluation.model_copy(update={"usefulness": worse}))
-    assert "Fine-tune the encoder (--method fine-tune)" in words
+    assert advice in words
     assert "--epochs" not in words
 
 

@@ -22,8 +22,11 @@ def test_texts_are_classified_in_chunks_and_stay_in_order(monkeypatch: pytest.Mo
         "Apple shows a phone",
         "Oil",
     ]
-    # WHEN five are classified THEN the predictions are those of one call
-    assert classify(classifier, texts) == classifier.predict(texts)
+    # WHEN five are classified THEN the predictions are those of one call, but for the last bits,
+    # which may depend on the size of a batch
+    for found, expected in zip(classify(classifier, texts), classifier.predict(texts), strict=True):
+        assert (found.label, found.tokens) == (expected.label, expected.tokens)
+        assert found.probabilities == pytest.approx(expected.probabilities, abs=1e-6)
 
 
 def test_probabilities_of_rows_have_a_row_each_and_a_column_per_label() -> None:

@@ -24,7 +24,7 @@ def report(manifest: Manifest, evaluation: Evaluation, folder: Path) -> str:
 def test_a_report_shows_the_model_next_to_the_baseline(
     manifest: Manifest, evaluation: Evaluation, tmp_path: Path
 ) -> None:
-    # GIVEN the shipped model's figures WHEN its report is written
+    # GIVEN the model's figures WHEN its report is written
     text = report(manifest, evaluation, tmp_path)
     # THEN both models have a row, with intervals, and their difference has one
     assert "| TF-IDF(1,2) + LinearSVC | 88.93% (86.52 to 90.92) |" in text
@@ -65,7 +65,7 @@ def test_a_published_bundle_has_a_row_of_its_difference(
 
 @pytest.fixture
 def measured(evaluation: Evaluation) -> FurtherSummary:
-    """The shipped figures, as if they were those of a further file."""
+    """The same figures, as if they were those of a further file."""
     fp32 = evaluation.fp32
     return FurtherSummary(
         **fp32.model_dump(exclude={"against_baseline"}),
@@ -209,3 +209,26 @@ def test_a_report_says_which_method_was_chosen_and_why(
         "fine-tuning (macro-F1 0.7000), on 900 training rows, cross-validated in 3 parts."
     ) in text
     assert "--method" not in report(manifest, evaluation, tmp_path)
+
+
+def test_a_report_says_that_an_encoder_has_learnt_from_pairs(
+    manifest: Manifest, evaluation: Evaluation, tmp_path: Path
+) -> None:
+    # GIVEN an encoder that did best after it had learnt from pairs of texts
+    record = TrainingRecord.model_validate(manifest.training)
+    comparison = MethodComparison(fine_tune=0.7, frozen=0.8, contrastive=0.9, rows=90, folds=0)
+    settings = record.settings.model_copy(update={"method": "contrastive"})
+    changes = {"settings": settings, "soup": None, "steps": 60, "comparison": comparison}
+    # WHEN its report is written
+    write_report(tmp_path, record.model_copy(update=changes), evaluation)
+    # THEN it says so, and names all three methods
+    text = (tmp_path / "report.md").read_text()
+    assert (
+        "`shipped`, fine-tuned on pairs of texts in 60 steps, under a logistic head that was "
+        "fitted on 348,801 rows"
+    ) in text
+    assert (
+        "`--method auto` chose an encoder fine-tuned on pairs of texts with a logistic head "
+        "(macro-F1 0.9000) rather than fine-tuning (macro-F1 0.7000) or a frozen encoder with a "
+        "logistic head (macro-F1 0.8000), on 90 validation rows."
+    ) in text

@@ -20,7 +20,7 @@ def of_weights(evaluation: Evaluation, folder: Path) -> Evaluation:
     return evaluation.model_copy(update={"weights_sha256": hash_weights(folder)})
 
 
-def test_the_metrics_of_the_shipped_model_are_read_and_written_unchanged(
+def test_the_metrics_of_an_earlier_model_are_read_and_written_unchanged(
     manifest: Manifest,
 ) -> None:
     metrics = manifest.metrics

@@ -17,11 +17,11 @@ from training.export.gate import (
 
 @pytest.fixture
 def quantization(manifest: Manifest) -> Quantization:
-    """What the shipped model lost."""
+    """What the model lost."""
     return Quantization.model_validate(manifest.quantization)
 
 
-def test_the_quantization_of_the_shipped_model_is_read_and_written_unchanged(
+def test_the_quantization_of_an_earlier_model_is_read_and_written_unchanged(
     manifest: Manifest, quantization: Quantization
 ) -> None:
     assert json.dumps(quantization.to_json()) == json.dumps(manifest.quantization)
@@ -134,7 +134,7 @@ def test_the_page_shows_int8_next_to_fp32_and_the_baseline(
     useful: Usefulness,
     tmp_path: Path,
 ) -> None:
-    # GIVEN the shipped model's figures
+    # GIVEN the model's figures
     int8 = ModelSummary.model_validate(manifest.metrics["int8"])
     # WHEN the page is written
     write_page(tmp_path / "gate.md", evaluation, int8, quantization, useful)

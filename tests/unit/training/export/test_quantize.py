@@ -1,3 +1,5 @@
+from typing import Literal
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -8,7 +10,7 @@ from safetensors.numpy import load_file
 
 from tests.unit.training.export.conftest import Exported
 from training.export.nodes import INTEGER_PRODUCT, add_weights
-from training.export.quantize import quantize_embeddings_to_bytes
+from training.export.quantize import choose_embedding_bits, quantize_embeddings
 
 WORDS = "distilbert.embeddings.word_embeddings.weight"
 
@@ -71,16 +73,26 @@ def make_lookup(table: NDArray[np.float32]) -> onnx.ModelProto:
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
 
 
-@pytest.mark.parametrize(("huge", "bits"), [(10_000, 8), (100, 4)])
-def test_embeddings_of_other_encoders_have_bytes_unless_there_are_very_many(
-    huge: int, bits: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("huge", "is_own", "bits"), [(1600, False, 8), (1599, False, 4), (1600, True, 4)]
+)
+def test_embeddings_have_few_bits_in_our_own_graph_or_if_there_are_very_many(
+    huge: int, is_own: bool, bits: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # GIVEN a table of embeddings
+    # GIVEN a table of 1,600 values
     monkeypatch.setattr("training.export.quantize.HUGE_TABLE", huge)
+    model = make_lookup(np.zeros((50, 32), np.float32))
+    # WHEN the bits are chosen THEN only a table of another encoder that is not huge has many
+    assert choose_embedding_bits(model.graph, is_own=is_own) == bits
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+def test_embeddings_stay_what_they_were_up_to_a_step(bits: Literal[4, 8]) -> None:
+    # GIVEN a table of embeddings
     table = np.random.default_rng(0).normal(size=(50, 32)).astype(np.float32)
     model = make_lookup(table)
     # WHEN it is quantized and read
-    quantize_embeddings_to_bytes(model.graph)
+    quantize_embeddings(model.graph, bits)
     session = onnxruntime.InferenceSession(model.SerializeToString())
     (states,) = session.run(None, {"input_ids": np.arange(50)[np.newaxis]})
     # THEN a row is what it was, up to a step of its own

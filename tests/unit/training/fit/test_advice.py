@@ -59,16 +59,18 @@ def test_few_rows_make_notes_about_the_method_and_the_split(
     print_advice(settings, *load_rows(settings))
     split, method = capsys.readouterr().out.splitlines()
     assert split.startswith("note: --split stratified")
-    assert method.endswith("--method auto tries both")
+    assert method.endswith("--method auto tries all")
 
 
-@pytest.mark.parametrize("method", ["auto", "frozen"])
+@pytest.mark.parametrize("method", ["auto", "contrastive", "frozen"])
 def test_who_has_chosen_a_method_gets_no_note_about_it(method: str, tmp_path: Path) -> None:
     changes = {"method": method, "split": "stratified"}
     assert advise(make_settings(tmp_path, rare=0, rows=300, **changes)) == []
 
 
-@pytest.mark.parametrize(("method", "rows", "count"), [("fine-tune", 30, 1), ("frozen", 30, 0)])
+@pytest.mark.parametrize(
+    ("method", "rows", "count"), [("fine-tune", 30, 1), ("contrastive", 30, 0), ("frozen", 30, 0)]
+)
 def test_balanced_weights_without_thresholds_make_a_note(
     method: str, rows: int, count: int, tmp_path: Path
 ) -> None:

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,12 +9,15 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from inference.model.windows import MAX
+from tests.conftest import HEADLINES
 from training.data.examples import Example
 from training.fit.base_model import load_pretrained
 from training.fit.checkpoint import Checkpoint, CheckpointError
 from training.fit.distillation import Targets
 from training.fit.epoch_rows import EpochRows
 from training.fit.process_group import Group
+from training.fit.record import TrainingRecord, UnlabelledTexts
+from training.fit.rows import load_rows
 from training.fit.settings import Settings
 from training.fit.training_state import Progress, TrainingState
 from training.fit.training_texts import TrainingTexts
@@ -39,6 +43,20 @@ def state(tiny_base: Path) -> TrainingState:
 def make_checkpoint(folder: Path, settings: Settings, data: str = "a") -> Checkpoint:
     path, unlabelled = folder / "checkpoint.safetensors", settings.unlabelled or None
     return Checkpoint(path, settings, data, {"teacher": "b"}, unlabelled)
+
+
+def test_the_checkpoint_of_a_run_is_in_its_folder(tmp_path: Path) -> None:
+    # GIVEN the record of a run WHEN its checkpoint is made
+    settings = make_settings(data=str(HEADLINES), output=str(tmp_path))
+    record = TrainingRecord.begin(settings, *load_rows(settings))
+    texts = UnlabelledTexts(file="texts.txt", sha256="c" * 64, rows=2, used=1)
+    of_run = record.model_copy(update={"teachers": {"teacher": "b"}, "unlabelled": texts})
+    # THEN it is in the output folder, for the run's settings and data
+    assert Checkpoint.of(of_run).path == tmp_path / "checkpoint.safetensors"
+    made = replace(Checkpoint.of(of_run), saved_at=0)
+    assert made == Checkpoint(
+        made.path, settings, record.dataset_sha256, {"teacher": "b"}, "c" * 64, saved_at=0
+    )
 
 
 def rewrite_identity(path: Path, identity: dict[str, object]) -> None:

@@ -40,7 +40,7 @@ def test_only_the_leader_shows_a_validation(
     with Display(Progress(), 9, Group(rank, 2, CPU)) as display:
         # WHEN it shows a step and a validation
         display.show_step(Progress(step=1), loss=2.0)
-        display.show_validation(Progress(step=1), f1=0.5)
+        display.show_validation(Progress(step=1, history=[(1, 0.5)]))
     # THEN the leader prints the validation, and the other process nothing
     assert capsys.readouterr() == (line, "")
 

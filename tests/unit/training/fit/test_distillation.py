@@ -1,12 +1,15 @@
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from tests.conftest import HEADLINES, MESSAGES, TinyModel
+from inference.model.bundle import MANIFEST, parse_manifest, read_verified
+from tests.conftest import EARLIER_MANIFEST, HEADLINES, MESSAGES, TinyModel
 from training import metrics
 from training.data.examples import UNLABELLED, DataError, Example, labels_of, multi_hot
 from training.fit import text_model
@@ -158,7 +161,7 @@ def test_rows_that_teachers_do_not_answer_have_their_labels(
     ("changes", "message"),
     [
         ({"split": "random"}, "not hold out the same rows: split, rows"),
-        ({"seed": 7}, "not hold out the same rows: seed"),
+        ({"seed": 7}, "not hold out the same stories: seed"),
         ({"max_rows": 100}, "not hold out the same rows: max_rows"),
         ({"teachers": "nowhere"}, "no trained model in nowhere"),
     ],
@@ -167,15 +170,103 @@ def test_a_teacher_that_may_know_the_rows_held_out_is_refused(
     tiny_model: TinyModel, changes: dict[str, object], message: str
 ) -> None:
     # GIVEN a student whose rows are split in another way than its teacher's
-    settings = make_settings(**{"teachers": str(tiny_model.folder), **changes})
-    # WHEN the targets are made THEN the teacher is refused
-    with pytest.raises(DataError, match=message):
+    for teacher in (tiny_model.folder, tiny_model.bundle):
+        settings = make_settings(**{"teachers": str(teacher), **changes})
+        # WHEN the targets are made THEN the teacher is refused, and so is its bundle
+        with pytest.raises(DataError, match=message):
+            make(settings)
+
+
+def test_a_bundle_is_a_teacher_like_others(tiny_model: TinyModel, other_teacher: Path) -> None:
+    # GIVEN a bundle and a trained model
+    folders = (tiny_model.bundle, other_teacher)
+    # WHEN all targets come from both, and states are compared
+    both = ",".join(map(str, folders))
+    _, targets = make(make_settings(teachers=both, distillation=1, embedding_loss=1))
+    # THEN they are the mean of what both teach alone, and only the trained model has states
+    (_, one), (_, other) = (
+        make(make_settings(teachers=str(folder), distillation=1)) for folder in folders
+    )
+    assert targets.labels == pytest.approx((one.labels + other.labels) / 2, abs=1e-6)
+    assert np.abs(one.labels - other.labels).max() > 0.1
+    assert targets.state_size == 128
+
+
+def test_bundles_alone_have_no_states_to_compare(tiny_model: TinyModel) -> None:
+    settings = make_settings(teachers=str(tiny_model.bundle), embedding_loss=1)
+    with pytest.raises(DataError, match="--embedding-loss compares states, and bundles have none"):
         make(settings)
+
+
+def test_a_bundle_that_learnt_further_rows_may_teach_if_it_held_out_the_same_stories(
+    tiny_model: TinyModel, tmp_path: Path
+) -> None:
+    # GIVEN a bundle with the record of the model of 0.1.0, which learnt another file and new rows
+    bundle = tmp_path / "bundle"
+    shutil.copytree(tiny_model.bundle, bundle)
+    earlier = parse_manifest(EARLIER_MANIFEST.read_bytes())
+    assert earlier.training["new_rows"] > 0
+    manifest = replace(read_verified(bundle).manifest, training=earlier.training)
+    (bundle / MANIFEST).write_bytes(manifest.to_bytes())
+    # WHEN the targets are made THEN it answers, because the seed alone decides about stories
+    _, targets = make(make_settings(teachers=str(bundle), distillation=1), rows=np.arange(20))
+    _, expected = make(
+        make_settings(teachers=str(tiny_model.bundle), distillation=1), rows=np.arange(20)
+    )
+    assert np.array_equal(targets.labels, expected.labels)
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (
+            ("Business", "Science", "Health", "Sport"),
+            "it also has Entertainment, and it lacks Sport",
+        ),
+        (("Business", "Science", "Entertainment"), "the data: it also has Health$"),
+        (
+            ("Science", "Business", "Entertainment", "Health"),
+            "Business, Science, Entertainment, Health instead of Science, Business, ",
+        ),
+    ],
+)
+def test_a_teacher_of_other_labels_is_refused(
+    labels: tuple[str, ...], message: str, tiny_model: TinyModel
+) -> None:
+    # GIVEN data with other labels than a teacher's, or in another order
+    dataset, split = load_rows(make_settings())
+    for teacher in (tiny_model.folder, tiny_model.bundle):
+        record = TrainingRecord.begin(make_settings(teachers=str(teacher)), dataset, split)
+        record = record.model_copy(update={"labels": labels})
+        # WHEN targets are made of them THEN the teacher is refused, and the labels are named
+        with pytest.raises(DataError, match=message):
+            make_targets([WITHOUT_LABEL], np.arange(1), record, ALONE, None)
+
+
+def test_a_bundle_that_gives_several_labels_does_not_teach_one(
+    multi_label_model: TinyModel,
+) -> None:
+    # GIVEN data of which each text has one of the labels that a bundle gives several of
+    settings = make_settings(teachers=str(multi_label_model.bundle))
+    dataset, split = load_rows(make_settings())
+    labels = TrainingRecord.read(multi_label_model.folder).labels
+    record = TrainingRecord.begin(settings, dataset, split).model_copy(update={"labels": labels})
+    # WHEN targets are made THEN the bundle is refused
+    with pytest.raises(DataError, match=r"only one of teacher .* gives a text several labels"):
+        make_targets([WITHOUT_LABEL], np.arange(1), record, ALONE, None)
 
 
 def test_teachers_are_identified_by_their_weights(tiny_model: TinyModel) -> None:
     settings = make_settings(teachers=f" {tiny_model.folder} ,")
     assert hash_teachers(settings) == {tiny_model.folder.name: hash_weights(tiny_model.folder)}
+
+
+def test_a_bundle_is_identified_by_its_version(tiny_model: TinyModel) -> None:
+    settings = make_settings(teachers=f"{tiny_model.bundle},{tiny_model.folder}")
+    assert hash_teachers(settings) == {
+        "bundle": read_verified(tiny_model.bundle).version,
+        tiny_model.folder.name: hash_weights(tiny_model.folder),
+    }
 
 
 def test_two_teachers_in_folders_of_one_name_are_both_identified(

@@ -86,6 +86,16 @@ def test_balanced_weights_reach_the_head() -> None:
     assert given[1] > given[0] + 20
 
 
+def test_rows_that_an_encoder_has_learnt_do_not_choose_the_strength() -> None:
+    # GIVEN features that call for a greater strength
+    rows = make_rows([1 if number % 50 == 0 else 0 for number in range(400)])
+    features = make_features(rows, 1.5)
+    assert fit_features(torch.nn.Linear(8, 2), features, rows, SETTINGS) > STRENGTHS[0]
+    # WHEN the encoder has learnt from the rows THEN it is the least
+    learnt = SETTINGS.model_copy(update={"method": "contrastive"})
+    assert fit_features(torch.nn.Linear(8, 2), features, rows, learnt) == STRENGTHS[0]
+
+
 def test_no_row_is_predicted_by_a_head_that_has_seen_it() -> None:
     # GIVEN labels that nothing but the row itself tells
     rows = make_rows(np.random.default_rng(0).integers(0, 2, 60).tolist())

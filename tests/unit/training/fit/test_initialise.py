@@ -48,15 +48,16 @@ def test_a_head_of_two_layers_cannot_be_fitted_first(tiny_base: Path) -> None:
         initialise(settings(tiny_base, head_first=True), NEWS, ROWS)
 
 
-def test_a_frozen_encoder_has_a_linear_head_on_its_mean(tiny_base: Path) -> None:
+@pytest.mark.parametrize("method", ["frozen", "contrastive"])
+def test_a_head_that_is_fitted_is_a_linear_one_on_the_mean(method: str, tiny_base: Path) -> None:
     # GIVEN a DistilBERT, which has a head of two layers of its own
-    model, _ = initialise(settings(tiny_base, method="frozen"), NEWS, ROWS)
-    # WHEN it is frozen THEN a linear one reads the mean of its states instead
+    model, _ = initialise(settings(tiny_base, method=method), NEWS, ROWS)
+    # WHEN only a head is fitted THEN a linear one reads the mean of its states instead
     assert isinstance(model, EncoderClassifier)
     assert model.pooling == "mean"
     # ... and its own head cannot be asked for
-    with pytest.raises(ModelError, match="--method frozen needs a linear head"):
-        initialise(settings(tiny_base, method="frozen", pooling="first"), NEWS, ROWS)
+    with pytest.raises(ModelError, match=f"--method {method} needs a linear head"):
+        initialise(settings(tiny_base, method=method, pooling="first"), NEWS, ROWS)
 
 
 def test_masking_needs_a_mask(roberta: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,8 +11,16 @@ from tests.conftest import HEADLINES
 from training.data.examples import Dataset, labels_of
 from training.data.split import Split
 from training.fit.checkpoint import CheckpointError
-from training.fit.method import COMPARISON, Choice, choose_method, list_rounds
+from training.fit.contrastive import fine_tune_on_pairs
+from training.fit.method import (
+    COMPARISON,
+    Choice,
+    choose_method,
+    list_rounds,
+    predict_contrastive,
+)
 from training.fit.process_group import Group
+from training.fit.record import MethodComparison
 from training.fit.rows import load_rows
 from training.fit.settings import Settings
 
@@ -22,6 +31,12 @@ GROUP = Group(0, 1, torch.device("cpu"))
 def settings(tiny_base: Path, tmp_path: Path) -> Settings:
     values = {"base_model": str(tiny_base), "output": str(tmp_path), "precision": "fp32"}
     return Settings.model_validate({"data": str(HEADLINES), "method": "auto", **values})
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Learn from pairs in three steps."""
+    monkeypatch.setattr("training.fit.contrastive.count_steps", lambda _: 3)
 
 
 @pytest.fixture
@@ -70,20 +85,26 @@ def test_many_validation_rows_decide_on_their_own(
 
 
 @pytest.mark.parametrize(
-    ("fine_tune", "method", "line"),
+    ("fine_tune", "methods", "line"),
     [
-        (always_right, "fine-tune", "method: fine-tuning (macro-F1 1.0000) rather than a frozen"),
-        (always_wrong, "frozen", "method: a frozen encoder with a logistic head (macro-F1 0."),
+        (always_right, {"fine-tune"}, "method: fine-tuning (macro-F1 1.0000) rather than a frozen"),
+        (always_wrong, {"frozen", "contrastive"}, "method: a"),
     ],
 )
-def test_the_better_method_is_chosen_and_the_figures_are_kept(
-    fine_tune: object, method: str, line: str, settings: Settings, loaded: tuple[Dataset, Split]
+def test_the_best_method_is_chosen_and_the_figures_are_kept(
+    fine_tune: object,
+    methods: set[str],
+    line: str,
+    settings: Settings,
+    loaded: tuple[Dataset, Split],
 ) -> None:
     # GIVEN fine-tuning that does better, or worse, than a frozen encoder
     choice = choose_method(settings, *loaded, GROUP, fine_tune)  # type: ignore[arg-type]
-    # WHEN a method is chosen THEN it is the better one, and a line says why
-    assert choice.settings.method == method
+    # WHEN a method is chosen THEN it is the best one, and a line says why
+    assert choice.settings.method in methods
     assert choice.comparison is not None
+    assert choice.comparison.contrastive is not None
+    assert choice.settings.method == choice.comparison.best
     assert choice.describe().startswith(line)
     assert choice.describe().endswith(
         f"on {len(loaded[1].train)} training rows, cross-validated in 3 parts"
@@ -112,7 +133,7 @@ def test_a_comparison_of_an_earlier_run_is_not_used_again(
     choose_method(settings, *loaded, GROUP, always_right)
     # WHEN a new run chooses THEN it compares on its own
     choice = choose_method(settings, *loaded, GROUP, always_wrong)
-    assert choice.settings.method == "frozen"
+    assert choice.settings.method != "fine-tune"
     saved = json.loads((Path(settings.output) / COMPARISON).read_text())
     assert saved["comparison"]["fine_tune"] == 0
 
@@ -126,3 +147,54 @@ def test_with_many_rows_nothing_is_compared(
     choice = choose_method(settings, *loaded, GROUP, never)
     assert choice == Choice(settings.model_copy(update={"method": "fine-tune"}), None)
     assert choice.describe() == "method: fine-tuning, as for all data with over 100 training rows"
+
+
+def test_pairs_are_not_tried_with_many_rows(
+    settings: Settings, loaded: tuple[Dataset, Split], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN more training rows than an encoder learns pairs of
+    monkeypatch.setattr("training.fit.method.MOST_ROWS_IN_PAIRS", len(loaded[1].train) - 1)
+    monkeypatch.setattr(
+        "training.fit.method.predict_contrastive", lambda *_: pytest.fail("tried pairs")
+    )
+    # WHEN a method is chosen THEN it is one of the other two, and the record says so
+    choice = choose_method(settings, *loaded, GROUP, always_right)
+    assert choice.comparison is not None
+    assert choice.comparison.contrastive is None
+    assert "pairs" not in choice.describe()
+
+
+def test_what_is_predicted_after_learning_from_pairs_has_not_been_learnt(
+    settings: Settings, loaded: tuple[Dataset, Split], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN a note of the rows that an encoder learns from
+    dataset, rows = loaded
+    learnt: list[str] = []
+
+    def note(*arguments: Any, **options: Any) -> int:
+        learnt.extend(row.text for row in arguments[2])
+        return fine_tune_on_pairs(*arguments, **options)
+
+    monkeypatch.setattr("training.fit.method.fine_tune_on_pairs", note)
+    # WHEN a third of the training rows is predicted
+    first = list_rounds(rows, 4, seed=1)[0]
+    logits = predict_contrastive(settings, dataset, first, GROUP)
+    # THEN it learnt the other two alone, in an encoder that had learnt nothing before
+    assert learnt == [row.text for row in first.train]
+    assert not {*learnt} & {row.text for row in first.test}
+    assert logits.shape == (len(first.test), 4)
+    np.testing.assert_array_equal(logits, predict_contrastive(settings, dataset, first, GROUP))
+
+
+@pytest.mark.parametrize(
+    ("scores", "best"),
+    [
+        ({"fine_tune": 0.8, "frozen": 0.8, "contrastive": 0.8}, "frozen"),
+        ({"fine_tune": 0.8, "frozen": 0.7, "contrastive": 0.8}, "contrastive"),
+        ({"fine_tune": 0.9, "frozen": 0.7, "contrastive": 0.8}, "fine-tune"),
+        ({"fine_tune": 0.8, "frozen": 0.8}, "frozen"),
+    ],
+)
+def test_of_equally_good_methods_the_fastest_is_chosen(scores: dict[str, float], best: str) -> None:
+    comparison = MethodComparison.model_validate({**scores, "rows": 9, "folds": 3})
+    assert comparison.best == best

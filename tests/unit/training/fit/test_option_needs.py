@@ -7,6 +7,7 @@ from training.fit.option_needs import NEEDS, drop_unmet, list_unmet
 from training.fit.settings import Settings
 
 FROZEN: dict[str, Any] = {"method": "frozen"}
+CONTRASTIVE: dict[str, Any] = {"method": "contrastive"}
 # A value other than the default for each option that needs another one.
 GIVEN: dict[str, Any] = {
     **{"distillation": 0.7, "distillation_temperature": 2.0, "embedding_loss": 1.0},
@@ -40,6 +41,11 @@ def make_settings(**changes: Any) -> Settings:
         ({**COLUMNS, "group_loss": 1.0}, "--group-loss needs groups to tell apart"),
         ({**FROZEN, "epochs": 9.0}, "--epochs is about training steps: --method frozen takes none"),
         ({**FROZEN, "masking": 0.1}, "--masking changes how an encoder learns"),
+        (
+            {**CONTRASTIVE, "epochs": 9.0},
+            "--epochs is about the steps of --method fine-tune: those of --method contrastive are",
+        ),
+        ({**CONTRASTIVE, "masking": 0.1}, "--masking changes how an encoder learns from single"),
     ],
 )
 def test_an_option_without_effect_is_refused(changes: dict[str, Any], message: str) -> None:
@@ -53,7 +59,7 @@ def test_an_option_without_effect_is_refused(changes: dict[str, Any], message: s
 def test_no_option_of_the_table_passes_alone(need: Any, option: str) -> None:
     # GIVEN an option of the table, in settings that lack what it needs
     draft = Settings.model_construct(**{option: GIVEN[option]})
-    lacking: list[dict[str, Any]] = [{}, COLUMNS, FROZEN, {"distillation": 0.0}]
+    lacking: list[dict[str, Any]] = [{}, COLUMNS, FROZEN, CONTRASTIVE, {"distillation": 0.0}]
     changes = next(
         one for one in lacking if not need.is_met(draft.model_copy(update={**one, option: 1}))
     )
@@ -73,6 +79,8 @@ def test_no_option_of_the_table_passes_alone(need: Any, option: str) -> None:
         {"group_loss": 0.5},
         {"method": "auto", "epochs": 5.0, "masking": 0.1},
         {"method": "frozen", "balance_groups": 3, "class_weights": "balanced", "seed": 3},
+        {"method": "contrastive", "balance_groups": 3, "class_weights": "balanced", "seed": 3},
+        {"method": "contrastive", "precision": "bf16", "long_texts": "windows", "max_windows": 3},
         {"distillation": 0.5},  # the default
     ],
 )
@@ -81,11 +89,12 @@ def test_options_that_have_an_effect_are_accepted(changes: dict[str, Any]) -> No
     assert drop_unmet(settings) == settings
 
 
-def test_options_without_effect_can_be_dropped() -> None:
-    # GIVEN settings of both methods, of which the one without steps was chosen
+@pytest.mark.parametrize("method", ["frozen", "contrastive"])
+def test_options_without_effect_can_be_dropped(method: str) -> None:
+    # GIVEN settings of all methods, of which one without such steps was chosen
     both = make_settings(method="auto", epochs=5.0, masking=0.1, seed=3)
-    chosen = both.model_copy(update={"method": "frozen", "resume": True})
+    chosen = both.model_copy(update={"method": method, "resume": True})
     # WHEN those without effect are dropped THEN the others stay, and the settings are valid
     useful = drop_unmet(chosen)
-    assert useful == make_settings(method="frozen", seed=3)
+    assert useful == make_settings(method=method, seed=3)
     assert make_settings(**useful.model_dump(exclude={"data", "output"})) == useful

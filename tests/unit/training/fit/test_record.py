@@ -3,9 +3,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from tests.conftest import HEADLINES, SAMPLE_MODEL, TinyModel
+from inference.model.bundle import Manifest
+from tests.conftest import EARLIER_MANIFEST, HEADLINES, TinyModel
 from training.data.examples import DataError
 from training.fit.record import (
     RowCounts,
@@ -21,8 +23,8 @@ from training.fit.settings import Settings
 
 @pytest.fixture
 def published() -> dict[str, Any]:
-    """The record in the shipped bundle's manifest: a soup, made by an older version."""
-    record: dict[str, Any] = json.loads((SAMPLE_MODEL / "manifest.json").read_text())["training"]
+    """The record in a manifest of 0.1.0: a soup."""
+    record: dict[str, Any] = json.loads(EARLIER_MANIFEST.read_text())["training"]
     return record
 
 
@@ -42,7 +44,7 @@ def test_a_record_begins_with_the_rows() -> None:
 
 
 def test_a_published_record_can_be_read(published: dict[str, Any]) -> None:
-    # GIVEN the shipped bundle's record WHEN it is read
+    # GIVEN the record in a bundle of 0.1.0 WHEN it is read
     record = TrainingRecord.model_validate(published)
     # THEN everything in it is typed
     assert (record.settings.new_rows_times, record.rows.test) == (15, 36_988)
@@ -82,6 +84,22 @@ def test_a_record_that_lacks_something_is_an_error_that_names_it(
     del published[name]
     with pytest.raises(DataError, match=f"a training record is invalid: {name}: Field required"):
         TrainingRecord.model_validate(published)
+
+
+def test_the_error_of_a_record_says_whose_it_is(
+    published: dict[str, Any], tmp_path: Path, manifest: Manifest
+) -> None:
+    # GIVEN a record that lacks something, in the folder of a model and in a published bundle
+    del published["rows"]
+    (tmp_path / "training.json").write_text(json.dumps(published))
+    (tmp_path / "model.safetensors").touch()
+    # WHEN either is read THEN the error says which it is
+    with pytest.raises(DataError, match=rf"^{tmp_path}/training\.json: a training record"):
+        TrainingRecord.read(tmp_path)
+    with pytest.raises(DataError, match=r"^bundle 0123456789abcdef: a training record"):
+        TrainingRecord.of_bundle(
+            msgspec.structs.replace(manifest, training=published), "0123456789abcdef"
+        )
 
 
 def test_texts_without_labels_are_identified_and_their_folder_is_not_published(

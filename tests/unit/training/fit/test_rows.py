@@ -1,3 +1,5 @@
+import csv
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -5,7 +7,13 @@ import pytest
 from tests.conftest import HEADLINES, MESSAGES, REVIEWS
 from tests.headlines import news_row
 from training.data.examples import DataError
-from training.fit.rows import load_rows, read_row_numbers, save_row_numbers
+from training.fit.rows import (
+    load_rows,
+    load_unlabelled,
+    read_row_numbers,
+    save_bad_rows,
+    save_row_numbers,
+)
 from training.fit.settings import Settings
 
 
@@ -66,3 +74,29 @@ def test_row_numbers_are_read_as_they_were_saved(tmp_path: Path) -> None:
 
 def test_a_model_of_an_older_version_has_no_row_numbers(tmp_path: Path) -> None:
     assert read_row_numbers(tmp_path) is None
+
+
+def test_rows_that_cannot_be_used_are_listed_with_their_files(tmp_path: Path) -> None:
+    # GIVEN a data set, new rows and texts without labels, each with a row that cannot be used
+    (tmp_path / "new").mkdir()
+    data, texts = tmp_path / "news.csv", tmp_path / "texts.csv"
+    data.write_text(HEADLINES.read_text() + "509\tno category\n")
+    (tmp_path / "new" / "a.csv").write_text(f"{news_row('good')}{news_row('y', 'z')}")
+    texts.write_text("title,id\nA text without a label,1\nAnother\n")
+    settings = make_settings(
+        data=str(data), new_rows=str(tmp_path / "new"), unlabelled=str(texts), teachers="t",
+        skip_bad_rows=True, output=str(tmp_path),
+    )  # fmt: skip
+    dataset, rows = load_rows(settings)
+    # WHEN they are saved
+    path = save_bad_rows(settings, dataset, load_unlabelled(settings, dataset, rows))
+    # THEN the table names file and line of each
+    with path.open(encoding="utf-8", newline="") as file:
+        table = list(csv.DictReader(file))
+    assert [(row["file"], row["line"]) for row in table] == [
+        (str(data), "509"), ("a.csv", "2"), (str(texts), "3"),
+    ]  # fmt: skip
+    assert table[1]["reason"].startswith("unknown category 'z'")
+    # AND a run without such rows takes it away
+    assert save_bad_rows(settings, replace(dataset, rejects=(), new_files=()), None) == path
+    assert not path.exists()

@@ -125,7 +125,10 @@ def test_several_labels_a_text_make_a_task_that_says_so() -> None:
         ({"method": "frozen", "group_loss": 0.1}, "--group-loss changes how an encoder learns"),
         ({"method": "frozen", "head_first": True}, "--head-first changes how an encoder learns"),
         ({"method": "frozen", "resume": True}, "--resume is about training steps"),
-        ({"method": "thawed"}, "Input should be 'auto', 'fine-tune' or 'frozen'"),
+        ({"method": "contrastive", "teachers": "t"}, "--teachers needs --method fine-tune"),
+        ({"method": "contrastive", "head_first": True}, "--head-first changes how an encoder"),
+        ({"method": "contrastive", "resume": True}, "--resume is about the steps of --method fine"),
+        ({"method": "thawed"}, "Input should be 'auto', 'fine-tune', 'contrastive' or 'frozen'"),
         ({"class_weights": "heavy"}, "Input should be '' or 'balanced'"),
     ],
 )

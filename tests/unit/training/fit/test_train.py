@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from msgspec.structs import replace
 from safetensors.torch import load_file
 from transformers import MPNetModel
 
 from inference.errors import InterruptedRunError
+from inference.model.bundle import MANIFEST, Bundle, read_verified
 from inference.model.classifier import Classifier
 from tests.conftest import HEADLINES, ROOT, TinyModel
 from tests.headlines import news_row
@@ -27,6 +29,7 @@ from training.export.bundle import export
 from training.fit import text_model
 from training.fit import train as training
 from training.fit.checkpoint import CheckpointError
+from training.fit.contrastive import PairLearner
 from training.fit.encoder import EncoderClassifier
 from training.fit.method import COMPARISON
 from training.fit.option_needs import drop_unmet
@@ -321,6 +324,31 @@ def test_a_student_records_its_teacher(settings: Settings, tiny_model: TinyModel
     assert record.teachers == {tiny_model.folder.name: hash_weights(tiny_model.folder)}
 
 
+def test_a_student_of_a_bundle_is_resumed_only_with_the_same_bundle(
+    settings: Settings, tiny_model: TinyModel, interrupt_at: Interrupt, tmp_path: Path
+) -> None:
+    # GIVEN a run that a bundle and its trained model teach, and that was interrupted
+    bundle = tmp_path / "bundle"
+    shutil.copytree(tiny_model.bundle, bundle)
+    teachers = f"{bundle},{tiny_model.folder}"
+    whole = train(settings, output=str(tmp_path / "whole"), teachers=teachers)
+    assert whole.record.teachers["bundle"] == read_verified(bundle).version
+    interrupt_at(7)
+    with pytest.raises(InterruptedRunError):
+        train(settings, teachers=teachers)
+    # WHEN it is resumed with another bundle THEN it is refused
+    manifest = replace(read_verified(bundle).manifest, temperature=5.0)
+    (tmp_path / "other").mkdir()
+    for file in bundle.iterdir():
+        shutil.copy(file, tmp_path / "other")
+    (tmp_path / "other" / MANIFEST).write_bytes(manifest.to_bytes())
+    with pytest.raises(CheckpointError, match="was made with teachers"):
+        train(settings, resume=True, teachers=f"{tmp_path / 'other'},{tiny_model.folder}")
+    # ... and with the same one, it ends as if it had not been interrupted
+    again = train(settings, resume=True, teachers=teachers)
+    require_same_weights(again, whole)
+
+
 @pytest.fixture
 def many_ways(settings: Settings, tiny_model: TinyModel, tmp_path: Path) -> Settings:
     """Balanced groups, texts without labels, a temperature and states of a teacher."""
@@ -470,8 +498,9 @@ def test_a_fitted_head_is_right_from_the_start(linear: Settings) -> None:
 
 
 @pytest.fixture
-def few(settings: Settings) -> Settings:
-    """Few rows, without what a frozen encoder cannot learn from."""
+def few(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Few rows, without what a frozen encoder cannot learn from, and few steps on their pairs."""
+    monkeypatch.setattr("training.fit.contrastive.count_steps", lambda _: 5)
     return settings.model_copy(update={"group_loss": 0.0, "max_rows": 250})
 
 
@@ -493,8 +522,12 @@ def test_a_frozen_encoder_stays_as_it_is_and_is_exported(
     require_same_weights(trained, train(few, method="frozen", output=str(tmp_path / "again")))
     # ... and its bundle, which passes the gate's tests of int8, answers as it does
     evaluate(trained)
-    bundle = export(trained, tmp_path / "bundle", allow_worse=True)
-    texts = [row.text for row in trained.rows.test]
+    require_same_answers(trained, export(trained, tmp_path / "bundle", allow_worse=True))
+
+
+def require_same_answers(trained: TrainedModel, bundle: Bundle) -> None:
+    """Require that a bundle gives texts the labels that its model gives them."""
+    texts = [row.text for row in (*trained.rows.train, *trained.rows.test)]
     model, tokenizer = text_model.load(trained.folder)
     token_ids = text_model.encode(tokenizer, texts)
     expected = text_model.compute_logits(model, token_ids, torch.device("cpu")).argmax(axis=1)
@@ -503,19 +536,60 @@ def test_a_frozen_encoder_stays_as_it_is_and_is_exported(
     assert np.mean(found == expected) > 0.9
 
 
-def test_auto_trains_as_if_the_better_method_had_been_given(
+def test_an_encoder_that_learns_from_pairs_is_exported(
+    few: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN an encoder that learnt from pairs of texts, fast for few weights, and a fitted head
+    monkeypatch.setattr("training.fit.contrastive.RATE", 1e-3)
+    monkeypatch.setattr("training.fit.contrastive.count_steps", lambda _: 30)
+    trained = train(few, method="contrastive")
+    # THEN the record names the method, its steps and its only validation
+    assert trained.record.settings.method == "contrastive"
+    assert trained.record.steps == 30
+    assert trained.record.validation_macro_f1 == [(30, trained.record.best_validation)]
+    # ... and another run gives the same weights, which are not those of a frozen encoder
+    again = train(few, method="contrastive", output=str(tmp_path / "again"))
+    require_same_weights(trained, again)
+    frozen = train(few, method="frozen", output=str(tmp_path / "frozen"))
+    assert hash_weights(trained.folder) != hash_weights(frozen.folder)
+    # ... and its bundle, which passes the gate's tests of int8, answers as it does
+    evaluate(trained)
+    require_same_answers(trained, export(trained, tmp_path / "bundle", allow_worse=True))
+
+
+def test_an_interrupted_run_of_pairs_leaves_the_earlier_model(
+    few: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN a model, and a run that is to replace it and gets SIGTERM
+    earlier = train(few, method="frozen")
+    before = read_files(earlier.folder)
+    take_step = PairLearner.take_step
+
+    def interrupted(learner: PairLearner, step: int, rate: float) -> float:
+        signal.raise_signal(signal.SIGTERM)
+        return take_step(learner, step, rate)
+
+    monkeypatch.setattr(PairLearner, "take_step", interrupted)
+    # WHEN it ends THEN the earlier model is whole
+    with pytest.raises(InterruptedRunError, match="give the same command again"):
+        train(few, method="contrastive", overwrite=True)
+    assert read_files(earlier.folder) == before
+
+
+def test_auto_trains_as_if_the_best_method_had_been_given(
     few: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    # GIVEN a run that tries both methods
+    # GIVEN a run that tries all methods
     chosen = train(few, method="auto")
-    # THEN one line says which one was better, and the record has the figures
+    # THEN one line says which one was best, and the record has the figures
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("method: ")]
     comparison = chosen.record.comparison
     assert comparison is not None
     assert lines == [f"method: {comparison.describe()}"]
-    assert chosen.record.settings.method == comparison.better
+    assert comparison.contrastive is not None
+    assert chosen.record.settings.method == comparison.best
     # ... the weights are those of that method alone
-    alone = train(few, method=comparison.better, output=str(tmp_path / "alone"))
+    alone = train(few, method=comparison.best, output=str(tmp_path / "alone"))
     require_same_weights(chosen, alone)
     # ... and nothing of the comparison is left in the folder
     assert not (chosen.folder / COMPARISON).exists()
@@ -524,7 +598,7 @@ def test_auto_trains_as_if_the_better_method_had_been_given(
 def test_a_comparison_that_is_interrupted_starts_again(
     few: Settings, interrupt_at: Interrupt
 ) -> None:
-    # GIVEN a run that is interrupted while both methods are tried
+    # GIVEN a run that is interrupted while methods are tried
     interrupt_at(3)
     with pytest.raises(InterruptedRunError, match="give the same command again"):
         train(few, method="auto")

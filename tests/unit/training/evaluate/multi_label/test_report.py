@@ -3,8 +3,18 @@ from pathlib import Path
 import pytest
 
 from inference.model.bundle import Manifest
-from training.evaluate.multi_label.report import judge, list_cautions, write_report
-from training.evaluate.multi_label.results import MultiLabelEvaluation
+from training.evaluate.multi_label.report import (
+    format_elsewhere,
+    judge,
+    list_cautions,
+    write_report,
+)
+from training.evaluate.multi_label.results import (
+    CalibrationChoice,
+    Elsewhere,
+    FurtherSummary,
+    MultiLabelEvaluation,
+)
 from training.evaluate.results import Interval
 from training.fit.record import TrainingRecord
 
@@ -52,6 +62,67 @@ def test_the_judgement_of_a_model_that_is_not_better_says_so(
     useful = several.usefulness.model_copy(update={"against_baseline": same})
     judgement = judge(several.model_copy(update={"usefulness": useful}))
     assert judgement.startswith("**This model has learnt something,")
+
+
+def calibrated(several: MultiLabelEvaluation, rows: int) -> MultiLabelEvaluation:
+    """The evaluation of a model whose temperatures were fitted on rows of a file, too."""
+    measured = FurtherSummary(
+        **dict(several.fp32), baseline=several.baseline, calibration_rows=rows,
+        whole=several.fp32.against_baseline, reading="", bad_rows=2, known_rows=3, learnt_rows=0,
+    )  # fmt: skip
+    choices = tuple(
+        CalibrationChoice(fitted_on=name, temperatures=(low, 1.5, 2.0), errors={"test rows": 0.04})
+        for name, low in (("nothing", 1.0), ("validation rows", 0.9), ("both", 1.1))
+    )
+    return several.model_copy(update={"also": {"a|b.csv": measured}, "calibration": choices})
+
+
+def test_a_report_says_what_rows_of_others_cost_and_gain(
+    several: MultiLabelEvaluation, manifest: Manifest, tmp_path: Path
+) -> None:
+    # GIVEN a model whose temperatures were fitted on rows of a file, too WHEN it is reported
+    write_report(
+        tmp_path, TrainingRecord.model_validate(manifest.training), calibrated(several, 1200)
+    )
+    report = (tmp_path / "report.md").read_text()
+    # THEN the rows, the temperatures, and what became of the file are in it
+    assert "and the temperatures also on 1,200 of a\\|b.csv." in report
+    assert "| both | 1.100 to 2.000 | 0.0400 |" in report
+    assert "temperatures were fitted on its other 1,200." in report
+    assert "3 more are left out, because the data set has their text." in report
+    assert "On all of its 300 rows (no threshold was chosen on them), micro-F1 is " in report
+    # AND no section speaks of calibration where there was nothing but validation rows
+    write_report(tmp_path, TrainingRecord.model_validate(manifest.training), several)
+    assert "## Calibration" not in (tmp_path / "report.md").read_text()
+
+
+def test_the_figures_of_a_bundle_on_further_files_are_a_table() -> None:
+    file = Elsewhere(
+        name="b.csv",
+        texts=1200,
+        labels=("billing",),
+        micro_f1=0.8,
+        micro_f1_interval=Interval(0.7, 0.9),
+        baseline_micro_f1=0.7,
+        difference=0.1,
+        difference_interval=Interval(0.05, 0.15),
+        macro_f1=0.8,
+        macro_f1_interval=Interval(0.7, 0.9),
+        calibration_error=0.03,
+        calibration_error_interval=Interval(0.02, 0.04),
+        calibration_texts=600,
+        calibrated_on=600,
+    )
+    assert format_elsewhere([file]).splitlines()[2] == (
+        "| b.csv | 1,200 | 0.8000 (0.7000 to 0.9000) | 0.7000 | +0.1000 (+0.0500 to +0.1500) | "
+        "0.0300 (0.0200 to 0.0400) |"
+    )
+
+
+def test_few_rows_to_calibrate_on_are_a_caution(several: MultiLabelEvaluation) -> None:
+    few, enough = (judge(calibrated(several, rows)) for rows in (99, 100))
+    assert "99 rows of a\\|b.csv are too few to calibrate on." in few
+    assert "a\\|b.csv" not in enough
 
 
 def test_labels_that_are_never_given_are_a_caution(several: MultiLabelEvaluation) -> None:
