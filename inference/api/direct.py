@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from inference.api.answers import answer
-from inference.api.predictor import Predictor
+from inference.api.predictor import Classified, Predictor
 from inference.api.problems import ProblemError, describe, to_problem
 from inference.api.requests import RequestParser
 
@@ -62,7 +62,18 @@ def _answer(
     event: Any, parser: RequestParser, predictor: Predictor, request_id: str
 ) -> dict[str, Any]:
     # Lambda may deliver the event of an asynchronous invocation twice, under the same id.
-    classified = predictor.classify(parser.read(event), request_id, may_repeat=True)
+    classified = predictor.classify(
+        parser.read(event), request_id, may_repeat=True, check=_require_sendable
+    )
+    return answer(classified).to_dict()
+
+
+def _require_sendable(classified: Classified) -> None:
+    """Refuse an answer that Lambda would not send.
+
+    Raises:
+        ProblemError: It is too large.
+    """
     content = answer(classified).to_dict()
     size = len(json.dumps(content, ensure_ascii=False).encode())
     if size > MAX_ANSWER_BYTES:
@@ -71,4 +82,3 @@ def _answer(
             "Send fewer texts, or set top_k."
         )
         raise ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
-    return content

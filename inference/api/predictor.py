@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -39,6 +39,16 @@ class Classified:
     prediction_ids: "Sequence[PredictionId | None]" = ()
 
 
+@dataclass(frozen=True)
+class _Part:
+    """Texts that are logged together, and what the model says about them."""
+
+    log_id: str
+    texts: list[str]
+    predictions: "list[Prediction]"
+    milliseconds: float
+
+
 class Predictor:
     """Classifies requests with the model of the settings."""
 
@@ -58,65 +68,68 @@ class Predictor:
         *,
         is_recorded: bool = True,
         may_repeat: bool = False,
+        check: Callable[[Classified], None] | None = None,
     ) -> Classified:
         """Classify the texts of a request, and record the predictions unless it is only a check.
+
+        Nothing is recorded of a request that is answered with an error.
 
         Args:
             request: The texts.
             request_id: The id of the request.
             is_recorded: Whether to record the predictions.
             may_repeat: Whether the same request may have come before, under the same id.
+            check: Raises an error if the predictions cannot be answered, before they are recorded.
 
         Raises:
             ModelUnavailableError: The model cannot be loaded now.
-            ProblemError: The texts cannot be explained in time.
+            ProblemError: The texts cannot be classified or explained in time.
         """
         classifier = self._loader.get_model().classifier
-        texts, log_id = request.texts, request_id if is_recorded else None
         deadline = time.perf_counter() + MAX_REQUEST_SECONDS
-        recorded = self._predict(classifier, texts, log_id, may_repeat=may_repeat)
+        parts = list(_predict(classifier, request.texts, request_id))
+        predictions = [prediction for part in parts for prediction in part.predictions]
         if request.explain:
-            recorded = _explain(classifier, texts, recorded, deadline)
-        predictions: list[Prediction | FieldError] = []
-        ids: list[PredictionId | None] = []
-        for item in request.items:
-            if isinstance(item, Text):
-                prediction, id_ = next(recorded)
-                predictions.append(_mark(prediction, item))
-                ids.append(id_)
-            else:
-                predictions.append(item)
-                ids.append(None)
-        return Classified(request, predictions, classifier.version, ids)
+            predictions = _explain(classifier, request.texts, predictions, deadline)
+        version = classifier.version
+        if check:
+            ids = _plan_ids(parts, version) if is_recorded and self._log else []
+            check(_put_in_place(request, predictions, ids, version))
+        recorded: list[PredictionId | None] = []
+        if is_recorded:
+            for part in parts:
+                recorded += self._record(part, version, may_repeat=may_repeat)
+        return _put_in_place(request, predictions, recorded, version)
 
-    def _predict(
-        self, classifier: "Classifier", texts: list[str], log_id: str | None, *, may_repeat: bool
-    ) -> "Iterator[tuple[Prediction, PredictionId | None]]":
-        """Classify texts in parts, and yield each prediction with its id.
+    def _record(
+        self, part: _Part, version: str, *, may_repeat: bool
+    ) -> "Sequence[PredictionId | None]":
+        """Log and count predictions; returns their ids in the prediction table, if there is one."""
+        texts = part.texts if self._settings.log_text else None
+        record_predictions(part.predictions, version, part.milliseconds, texts)
+        if self._log is None:
+            return [None] * len(part.texts)
+        return self._log.write(
+            part.log_id, part.texts, part.predictions, version, may_repeat=may_repeat
+        )
 
-        So neither a log line nor a write to the prediction table grows with the number of texts,
-        which a direct invocation does not limit.
-        """
-        limit = MAX_WINDOW_SECONDS if classifier.has_windows else math.inf
-        deadline = time.perf_counter() + limit
-        for start in range(0, len(texts), PART):
-            part = texts[start : start + PART]
-            started = time.perf_counter()
-            with traced("predict"):
-                predictions = _classify(classifier, part, deadline - started)
-            milliseconds = 1000 * (time.perf_counter() - started)
-            ids: list[PredictionId | None] = [None] * len(part)
-            if log_id is not None:
-                part_id = f"{log_id}.{start // PART}" if start else log_id
-                log_text = self._settings.log_text
-                record_predictions(
-                    predictions, classifier.version, milliseconds, part if log_text else None
-                )
-                if self._log:
-                    ids = self._log.write(
-                        part_id, part, predictions, classifier.version, may_repeat=may_repeat
-                    )
-            yield from zip(predictions, ids, strict=True)
+
+def _predict(classifier: "Classifier", texts: list[str], log_id: str) -> Iterator[_Part]:
+    """Classify texts in parts.
+
+    So neither a log line nor a write to the prediction table grows with the number of texts, which
+    a direct invocation does not limit.
+    """
+    limit = MAX_WINDOW_SECONDS if classifier.has_windows else math.inf
+    deadline = time.perf_counter() + limit
+    for start in range(0, len(texts), PART):
+        part = texts[start : start + PART]
+        started = time.perf_counter()
+        with traced("predict"):
+            predictions = _classify(classifier, part, deadline - started)
+        milliseconds = 1000 * (time.perf_counter() - started)
+        part_id = f"{log_id}.{start // PART}" if start else log_id
+        yield _Part(part_id, part, predictions, milliseconds)
 
 
 def _classify(classifier: "Classifier", texts: list[str], seconds: float) -> "list[Prediction]":
@@ -141,27 +154,56 @@ def _open_log(settings: Settings) -> "PredictionLog | None":
 
 
 def _explain(
-    classifier: "Classifier",
-    texts: list[str],
-    recorded: "Iterator[tuple[Prediction, PredictionId | None]]",
-    deadline: float,
-) -> "Iterator[tuple[Prediction, PredictionId | None]]":
+    classifier: "Classifier", texts: list[str], predictions: "list[Prediction]", deadline: float
+) -> "list[Prediction]":
     """Add to each prediction what the words of its text contribute; no log gets the words.
 
     Raises:
         ProblemError: It takes too long.
     """
-    predictions = list(recorded)
-    labelled = [prediction for prediction, _ in predictions]
     seconds = min(MAX_SECONDS, deadline - time.perf_counter())
     try:
         with traced("explain"):
-            explanations = classifier.explain(texts, labelled, seconds)
+            explanations = classifier.explain(texts, predictions, seconds)
     except ExplanationError as error:
         detail = f"The texts cannot be explained: {error}."
         raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, detail) from error
-    for (prediction, id_), explanation in zip(predictions, explanations, strict=True):
-        yield replace(prediction, explanation=explanation), id_
+    return [
+        replace(prediction, explanation=explanation)
+        for prediction, explanation in zip(predictions, explanations, strict=True)
+    ]
+
+
+def _plan_ids(parts: Sequence[_Part], version: str) -> "list[PredictionId | None]":
+    """Return the ids of predictions that are all written to the prediction table."""
+    from inference.prediction_log.prediction_id import PredictionId  # not without a table
+
+    return [
+        PredictionId(version, part.log_id, index)
+        for part in parts
+        for index in range(len(part.texts))
+    ]
+
+
+def _put_in_place(
+    request: PredictRequest,
+    predictions: "Sequence[Prediction]",
+    ids: "Sequence[PredictionId | None]",
+    version: str,
+) -> Classified:
+    """Give each text its prediction and its id, if there are any, and leave errors in place."""
+    recorded = iter(zip(predictions, ids or [None] * len(predictions), strict=True))
+    answers: list[Prediction | FieldError] = []
+    ids_in_place: list[PredictionId | None] = []
+    for item in request.items:
+        if isinstance(item, Text):
+            prediction, id_ = next(recorded)
+            answers.append(_mark(prediction, item))
+            ids_in_place.append(id_)
+        else:
+            answers.append(item)
+            ids_in_place.append(None)
+    return Classified(request, answers, version, ids_in_place)
 
 
 def _mark(prediction: "Prediction", text: Text) -> "Prediction":

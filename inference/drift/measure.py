@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from inference.drift.reference import read_reference
 from inference.drift.stability import Feature, measure_features
+from inference.model.bundle import locating
 from inference.model.store import fetch_manifest
 from inference.prediction_log.sample import create_client, sample
 
@@ -35,7 +36,8 @@ def measure_drift(model_uri: str, table: str, hours: int) -> Measurement:
         StoreError: The bundle cannot be read.
     """
     published = fetch_manifest(model_uri)
-    reference, version = read_reference(published.manifest), published.version
+    with locating(model_uri):
+        reference, version = read_reference(published.manifest), published.version
     window = sample(create_client(), table, version, hours, datetime.now(UTC), MAX_TEXTS)
     requests = len({prediction.request_id for prediction in window})
     features = measure_features(reference, window) if len(window) >= MIN_TEXTS else []

@@ -8,6 +8,8 @@ other file, the version identifies the whole content.
 import hashlib
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -42,6 +44,24 @@ FileName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*\Z", max_le
 
 class BundleError(TextClassifierError):
     """The bundle is incomplete, altered or of an unknown format."""
+
+    def __init__(self, problem: str) -> None:
+        """Describe a problem; `locating` adds where the bundle is."""
+        super().__init__(problem)
+        self.problem, self.location = problem, ""
+
+    def __str__(self) -> str:
+        return f"{self.location}: {self.problem}" if self.location else self.problem
+
+
+@contextmanager
+def locating(location: object) -> Iterator[None]:
+    """Let errors about a bundle name its folder or URI, unless they name one already."""
+    try:
+        yield
+    except BundleError as error:
+        error.location = error.location or str(location)
+        raise
 
 
 class FileEntry(Struct, frozen=True, forbid_unknown_fields=True):
@@ -212,14 +232,15 @@ def read_verified(folder: Path, version: str | None = None) -> Bundle:
             entry, or there are weights that the manifest does not list.
     """
     try:
-        data = (folder / MANIFEST).read_bytes()
-        manifest = parse_manifest(data, version)
-        for name, entry in manifest.files.items():
-            entry.verify(name, (folder / name).stat().st_size, _digest(folder / name))
-        # onnxruntime would read them for a model that names them. It refuses by itself to read
-        # files outside the folder.
-        if WEIGHTS not in manifest.files and (folder / WEIGHTS).exists():
-            raise BundleError(f"{WEIGHTS} exists, but {MANIFEST} does not list it")
+        with locating(folder):
+            data = (folder / MANIFEST).read_bytes()
+            manifest = parse_manifest(data, version)
+            for name, entry in manifest.files.items():
+                entry.verify(name, (folder / name).stat().st_size, _digest(folder / name))
+            # onnxruntime would read them for a model that names them. It refuses by itself to read
+            # files outside the folder.
+            if WEIGHTS not in manifest.files and (folder / WEIGHTS).exists():
+                raise BundleError(f"{WEIGHTS} exists, but {MANIFEST} does not list it")
     except OSError as error:
         raise BundleError(f"{error.filename}: {error.strerror}") from error
     return Bundle(folder, manifest, version_of(data))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, cast
 from botocore.exceptions import ClientError
 
 from inference.errors import TextClassifierError
-from inference.model.bundle import MANIFEST, parse_manifest, read_verified
+from inference.model.bundle import MANIFEST, locating, parse_manifest, read_verified
 from inference.s3_uri import S3Uri
 
 if TYPE_CHECKING:
@@ -40,12 +40,13 @@ def publish(s3: "S3Client", folder: Path, store: str) -> str:
     destination = S3Uri.parse(store)
     bundle = read_verified(folder)
     model_uri = destination / bundle.version
-    for name, entry in sorted(bundle.manifest.files.items()):
-        data = (folder / name).read_bytes()
-        entry.verify(name, len(data), hashlib.sha256(data).hexdigest())
-        _put_once(s3, model_uri / name, data)
-    data = (folder / MANIFEST).read_bytes()
-    parse_manifest(data, bundle.version)
+    with locating(folder):  # whose files may have changed since
+        for name, entry in sorted(bundle.manifest.files.items()):
+            data = (folder / name).read_bytes()
+            entry.verify(name, len(data), hashlib.sha256(data).hexdigest())
+            _put_once(s3, model_uri / name, data)
+        data = (folder / MANIFEST).read_bytes()
+        parse_manifest(data, bundle.version)
     _put_once(s3, model_uri / MANIFEST, data)
     return str(model_uri)
 

@@ -108,7 +108,7 @@ def _store_errors(uri: str, cache: Path | None = None) -> Iterator[None]:
     try:
         yield
     except BundleError as error:
-        raise StoreError(f"{uri}: {error}") from error
+        raise StoreError(f"{uri}: {error.problem}") from error
     except OSError as error:
         where = error.filename or cache  # a failed write does not say where
         message = f"{uri}: {error.strerror or error}"

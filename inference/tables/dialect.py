@@ -136,12 +136,15 @@ def _join_header(sample: list[Record]) -> list[Record]:
     if len(sample) < HEADER_ROWS:
         return sample
     names, types, flags = sample[:HEADER_ROWS]
-    if len(names.fields) != len(types.fields) or not is_orange_header(
-        types.decode(), flags.decode()
-    ):
+    has_blank_line = (
+        flags.line > types.next_line
+    )  # in place of the flags, as blank lines are no rows
+    cells = () if has_blank_line else flags.decode()
+    if not is_orange_header(types.decode(), cells, len(names.fields)):
         return sample
-    header = replace(names, next_line=flags.next_line, end=flags.end, is_orange_header=True)
-    return [header, *sample[HEADER_ROWS:]]
+    last = types if has_blank_line else flags
+    header = replace(names, next_line=last.next_line, end=last.end, is_orange_header=True)
+    return [header, *sample[2 if has_blank_line else HEADER_ROWS :]]
 
 
 def _read_records(head: bytes, grammar: Grammar, line: int) -> Iterator[Record]:

@@ -2,6 +2,8 @@
 
 import gc
 import hashlib
+import json
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -11,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from inference.runtime.context import Context
 from tests.integration.conftest import Call, PredictionTable, metrics_in
 from tests.integration.faulty_dynamodb import Fault, faulty_dynamodb
 
@@ -119,6 +122,28 @@ def test_texts_are_kept_if_a_setting_allows_it(
 def test_an_invalid_request_leaves_no_item(logging_call: Call, table: PredictionTable) -> None:
     assert logging_call("POST", "/predict", {"inputs": ["good", 1]})[0] == 422
     assert table.items() == {}
+
+
+def test_an_answer_that_lambda_cannot_send_leaves_no_item(
+    logging_call: Call, table: PredictionTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN a direct invocation whose answer is a byte too long, with the ids of its predictions
+    del logging_call  # which started the function
+    handler = sys.modules["inference.api.handler"].handler
+    event = {"inputs": ["Fed holds rates"] * 3}
+    answer = handler(event, Context("request-a"))
+    size = len(json.dumps(answer, ensure_ascii=False).encode())
+    before = table.items()
+    assert [each["prediction_id"][-1] for each in answer["predictions"]] == ["0", "1", "2"]
+    direct: Any = sys.modules["inference.api.direct"]
+    monkeypatch.setattr(direct, "MAX_ANSWER_BYTES", size - 1)
+    # WHEN it is invoked THEN it is answered with the problem, and nothing is written
+    assert handler(event, Context("request-b"))["status"] == 413
+    assert table.items() == before
+    # BUT one that fits is written
+    monkeypatch.setattr(direct, "MAX_ANSWER_BYTES", size)
+    assert "predictions" in handler(event, Context("request-c"))
+    assert len(table.items()) == 2 * len(before) == 6
 
 
 @pytest.mark.parametrize("fault", ["500 once", "throttled once", "half unprocessed"])

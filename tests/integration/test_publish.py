@@ -134,7 +134,7 @@ def test_a_damaged_bundle_is_not_published(
     shutil.copytree(tiny_model.bundle, tmp_path / "bundle")
     (tmp_path / "bundle" / "tokenizer.json").write_text("{}")
     assert main(["publish", str(tmp_path / "bundle"), f"s3://{bucket}/news"]) == 1
-    assert "tokenizer.json has 2 bytes" in capsys.readouterr().err
+    assert f"error: {tmp_path}/bundle: tokenizer.json has 2 bytes" in capsys.readouterr().err
     assert list_keys(s3, bucket) == set()
 
 

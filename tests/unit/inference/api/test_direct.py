@@ -16,15 +16,14 @@ def answer(parser: RequestParser, predictor: Predictor) -> Any:
     return lambda event: answer_event(event, parser, predictor, "the-id")
 
 
-def test_an_event_in_the_form_of_a_request_is_answered_like_one(answer: Any) -> None:
+def test_an_event_in_the_form_of_a_request_is_answered_like_one(
+    answer: Any, loader: ClassifierLoader
+) -> None:
     one = answer({"inputs": "Fed holds rates"})
-    assert set(one) == {
-        "predicted_label",
-        "confidence",
-        "probabilities",
-        "truncated",
-        "model_version",
-    }
+    fields = {"predicted_label", "confidence", "probabilities", "truncated", "model_version"}
+    if loader.get_model().manifest.can_abstain:
+        fields.add("abstained")
+    assert set(one) - {"abstention_reason"} == fields
     many = answer({"inputs": ["Fed holds rates"]})
     assert many["predictions"][0]["predicted_label"] == one["predicted_label"]
 
@@ -41,12 +40,15 @@ def test_a_wrong_event_is_answered_with_the_problem(answer: Any, event: Any) -> 
 
 
 def test_an_answer_that_lambda_cannot_send_is_refused_in_words(
-    answer: Any, monkeypatch: pytest.MonkeyPatch
+    answer: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    # GIVEN texts whose answer is too large WHEN they are sent THEN the caller reads what to do
     monkeypatch.setattr(direct, "MAX_ANSWER_BYTES", 300)
     problem = answer({"inputs": ["Fed", "A film"]})
     assert problem["status"] == 413
     assert "Send fewer texts" in problem["detail"]
+    # AND no metric counts what was not answered
+    assert "Predictions" not in capsys.readouterr().out
 
 
 def test_a_fault_of_the_service_is_an_error_so_that_lambda_tries_again(

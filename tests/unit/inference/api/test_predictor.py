@@ -1,17 +1,19 @@
 import json
 from dataclasses import replace
+from http import HTTPStatus
+from math import inf
 
 import pytest
 
 from inference.api import predictor as module
 from inference.api.loader import ClassifierLoader
-from inference.api.predictor import Predictor
+from inference.api.predictor import Classified, Predictor
 from inference.api.problems import FieldError, ProblemError
 from inference.api.requests import PredictRequest, Text
 from inference.local.checkout import SAMPLE_MODEL
 from inference.model.bundle import ClassifierSpec
 from inference.model.classifier import Classifier, Prediction
-from inference.model.windows import Windows
+from inference.model.windows import SlowTextsError, Windows
 from tests.cloudwatch import read_log
 
 TEXTS = ["Fed holds rates", "New vaccine halves hospital stays", "A film about a festival"]
@@ -146,3 +148,44 @@ def test_only_texts_in_windows_have_a_time_limit(
         assert raised.value.status == 422
     else:
         assert labels(predictor.classify(request, "id").predictions)
+
+
+def make_slow(loader: ClassifierLoader, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the model classify the first part of a request in time, and no more."""
+    classify, times = loader.get_model().classifier.predict, iter([inf])
+
+    def predict(texts: list[str], seconds: float = inf) -> list[Prediction]:
+        if next(times, 0.0) < seconds:
+            raise SlowTextsError("ask for fewer texts")
+        return classify(texts)
+
+    monkeypatch.setattr(loader.get_model().classifier, "predict", predict)
+
+
+@pytest.mark.parametrize("fault", ["slow", "unexplained", "refused"])
+def test_nothing_is_recorded_of_a_request_that_gets_an_error(
+    predictor: Predictor,
+    loader: ClassifierLoader,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    fault: str,
+) -> None:
+    # GIVEN a request in two parts: the second takes too long, or there is no time to explain them,
+    # or the answer is refused
+    monkeypatch.setattr(module, "PART", 2)
+    if fault == "slow":
+        make_slow(loader, monkeypatch)
+    if fault == "unexplained":
+        monkeypatch.setattr(module, "MAX_SECONDS", 0.0)
+
+    def check(classified: Classified) -> None:
+        assert labels(classified.predictions)
+        raise ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too large")
+
+    items: list[Text | FieldError] = [Text(text) for text in TEXTS]
+    request = PredictRequest(items, is_list=True, explain=fault == "unexplained")
+    # WHEN it is classified THEN the client gets an error
+    with pytest.raises(ProblemError):
+        predictor.classify(request, "id", check=check if fault == "refused" else None)
+    # AND neither the log nor the metrics have any of its predictions
+    assert "Predictions" not in capsys.readouterr().out

@@ -135,6 +135,33 @@ def test_the_header_of_orange_has_three_rows() -> None:
     assert (begin, line) == (len(ORANGE), 4)
 
 
+@pytest.mark.parametrize(
+    ("header", "line"),
+    [
+        ("label\ttext\nd\tstring\nclass\n", 4),
+        ("label\ttext\nd\tstring\n\n", 3),
+        ("label\ttext\r\nd\tstring\r\n\r\n", 3),
+        ("label\ttext\nd\tstring\n\t\n", 4),
+    ],
+)
+def test_the_header_of_orange_may_leave_out_flags(header: str, line: int) -> None:
+    # GIVEN a .tab file whose third row is short, blank or empty WHEN it is read
+    row = "b\tFed holds rates\n"
+    dialect, begin, first = recognize(f"{header}{row}t\tMars probe lands\n", LABELLED)
+    # THEN the rows begin below the header, or with the blank line, which is no row
+    assert (dialect.header, dialect.header_line) == (("label", "text"), 1)
+    assert f"{header}{row}"[begin:].strip() == row.strip()
+    assert first == line
+
+
+def test_a_short_row_of_words_that_orange_knows_is_a_broken_row() -> None:
+    # GIVEN letters with their kinds, and a line that lacks a cell
+    text = "text\tlabel\ne\tc\nc\n" + "f\tc\n" * 20
+    # WHEN it is read THEN all lines below the names are rows
+    _, begin, line = recognize(text, LABELLED)
+    assert (begin, line) == (len("text\tlabel\n"), 2)
+
+
 def test_the_header_of_orange_is_no_row_where_columns_are_named_by_their_positions() -> None:
     with pytest.raises(TableError, match="line 1: this line looks like a header"):
         recognize(f"{ORANGE}Fed holds rates\tb\n", InputColumns("0"))
