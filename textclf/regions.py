@@ -9,7 +9,7 @@ def replicate(model_uri: str, region: str, /) -> None:
     versioned and encrypted. `make deploy REGIONS=...` does this for each region.
 
     ```
-    textclf replicate s3://my-models/news/7531af3bdaa99370 eu-west-1
+    textclf replicate s3://my-models/news/af595c94586d0016 eu-west-1
     ```
 
     Args:

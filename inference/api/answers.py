@@ -95,7 +95,7 @@ class Answer(Body, kw_only=True):
             description="With `explain`: the words of the text in their order, each with what it "
             "contributes to the probability of the predicted label; negative if it speaks against "
             "the label, and null if the model did not read the word.",
-            examples=[[["Mars", 0.71], ["might", 0.02]]],
+            examples=[[["Mars", 0.64], ["might", 0.01]]],
         ),
     ] = UNSET
 

@@ -10,9 +10,9 @@ VERSION = "0123456789abcdef"
 LABELS = ("Business", "Science", "Entertainment", "Health")
 TEXT = "Life in Mars might be a real possibility"
 TEXTS = {
-    "Central bank holds interest rates as inflation cools": (0.9846, 0.0076, 0.0045, 0.0033),
-    "New vaccine halves hospital stays in late trial": (0.0064, 0.0033, 0.0058, 0.9845),
-    "Festival opens with a film nobody was allowed to see": (0.008, 0.007, 0.9795, 0.0055),
+    "Central bank holds interest rates as inflation cools": (0.9698, 0.0121, 0.0102, 0.0079),
+    "New vaccine halves hospital stays in late trial": (0.0147, 0.0055, 0.0099, 0.9699),
+    "Festival opens with a film nobody was allowed to see": (0.0057, 0.0079, 0.9771, 0.0093),
 }
 REQUESTS = {"one": TEXT, "many": list(TEXTS)}
 DETAILS = {
@@ -34,7 +34,7 @@ WRONG_FIELD = FieldError(field="inputs.3", message="String should have at least 
 
 def answer_examples() -> dict[str, Any]:
     """Return the answers to ``REQUESTS``, by the same names."""
-    one = _answer((0.0064, 0.9814, 0.0048, 0.0074)).to_dict()
+    one = _answer((0.0056, 0.9744, 0.0077, 0.0123)).to_dict()
     many = ManyAnswers(predictions=list(map(_answer, TEXTS.values())), model_version=VERSION)
     return {
         "one": OneAnswer(**one, model_version=VERSION).to_dict(),
@@ -58,4 +58,5 @@ def _answer(shares: tuple[float, ...]) -> Answer:
         confidence=probabilities[best],
         probabilities=probabilities,
         truncated=False,
+        abstained=False,
     )

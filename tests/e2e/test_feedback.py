@@ -1,7 +1,6 @@
 """Correcting a label on the page, in a real browser, with a real server and a table."""
 
 import os
-import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,14 +12,15 @@ from playwright.sync_api import Page, expect, sync_playwright
 from tests.conftest import TinyModel
 from tests.e2e.conftest import TEXTCLF, serving
 from tests.integration.conftest import PredictionTable
+from tests.outside import find_chromium
 
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 MENU = "The right label"
 AWS = {
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "test",
     "AWS_DEFAULT_REGION": "us-east-1",
 }
+pytestmark = pytest.mark.usefixtures("outside")
 
 
 @pytest.fixture
@@ -41,7 +41,8 @@ def page(s3_endpoint: str, table: PredictionTable, tmp_path: Path) -> Iterator[P
 def open_page(
     s3_endpoint: str, table: PredictionTable, tmp_path: Path, *options: str
 ) -> Iterator[Page]:
-    if not CHROMIUM:
+    chromium = find_chromium()
+    if not chromium:
         pytest.skip("no Chromium here: install Debian's chromium, or set CHROMIUM=path")
     # `textclf serve` keeps its S3 to itself and drops AWS's variables, but not its files.
     (tmp_path / ".aws").mkdir()
@@ -53,7 +54,7 @@ def open_page(
     }
     command = [*TEXTCLF, "serve", "--port", "0", *options]
     with serving(environment, command) as (url, _), sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_page()
         problems: list[str] = []
         page.on("pageerror", lambda error: problems.append(str(error)))

@@ -153,6 +153,7 @@ def test_the_function_runs_in_the_lambda_runtime(
     assert TITLES[0] not in (tmp_path / "log").read_text()
 
 
+@pytest.mark.usefixtures("outside")
 def test_asl_validator_accepts_the_definition(tmp_path: Path) -> None:
     assert_valid_asl(definition(), tmp_path)
 

@@ -180,6 +180,8 @@ def test_every_answer_shown_is_the_shipped_models(page: Path) -> None:
         # THEN it is the same, except for what int8 differs by from one kind of CPU to the next
         assert answer.model_version == bundle.version
         assert answer.predicted_label == prediction.label
+        abstained = msgspec.UNSET if prediction.abstained is None else prediction.abstained
+        assert answer.abstained == abstained
         assert answer.probabilities == pytest.approx(prediction.probabilities, abs=0.02)
         for (shown_word, share), (word, contribution) in zip(
             answer.explanation or explanation, explanation, strict=True

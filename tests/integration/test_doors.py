@@ -270,6 +270,7 @@ console.log(JSON.stringify({ answers, error }));
 """
 
 
+@pytest.mark.usefixtures("outside")
 def test_the_javascript_client_of_hugging_face_gets_its_answers(
     call: Call, url: str, tmp_path: Path
 ) -> None:

@@ -550,5 +550,6 @@ def test_every_state_is_reached(new_account: NewAccount) -> None:
     assert reached == set(json.loads(definition())["States"])
 
 
+@pytest.mark.usefixtures("outside")
 def test_the_definition_is_valid_by_asl_validator(tmp_path: Path) -> None:
     assert_valid_asl(definition(), tmp_path)

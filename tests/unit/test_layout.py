@@ -53,6 +53,7 @@ WITHOUT_MODULE = {
     "test_distributed_map.py",
     "test_imports.py",
     "test_layout.py",
+    "test_outside.py",
     "test_template.py",
     "test_template_watch.py",
     "test_workflows.py",

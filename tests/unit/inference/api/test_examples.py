@@ -31,6 +31,8 @@ def test_the_example_answers_are_those_of_the_shipped_model() -> None:
     # THEN it answers as the examples say, but for the last digits
     for answer, prediction in zip(example_answers(), predictions, strict=True):
         assert answer.probabilities == pytest.approx(prediction.probabilities, abs=0.01)
+        expected = msgspec.UNSET if prediction.abstained is None else prediction.abstained
+        assert answer.abstained == expected
 
 
 @pytest.mark.parametrize("status", DETAILS)

@@ -1,4 +1,5 @@
 import json
+import re
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,12 @@ from inference.model.bundle import (
     MANIFEST,
     BundleError,
     ClassifierSpec,
+    locating,
     parse_manifest,
     read_verified,
     version_of,
 )
+from tests.conftest import EARLIER_MANIFEST
 
 
 @pytest.fixture
@@ -47,11 +50,16 @@ def test_a_manifest_reads_back_as_written(manifest: dict[str, Any]) -> None:
     assert parse_manifest(parsed.to_bytes(), version_of(parsed.to_bytes())) == parsed
 
 
-def test_the_manifest_of_the_sample_model_keeps_its_bytes() -> None:
+def test_a_manifest_of_an_earlier_release_keeps_its_bytes() -> None:
     # GIVEN a manifest that an earlier release wrote
-    data = (SAMPLE_MODEL / MANIFEST).read_bytes()
+    data = EARLIER_MANIFEST.read_bytes()
     # WHEN it is parsed and written again THEN no byte differs, and so neither does its version
     assert parse_manifest(data, "7531af3bdaa99370").to_bytes() == data
+
+
+def test_the_manifest_of_the_sample_model_keeps_its_bytes() -> None:
+    data = (SAMPLE_MODEL / MANIFEST).read_bytes()
+    assert parse_manifest(data).to_bytes() == data
 
 
 def test_the_fields_of_a_manifest_keep_their_order(manifest: dict[str, Any]) -> None:
@@ -114,6 +122,32 @@ def test_a_missing_file_is_named(tmp_path: Path, manifest: dict[str, Any]) -> No
     (tmp_path / "manifest.json").write_bytes(encode(manifest))
     with pytest.raises(BundleError, match=r"model\.onnx: No such file"):
         read_verified(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"labels": ["a"]}, "manifest.json: Expected `array` of length >= 2 - at `$.labels`"),
+        ({"schema_version": 4}, "manifest.json is of schema 4"),
+        ({}, "model.onnx has 9 bytes, not 1"),
+    ],
+)
+def test_the_refusal_of_a_bundle_names_its_folder(
+    change: dict[str, Any], problem: str, tmp_path: Path, manifest: dict[str, Any]
+) -> None:
+    (tmp_path / "manifest.json").write_bytes(encode(manifest | change))
+    (tmp_path / "model.onnx").write_bytes(b"too large")
+    with pytest.raises(BundleError, match=re.escape(f"{tmp_path}: {problem}")):
+        read_verified(tmp_path)
+
+
+def test_an_error_that_names_a_place_keeps_it() -> None:
+    with (
+        pytest.raises(BundleError, match=r"^the first: wrong$"),
+        locating("another"),
+        locating("the first"),
+    ):
+        raise BundleError("wrong")
 
 
 @pytest.mark.parametrize("content", [b"", b"no", b"x"])
