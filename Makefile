@@ -41,13 +41,13 @@ sam-local: $(VENV)/local ## serve template.yaml with its image in Docker, at htt
 unit: $(VENV)/test ## run the unit tests: about a minute, no network
 	$(BIN)/python -m pytest tests/unit
 
-# The halves take about as long as each other. The longest waits, for Docker and for the browser, are
-# in the second one, where the unit tests have nothing to wait for.
+# The two commands take about as long as each other. The longest waits, for Docker and for the browser, are
+# next to the unit tests, which have nothing to wait for.
 test: announce lint ## lint, then run every test: about 20 minutes on two cores
 	@mkdir -p build && rm -f build/.coverage*
 	@echo "Unit and end-to-end tests run next to the others; their output comes at the end."
 	@COVERAGE_FILE=$(CURDIR)/build/.coverage.unit $(BIN)/python -m pytest --cov --cov-report= \
-		tests/unit tests/e2e >build/unit.log 2>&1 & unit=$$!; trap 'kill $$unit 2>/dev/null' EXIT INT TERM; \
+		tests/unit tests/e2e >build/unit.log 2>&1 & unit=$$!; trap 'kill -INT $$unit 2>/dev/null; wait $$unit' EXIT INT TERM; \
 	COVERAGE_FILE=$(CURDIR)/build/.coverage.others $(BIN)/python -m pytest --cov --cov-report= \
 		tests/integration; others=$$?; \
 	wait $$unit; unit=$$?; trap - EXIT INT TERM; cat build/unit.log; [ $$unit = 0 ] && [ $$others = 0 ]

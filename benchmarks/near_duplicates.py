@@ -27,7 +27,8 @@ def find_near_duplicates(
 
     Args:
         texts: Words separated by spaces; their order and number do not matter.
-        rows: Which of the texts to find the similar ones of. Each is similar to itself.
+        rows: Which of the texts to find the similar ones of. Each that has words is similar to
+            itself.
         similarity: Least Jaccard index of the sets of words: shared ones / all of both.
     """
     words = _read_words(texts)

@@ -8,6 +8,7 @@ Those that ask for it are run again with ``BARE=1``, which hides it from them, t
 import os
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 PROGRAMS = {"docker", "chromium", "chromium-browser", "google-chrome", "node", "npm", "npx"}
@@ -55,12 +56,11 @@ class Outside:
 def link_programs(folder: Path, path: str) -> None:
     """Link everything on a PATH into a folder, except the programs that a bare machine lacks."""
     for part in path.split(os.pathsep):
-        if not Path(part or ".").is_dir():
-            continue
-        for program in Path(part or ".").iterdir():
-            link = folder / program.name
-            if program.name not in PROGRAMS and not link.is_symlink():
-                link.symlink_to(program.absolute())
+        with suppress(OSError):  # there is no such folder, or this user may not read it
+            for program in Path(part or ".").iterdir():
+                link = folder / program.name
+                if program.name not in PROGRAMS and not link.is_symlink():
+                    link.symlink_to(program.absolute())
 
 
 def find_chromium() -> str | None:

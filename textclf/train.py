@@ -37,7 +37,7 @@ def train(*, settings: Annotated[Settings, Parameter(name="*")]) -> None:
 
     With few rows, a logistic head may do better than fine-tuning: on an encoder that stays as it
     is (`--method frozen`, which takes seconds), or on one that has learnt from pairs of texts
-    (`--method contrastive`, as SetFit does). `--method auto` tries all and keeps the best.
+    (`--method contrastive`, as SetFit does). `--method auto` tries each and keeps the best.
     `--class-weights balanced` helps to find rare labels.
 
     Ctrl-C saves a checkpoint; the same command with `--resume` continues from it to the same

@@ -132,7 +132,7 @@ def _predict_for_hugging_face(parser: RequestParser, labelling: Labelling | None
     example_request = {LIST_FIELD: REQUESTS["one"], "parameters": {"top_k": 2}}
     body = {"schema": schema, "example": example_request}
     answered = _json("The labels of each text with their scores, the best one first.", rankings)
-    example = [[{"label": "Science", "score": 0.9814}, {"label": "Health", "score": 0.0074}]]
+    example = [[{"label": "Science", "score": 0.9744}, {"label": "Health", "score": 0.0123}]]
     answered["content"]["application/json"]["example"] = example
     return {
         "summary": "Classify texts for a client of Hugging Face",

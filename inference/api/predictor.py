@@ -72,7 +72,8 @@ class Predictor:
     ) -> Classified:
         """Classify the texts of a request, and record the predictions unless it is only a check.
 
-        Nothing is recorded of a request that is answered with an error.
+        Nothing is recorded of a request that cannot be classified or explained, or that ``check``
+        refuses.
 
         Args:
             request: The texts.

@@ -30,6 +30,9 @@ class DirectResolver(ApiGatewayResolver):
 
     @cached_property
     def _routes_by_place(self) -> dict[tuple[str, str], Route]:
+        for route in self._static_routes:
+            if route.middlewares or route.compress or route.cache_control:
+                raise NotImplementedError(f"{route.path}: middlewares, compress or cache_control")
         return {(route.method, route.path): route for route in self._static_routes}
 
     def _resolve(self) -> "ResponseBuilder[BaseProxyEvent]":

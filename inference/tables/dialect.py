@@ -136,9 +136,8 @@ def _join_header(sample: list[Record]) -> list[Record]:
     if len(sample) < HEADER_ROWS:
         return sample
     names, types, flags = sample[:HEADER_ROWS]
-    has_blank_line = (
-        flags.line > types.next_line
-    )  # in place of the flags, as blank lines are no rows
+    # In place of the flags, as blank lines are no rows.
+    has_blank_line = flags.line > types.next_line
     cells = () if has_blank_line else flags.decode()
     if not is_orange_header(types.decode(), cells, len(names.fields)):
         return sample

@@ -93,13 +93,18 @@ def format_elsewhere(files: Iterable[Elsewhere]) -> str:
             _accuracy(file.accuracy, file.accuracy_interval),
             f"{file.baseline_accuracy:.2%}",
             _format_difference(file.difference, file.difference_interval),
-            f"{file.calibration_error:.4f} ({file.calibration_error_interval.low:.4f} to "
-            f"{file.calibration_error_interval.high:.4f})",
+            _format_calibration(file),
         )
         for file in files
     ]
     columns = ("texts", "accuracy", "baseline", "points between", "calibration error")
     return format_table(("file", *columns), rows)
+
+
+def _format_calibration(file: Elsewhere) -> str:
+    interval = file.calibration_error_interval
+    rest = f", of {file.calibration_texts:,}" if file.calibrated_on else ""
+    return f"{file.calibration_error:.4f} ({interval.low:.4f} to {interval.high:.4f}){rest}"
 
 
 def format_differences(differences: Iterable[tuple[str, PairedComparison]]) -> str:

@@ -45,7 +45,7 @@ def list_advice(settings: Settings, dataset: Dataset, rows: Split) -> list[str]:
     if len(rows.train) < FEW_ROWS and settings.method == "fine-tune" and not settings.teachers:
         notes.append(
             f"with fewer than {FEW_ROWS:,} training rows, a logistic head may do better, on an "
-            "encoder as it is or one that learns from pairs of texts: --method auto tries all"
+            "encoder as it is or one that learns from pairs of texts: --method auto tries each"
         )
     return notes
 

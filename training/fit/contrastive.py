@@ -35,6 +35,7 @@ RATE = 2e-5
 WARM_UP = 0.1  # share of the steps
 DECAY = 0.01
 MAX_NORM = 1.0
+AGAIN = "give the same command again"
 
 
 class PairsError(TextClassifierError):
@@ -111,11 +112,22 @@ def fine_tune_on_pairs(
     group: Group,
     precision: torch.dtype | None,
     *,
-    is_trial: bool = False,
+    name: str = "learn pairs",
+    remedy: str = AGAIN,
 ) -> int:
     """Fine-tune the encoder of a model, not its head; returns the number of steps.
 
-    Every process of a group takes the same steps. A trial on rows without pairs takes none.
+    Every process of a group takes the same steps.
+
+    Args:
+        model: gets the weights.
+        tokenizer: reads the texts.
+        rows: with their labels, each once.
+        settings: of the run.
+        group: the processes of the run.
+        precision: of matrix products; None for fp32.
+        name: what the progress bar says.
+        remedy: how to continue after an interruption.
 
     Raises:
         PairsError: no two rows have the same labels, or different ones, or the loss is no number.
@@ -123,8 +135,6 @@ def fine_tune_on_pairs(
     """
     pairs = Pairs.of(rows, model.classifier.out_features, settings)
     if not pairs.can_teach:
-        if is_trial:
-            return 0
         raise PairsError(
             "--method contrastive needs two rows of the same label, and two of different ones: "
             "add rows, or give --method frozen"
@@ -133,11 +143,11 @@ def fine_tune_on_pairs(
     windows = encode_windows(tokenizer, [row.text for row in rows], settings)
     learner = PairLearner(model.to(group.device), windows, pairs, settings, precision)
     total = count_steps(len(rows))
-    _take_steps(learner, total, group, "try pairs" if is_trial else "learn pairs")
+    _take_steps(learner, total, group, name, remedy)
     return total
 
 
-def _take_steps(learner: "PairLearner", total: int, group: Group, name: str) -> None:
+def _take_steps(learner: "PairLearner", total: int, group: Group, name: str, remedy: str) -> None:
     hidden: dict[str, Any] = {} if group.leads else {"disable": True}
     bar = tqdm(total=total, desc=name, unit="step", leave=False, dynamic_ncols=True, **hidden)
     with bar, stop_requests() as stop_requested:
@@ -151,9 +161,7 @@ def _take_steps(learner: "PairLearner", total: int, group: Group, name: str) -> 
                     "number; give --precision fp32, or another --base-model"
                 )
             if group.reduce_any(stop_requested()):
-                raise InterruptedRunError(
-                    "interrupted while learning from pairs; give the same command again"
-                )
+                raise InterruptedRunError(f"interrupted while learning from pairs; {remedy}")
 
 
 class PairLearner:
@@ -177,7 +185,10 @@ class PairLearner:
         self._scaler = torch.amp.GradScaler(self._device.type, enabled=is_fp16)
 
     def take_step(self, step: int, rate: float) -> float:
-        """Compare the texts of some pairs, and change the encoder accordingly; returns the loss."""
+        """Compare the texts of some pairs, and change the encoder accordingly; returns the loss.
+
+        It is NaN if the gradients are not finite, so that the weights are not, either.
+        """
         drawn = self._pairs.draw(np.random.default_rng((self._seed, step)), PAIRS)
         rows = [first for first, _, _ in drawn] + [second for _, second, _ in drawn]
         same = torch.tensor([is_same for _, _, is_same in drawn], device=self._device)
@@ -187,11 +198,13 @@ class PairLearner:
         loss = compute_loss(self._read(rows, step), same)
         self._scaler.scale(loss).backward()
         self._scaler.unscale_(self._optimizer)
-        torch.nn.utils.clip_grad_norm_(self._weights, MAX_NORM)
+        norm = torch.nn.utils.clip_grad_norm_(self._weights, MAX_NORM)
         self._scaler.step(self._optimizer)
         self._scaler.update()
         self._optimizer.zero_grad(set_to_none=True)
-        return loss.item()
+        # As in fine-tuning: without a scaler, infinite gradients end up in the weights.
+        is_lost = not self._scaler.is_enabled() and not bool(norm.isfinite())
+        return math.nan if is_lost else loss.item()
 
     def _read(self, rows: Sequence[int], step: int) -> Tensor:
         """Return what the head would read of texts, (rows, dim); of long ones, a random window."""

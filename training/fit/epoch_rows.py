@@ -89,6 +89,16 @@ class EpochRows:
         return ranks
 
 
+def draw_first(examples: Sequence[Example], settings: Settings) -> list[Example]:
+    """Return the rows of the first epoch, which may repeat new ones; heads are fitted to these."""
+    return [examples[row] for row in EpochRows.of(examples, settings).draw(0)]
+
+
+def draw_once(examples: Sequence[Example], settings: Settings) -> list[Example]:
+    """Return the rows of the first epoch, each once, so that two equal ones make no pair."""
+    return [examples[row] for row in np.unique(EpochRows.of(examples, settings).draw(0))]
+
+
 def choose_validation_rows(examples: Sequence[Example], settings: Settings) -> list[Example]:
     """Return the rows to validate on: all of them or, with --balance-groups, some of each group.
 
@@ -96,5 +106,4 @@ def choose_validation_rows(examples: Sequence[Example], settings: Settings) -> l
     """
     if not settings.balance_groups:
         return list(examples)
-    drawn = np.unique(EpochRows.of(examples, settings).draw(0))
-    return [examples[row] for row in drawn]
+    return draw_once(examples, settings)

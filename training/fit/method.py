@@ -1,9 +1,10 @@
 """Choose how to train: by how well each method predicts rows that it has not seen.
 
 Which one is better depends on the texts as much as on their number, so all are tried: fine-tuning,
-a frozen encoder and, with few rows, one that learns from pairs of texts. That costs as much again
-as fine-tuning, up to three times as much with very few rows, and is left out where fine-tuning has
-enough rows to win.
+a frozen encoder and, with few rows, one that learns from pairs of texts. There is one trial of each
+or, with few validation rows, three. A trial of fine-tuning costs about as much as the run, and one
+of pairs takes up to 300 steps of 32 texts. All are left out where fine-tuning has enough rows to
+win.
 """
 
 import json
@@ -19,8 +20,9 @@ from training.atomic import write_text
 from training.data.examples import Dataset
 from training.data.split import RowNumbers, Split
 from training.fit.checkpoint import FREE, CheckpointError
-from training.fit.contrastive import fine_tune_on_pairs
+from training.fit.contrastive import Pairs, PairsError, fine_tune_on_pairs
 from training.fit.encoder import EncoderClassifier
+from training.fit.epoch_rows import EpochRows, draw_first, draw_once
 from training.fit.frozen import FOLDS, apply_head, find_strata, fit_features
 from training.fit.head import compute_text_features
 from training.fit.initialise import initialise
@@ -94,15 +96,12 @@ def compare_methods(
         return group.broadcast(score(np.concatenate(logits), predicted))
 
     frozen = measure(predict_frozen(settings, dataset, rows, rounds, group.device))
-    contrastive = None
-    if len(rows.train) <= MOST_ROWS_IN_PAIRS:
-        of_rounds = [predict_contrastive(settings, dataset, each, group) for each in rounds]
-        contrastive = measure(of_rounds)
+    pairs = try_pairs(settings, dataset, rows, rounds, group)
     tuned = settings.model_copy(update={"method": "fine-tune"})
     return MethodComparison(
         fine_tune=measure([fine_tune(tuned, each) for each in rounds]),
         frozen=frozen,
-        contrastive=contrastive,
+        contrastive=measure(pairs) if pairs else None,
         rows=len(predicted),
         folds=len(rounds) if len(rounds) > 1 else 0,
     )
@@ -158,10 +157,31 @@ def predict_frozen(
     logits = []
     for each in rounds:
         learnt = features[[place[number] for number in each.numbers.train]]
+        drawn = EpochRows.of(each.train, frozen).draw(0)
         head = torch.nn.Linear(features.shape[1], len(dataset.task.labels))
-        fit_features(head, learnt, each.train, frozen)
+        fit_features(head, learnt[drawn], [each.train[row] for row in drawn], frozen)
         logits.append(apply_head(head, features[[place[number] for number in each.numbers.test]]))
     return logits
+
+
+def try_pairs(
+    settings: Settings, dataset: Dataset, rows: Split, rounds: Sequence[Split], group: Group
+) -> list[NDArray[np.float32]]:
+    """Return the logits of each round's test rows after learning from pairs.
+
+    The list is empty if pairs are not tried, because there are many rows, or because those of the
+    run or of a round cannot teach. It is also empty if a trial diverges, as the run could too.
+    """
+    if len(rows.train) > MOST_ROWS_IN_PAIRS:
+        return []
+    for each in (rows, *rounds):
+        learnt = draw_once(each.train, settings)
+        if not Pairs.of(learnt, len(dataset.task.labels), settings).can_teach:
+            return []
+    try:
+        return [predict_contrastive(settings, dataset, each, group) for each in rounds]
+    except PairsError:
+        return []
 
 
 def predict_contrastive(
@@ -172,14 +192,15 @@ def predict_contrastive(
     model, tokenizer = initialise(settings, dataset.task, rows.train)
     assert isinstance(model, EncoderClassifier)  # noqa: S101 - `initialise` raises otherwise
     precision = choose_precision(settings.precision, group.device)
-    fine_tune_on_pairs(model, tokenizer, rows.train, settings, group, precision, is_trial=True)
-    learnt, predicted = (
+    paired, learnt = draw_once(rows.train, settings), draw_first(rows.train, settings)
+    fine_tune_on_pairs(model, tokenizer, paired, settings, group, precision, name="try pairs")
+    features, predicted = (
         compute_text_features(
             model, tokenizer, [row.text for row in part], settings, group.device, precision
         )
-        for part in (rows.train, rows.test)
+        for part in (learnt, rows.test)
     )
-    fit_features(model.classifier, learnt, rows.train, settings)
+    fit_features(model.classifier, features, learnt, settings)
     return apply_head(model.classifier, predicted)
 
 

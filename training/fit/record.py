@@ -104,7 +104,7 @@ class MethodComparison(BaseModel):
 
     fine_tune: float  # macro-F1
     frozen: float
-    contrastive: float | None = None  # not tried, because rows are not few enough
+    contrastive: float | None = None  # not tried with many rows, or without pairs, or failed
     rows: int  # that were predicted
     folds: int  # of the training rows; 0: the validation rows were predicted
 

@@ -195,8 +195,8 @@ class Settings(BaseModel):
         Literal["auto", "fine-tune", "contrastive", "frozen"],
         Field(
             description="Fine-tune the encoder with its head; or leave it frozen, or fine-tune it "
-            "on pairs of texts (contrastive), and fit a logistic head; auto tries all if there are "
-            "few rows."
+            "on pairs of texts (contrastive), and fit a logistic head; auto tries each of them if "
+            "there are few rows."
         ),
     ] = "fine-tune"
     class_weights: Annotated[

@@ -35,7 +35,7 @@ from training.fit import text_model
 from training.fit.advice import print_advice
 from training.fit.checkpoint import Checkpoint
 from training.fit.class_weights import weigh_outcomes
-from training.fit.contrastive import fine_tune_on_pairs
+from training.fit.contrastive import AGAIN, fine_tune_on_pairs
 from training.fit.display import (
     Display,
     describe_epochs,
@@ -46,7 +46,7 @@ from training.fit.display import (
 )
 from training.fit.distillation import hash_teachers, make_targets
 from training.fit.encoder import EncoderClassifier
-from training.fit.epoch_rows import EpochRows, choose_validation_rows
+from training.fit.epoch_rows import EpochRows, choose_validation_rows, draw_first, draw_once
 from training.fit.exportable import print_export_note
 from training.fit.frozen import fit_logistic_head
 from training.fit.head import fit_head
@@ -82,6 +82,7 @@ from training.fit.windows import TextWindows, describe_windows, encode_windows
 from training.tasks import Task
 
 ENOUGH_STEPS = 100  # for a run without --epochs
+KEEP_METHOD = "add --resume to start again with the method that auto chose"
 
 
 class DivergedError(TextClassifierError):
@@ -133,10 +134,8 @@ def train(settings: Settings, group: Group, loaded: LoadedRows | None = None) ->
     checkpoint = Checkpoint.of(record)
     model: TextModel = start.model
     if settings.fits_head and isinstance(model, EncoderClassifier):
-        drawn = [examples[row] for row in epochs.draw(0)]
-        progress = fit_head_last(
-            model, start.tokenizer, drawn, rows.validation, settings, group, start.precision
-        )
+        remedy = KEEP_METHOD if record.comparison else AGAIN
+        progress = fit_head_last(start, model, rows, settings, group, remedy)
     else:
         model, progress = fine_tune(start, rows, settings, group, checkpoint)
 
@@ -231,7 +230,7 @@ def fine_tune(
 ) -> tuple[TextModel, Progress]:
     """Train from the first step, or from the checkpoint of a run that is resumed, to the end.
 
-    A run without a checkpoint is a trial, which prints nothing and is never resumed.
+    A run without a checkpoint is a trial, which is never resumed.
 
     Returns:
         The model with its best weights, and how it got there.
@@ -255,26 +254,34 @@ def fit_head_first(start: Start, rows: Sequence[Example], settings: Settings, gr
 
 
 def fit_head_last(
+    start: Start,
     model: EncoderClassifier,
-    tokenizer: Tokenizer,
-    rows: Sequence[Example],
-    validation: Sequence[Example],
+    rows: Split,
     settings: Settings,
     group: Group,
-    precision: torch.dtype | None,
+    remedy: str,
 ) -> Progress:
     """Fit a head to the encoder as it is, or after it has learnt from pairs of texts.
 
-    Returns the only step and validation.
+    Returns the number of steps, which a frozen encoder does not take, and the only validation.
+
+    Raises:
+        PairsError: the rows make no pairs, or learning from them diverged.
+        InterruptedRunError: SIGINT or SIGTERM came; it says the remedy.
     """
     started = time.monotonic()
     progress = Progress()
+    tokenizer, precision = start.tokenizer, start.precision
     if settings.method == "contrastive":
-        progress.step = fine_tune_on_pairs(model, tokenizer, rows, settings, group, precision)
-    strength = fit_logistic_head(model, tokenizer, rows, settings, group.device, precision)
+        paired = draw_once(rows.train, settings)
+        progress.step = fine_tune_on_pairs(
+            model, tokenizer, paired, settings, group, precision, remedy=remedy
+        )
+    learnt = draw_first(rows.train, settings)
+    strength = fit_logistic_head(model, tokenizer, learnt, settings, group.device, precision)
     if group.leads:
-        print(f"a logistic head is fitted to {len(rows):,} rows (C = {strength:g})")
-    validation = choose_validation_rows(validation, settings)
+        print(f"a logistic head is fitted to {len(learnt):,} rows (C = {strength:g})")
+    validation = choose_validation_rows(rows.validation, settings)
     windows = encode_windows(tokenizer, [row.text for row in validation], settings)
     logits = text_model.compute_logits(model, windows.token_ids, group.device, precision)
     f1, sharpness = score_windows(windows, logits, validation)
@@ -384,7 +391,7 @@ def run_steps(
 
 
 def explain_interruption(settings: Settings, checkpoint: Checkpoint | None) -> str:
-    """Say how a run goes on that was interrupted."""
+    """Say how to continue an interrupted run."""
     if checkpoint is None:
         return "interrupted; methods were being tried: give the same command again"
     return f"interrupted; add --resume to continue in {settings.output}"

@@ -65,7 +65,7 @@ def test_each_door_answers_as_powertools_alone_would(door: Door, origin: str) ->
     # GIVEN the same routes in a resolver of Powertools and in ours
     cors = CORSConfig(allow_origin=origin) if origin else None
     ours, theirs = add_routes(make_resolver(door, cors)), add_routes(THEIRS[door](cors=cors))
-    for method in ("GET", "OPTIONS"):
+    for method in ("GET", "HEAD", "POST", "OPTIONS"):
         for path in PATHS:
             event = make_request(door, method, path)
             # WHEN both get the same event THEN they answer the same
@@ -79,6 +79,19 @@ def test_the_headers_of_cors_are_in_the_answer() -> None:
     answer = app.resolve(make_request(Door.HTTP_API, "GET", "/text"), CONTEXT)
     # THEN the answer says so
     assert answer["headers"]["Access-Control-Allow-Origin"] == "https://example.com"
+
+
+def test_a_route_with_what_is_left_out_is_refused() -> None:
+    # GIVEN a route whose answers are to be compressed
+    app = make_resolver(Door.HTTP_API, None)
+
+    @app.get("/text", compress=True)
+    def text() -> Response[str]:
+        return Response(200, "text/plain", "")
+
+    # WHEN it is called THEN an error says that this is not done here
+    with pytest.raises(NotImplementedError, match="/text: middlewares, compress"):
+        app.resolve(make_request(Door.HTTP_API, "GET", "/text"), CONTEXT)
 
 
 def test_an_exception_without_a_handler_is_raised() -> None:

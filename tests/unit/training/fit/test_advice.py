@@ -59,7 +59,7 @@ def test_few_rows_make_notes_about_the_method_and_the_split(
     print_advice(settings, *load_rows(settings))
     split, method = capsys.readouterr().out.splitlines()
     assert split.startswith("note: --split stratified")
-    assert method.endswith("--method auto tries all")
+    assert method.endswith("--method auto tries each")
 
 
 @pytest.mark.parametrize("method", ["auto", "contrastive", "frozen"])

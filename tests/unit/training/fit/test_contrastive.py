@@ -196,18 +196,11 @@ def test_rows_teach_if_there_are_pairs_of_both_kinds(
     assert Pairs.of(rows, labels, settings).can_teach == can_teach
 
 
-def test_rows_without_pairs_are_refused_but_for_a_trial(mpnet: Path) -> None:
-    # GIVEN a single row of each label
-    model, tokenizer = load(mpnet)
-    rows = make_rows([0, 1, 2, 3])
-    before = encode(model, tokenizer, rows)
-    # WHEN an encoder is to learn from them THEN an error says what is missing
+def test_rows_without_pairs_are_refused(mpnet: Path) -> None:
+    # GIVEN a single row of each label WHEN an encoder is to learn from them
+    # THEN an error says what is missing
     with pytest.raises(PairsError, match="two rows of the same label"):
-        fine_tune_on_pairs(model, tokenizer, rows, SETTINGS, GROUP, None)
-    # ... and a trial leaves it as it is
-    steps = fine_tune_on_pairs(model, tokenizer, rows, SETTINGS, GROUP, None, is_trial=True)
-    assert steps == 0
-    np.testing.assert_array_equal(encode(model, tokenizer, rows), before)
+        learn(mpnet, make_rows([0, 1, 2, 3]))
 
 
 @pytest.mark.parametrize("several", [False, True])
@@ -276,4 +269,17 @@ def test_weights_that_are_no_numbers_are_an_error(mpnet: Path, headlines: list[E
         next(model.base_model.parameters()).fill_(torch.nan)
     # WHEN it learns THEN it is told apart from one that does
     with pytest.raises(PairsError, match=r"diverged at step 1: .* give --precision fp32"):
+        fine_tune_on_pairs(model, tokenizer, headlines, SETTINGS, GROUP, None)
+
+
+def test_gradients_that_are_not_finite_are_an_error_in_the_last_step_too(
+    mpnet: Path, headlines: list[Example], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN an encoder with infinite gradients, though its loss is a number, and a single step
+    monkeypatch.setattr(contrastive, "count_steps", lambda _: 1)
+    model, tokenizer = load(mpnet)
+    weights = next(model.base_model.parameters())
+    weights.register_hook(lambda gradient: torch.full_like(gradient, torch.inf))
+    # WHEN it takes the step THEN its weights, which are lost, are not used
+    with pytest.raises(PairsError, match="diverged at step 1"):
         fine_tune_on_pairs(model, tokenizer, headlines, SETTINGS, GROUP, None)

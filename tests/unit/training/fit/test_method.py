@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,17 @@ from tests.conftest import HEADLINES
 from training.data.examples import Dataset, labels_of
 from training.data.split import Split
 from training.fit.checkpoint import CheckpointError
-from training.fit.contrastive import fine_tune_on_pairs
+from training.fit.contrastive import PairLearner, Pairs, fine_tune_on_pairs
+from training.fit.epoch_rows import EpochRows
+from training.fit.frozen import fit_features
 from training.fit.method import (
     COMPARISON,
     Choice,
     choose_method,
+    compare_methods,
     list_rounds,
     predict_contrastive,
+    predict_frozen,
 )
 from training.fit.process_group import Group
 from training.fit.record import MethodComparison
@@ -162,6 +167,88 @@ def test_pairs_are_not_tried_with_many_rows(
     assert choice.comparison is not None
     assert choice.comparison.contrastive is None
     assert "pairs" not in choice.describe()
+
+
+LETTERS = "abcdefgh"
+ALL_SETS = [
+    ";".join(letter for bit, letter in enumerate(LETTERS) if number >> bit & 1)
+    for number in range(1, 2 ** len(LETTERS))
+]
+
+
+def play_several(_settings: Settings, rows: Split) -> NDArray[np.float32]:
+    """Play a fine-tuned model that gives no text any label."""
+    return np.full((len(rows.test), len(LETTERS)), -1, np.float32)
+
+
+@pytest.mark.parametrize(
+    ("sets", "makes_pairs"),
+    [
+        ([f"a;{letter}" for letter in LETTERS[1:]] * 20, False),  # none without a label in common
+        (ALL_SETS, False),  # no two of the same labels
+        ([*ALL_SETS, "b;d"], True),  # two of the same labels, but not in every round
+    ],
+)
+def test_pairs_are_not_tried_where_they_cannot_teach(
+    sets: list[str], makes_pairs: bool, settings: Settings, tmp_path: Path
+) -> None:
+    # GIVEN rows of several labels that make no pairs, at least not in every round
+    data = tmp_path / "several.csv"
+    lines = [f"text number {number},{labels}" for number, labels in enumerate(sets)]
+    data.write_text("\n".join(["text,labels", *lines]))
+    columns = {"text_column": "text", "label_column": "labels", "label_separator": ";"}
+    changes = {"data": str(data), "task": "t", "split": "random", "max_length": 16, **columns}
+    settings = Settings.model_validate({**settings.model_dump(), **changes})
+    dataset, rows = load_rows(settings)
+    assert Pairs.of(rows.train, len(LETTERS), settings).can_teach == makes_pairs
+    # WHEN methods are compared THEN learning from pairs does not compete
+    comparison = compare_methods(settings, dataset, rows, GROUP, play_several)
+    assert comparison.folds == 3
+    assert comparison.contrastive is None
+
+
+def test_a_method_that_diverges_does_not_compete(
+    settings: Settings, loaded: tuple[Dataset, Split], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN an encoder that cannot learn from pairs
+    monkeypatch.setattr(PairLearner, "take_step", lambda *_: float("nan"))
+    # WHEN methods are compared THEN the others are
+    comparison = compare_methods(settings, *loaded, GROUP, always_right)
+    assert comparison.contrastive is None
+    assert comparison.best == "fine-tune"
+
+
+def test_trials_draw_rows_as_the_run_does(
+    settings: Settings, loaded: tuple[Dataset, Split], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN new rows that an epoch has three times, and one row of each story
+    dataset, rows = loaded
+    changes = {"balance_groups": 1, "new_rows": "folder", "new_rows_times": 3}
+    settings = settings.model_copy(update=changes)
+    first = list_rounds(rows, 4, seed=1)[0]
+    first.train[:] = [replace(row, new=row.label == 1) for row in first.train]
+    drawn = EpochRows.of(first.train, settings).draw(0)
+    assert len(np.unique(drawn)) < min(len(drawn), len(first.train))
+    paired: list[Any] = []
+    fitted: list[Any] = []
+
+    def note_pairs(*arguments: Any, **options: Any) -> int:
+        paired.append(arguments[2])
+        return fine_tune_on_pairs(*arguments, **options)
+
+    def note_fit(*arguments: Any) -> float:
+        fitted.append(arguments[2])
+        assert len(arguments[1]) == len(arguments[2])
+        return fit_features(*arguments)
+
+    monkeypatch.setattr("training.fit.method.fine_tune_on_pairs", note_pairs)
+    monkeypatch.setattr("training.fit.method.fit_features", note_fit)
+    # WHEN both trials of a logistic head are made
+    predict_contrastive(settings, dataset, first, GROUP)
+    predict_frozen(settings, dataset, rows, [first], GROUP.device)
+    # THEN pairs are made of the rows that an epoch has, each once, and heads are fitted to all
+    assert paired == [[first.train[row] for row in np.unique(drawn)]]
+    assert fitted == [[first.train[row] for row in drawn]] * 2
 
 
 def test_what_is_predicted_after_learning_from_pairs_has_not_been_learnt(

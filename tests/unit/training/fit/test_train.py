@@ -29,7 +29,7 @@ from training.export.bundle import export
 from training.fit import text_model
 from training.fit import train as training
 from training.fit.checkpoint import CheckpointError
-from training.fit.contrastive import PairLearner
+from training.fit.contrastive import PairLearner, fine_tune_on_pairs
 from training.fit.encoder import EncoderClassifier
 from training.fit.method import COMPARISON
 from training.fit.option_needs import drop_unmet
@@ -574,6 +574,53 @@ def test_an_interrupted_run_of_pairs_leaves_the_earlier_model(
     with pytest.raises(InterruptedRunError, match="give the same command again"):
         train(few, method="contrastive", overwrite=True)
     assert read_files(earlier.folder) == before
+
+
+def test_a_run_of_pairs_that_auto_began_keeps_its_method_with_resume(
+    few: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN texts on which pairs teach most, and a run that gets SIGTERM while it learns from them
+    better = MethodComparison(fine_tune=0.7, frozen=0.8, contrastive=0.9, rows=1, folds=3)
+    monkeypatch.setattr("training.fit.method.compare_methods", lambda *_: better)
+    take_step = PairLearner.take_step
+
+    def interrupted(learner: PairLearner, step: int, rate: float) -> float:
+        signal.raise_signal(signal.SIGTERM)
+        return take_step(learner, step, rate)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PairLearner, "take_step", interrupted)
+        with pytest.raises(InterruptedRunError, match="add --resume to start again with the"):
+            train(few, method="auto")
+    # WHEN that is done THEN nothing is compared again
+    monkeypatch.setattr("training.fit.method.compare_methods", lambda *_: pytest.fail("compared"))
+    resumed = train(few, method="auto", resume=True)
+    assert (resumed.record.settings.method, resumed.record.steps) == ("contrastive", 5)
+
+
+def test_rows_that_an_epoch_repeats_make_no_pairs(
+    few: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    # GIVEN a new row that an epoch has nine times
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "a.csv").write_text(news_row("A new one", story="new"))
+    texts: list[str] = []
+
+    def note(*arguments: Any, **options: Any) -> int:
+        texts.extend(row.text for row in arguments[2])
+        return fine_tune_on_pairs(*arguments, **options)
+
+    monkeypatch.setattr(training, "fine_tune_on_pairs", note)
+    new = {"new_rows": str(tmp_path / "new"), "new_rows_times": 9, "max_rows": 0}
+    # WHEN an encoder learns from pairs THEN the row is among them once
+    trained = train(few, method="contrastive", **new)
+    assert texts.count("A new one") == 1
+    assert len(texts) == trained.record.rows.train
+    # ... and nine times among those that the head is fitted to
+    assert f"fitted to {len(texts) + 8:,} rows" in capsys.readouterr().out
 
 
 def test_auto_trains_as_if_the_best_method_had_been_given(
