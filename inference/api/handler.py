@@ -15,7 +15,15 @@ from functools import cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from aws_lambda_powertools.event_handler.api_gateway import CORSConfig, Response, Router
+from aws_lambda_powertools.event_handler.api_gateway import (
+    ALBResolver,
+    APIGatewayHttpResolver,
+    ApiGatewayResolver,
+    APIGatewayRestResolver,
+    CORSConfig,
+    Response,
+    Router,
+)
 
 from inference.api import problems, snapshot
 from inference.api.answers import Health, answer
@@ -23,7 +31,6 @@ from inference.api.doors import HTTP, PREDICTION_ID, Door, UnknownEventError, fi
 from inference.api.paths import as_event_of, find_resource
 from inference.api.predictor import Classified, Predictor
 from inference.api.requests import PredictRequest, RequestParser
-from inference.api.resolvers import DirectResolver, make_resolver
 from inference.runtime.telemetry import count_cold_start, logger, metrics
 
 if TYPE_CHECKING:
@@ -34,6 +41,11 @@ if TYPE_CHECKING:
 
 Route = Callable[[], Response[str]]
 
+RESOLVERS: dict[Door, type[ApiGatewayResolver]] = {
+    Door.HTTP_API: APIGatewayHttpResolver,
+    Door.REST_API: APIGatewayRestResolver,
+    Door.LOAD_BALANCER: ALBResolver,
+}
 CHECK_STAGE = "check"  # of the events of checks/deployment.py; no client can send it
 # The clients of these read errors in another form.
 PLAIN_ERRORS = {"/hf", "/ping", "/invocations"}
@@ -170,11 +182,22 @@ def respond(body: str, media_type: str = "application/json") -> Response[str]:
     return Response(HTTPStatus.OK, media_type, body)
 
 
+def find_resolver(door: Door) -> type[ApiGatewayResolver]:
+    """Find the class that routes the events of a door."""
+    if door is Door.FUNCTION_URL:
+        from aws_lambda_powertools.event_handler.lambda_function_url import (
+            LambdaFunctionUrlResolver,
+        )
+
+        return LambdaFunctionUrlResolver
+    return RESOLVERS[door]
+
+
 @cache
-def make_app(door: Door) -> DirectResolver:
+def make_app(door: Door) -> ApiGatewayResolver:
     """Make the router for the events of a door; the routes are the same for all."""
     cors = CORSConfig(allow_origin=settings.cors_origin) if settings.cors_origin else None
-    app = make_resolver(door, cors)
+    app = find_resolver(door)(cors=cors)
     app.include_router(router)
     app.not_found(unmatched)
     app.exception_handler(Exception)(refuse)

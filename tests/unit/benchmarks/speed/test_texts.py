@@ -3,8 +3,10 @@ import json
 from pathlib import Path
 
 import pytest
+from tokenizers import Tokenizer
 
 from benchmarks.speed.errors import BenchError
+from benchmarks.speed.subjects import Amounts
 from benchmarks.speed.texts import choose_of_length, read_headlines, write_lines, write_rows
 from tests.conftest import SAMPLE_MODEL
 
@@ -32,6 +34,15 @@ def test_the_headlines_are_texts() -> None:
     headlines = read_headlines()
     assert len(headlines) == 508
     assert headlines[0] == "Redmoor steelworks to close with loss of 1,900 jobs"
+
+
+@pytest.mark.parametrize("tokens", Amounts().lengths)
+def test_every_length_that_is_measured_is_found(tokens: int) -> None:
+    # GIVEN the tokenizer of the shipped model
+    tokenizer = SAMPLE_MODEL / "tokenizer.json"
+    # WHEN a text of a length is chosen, of two headlines if need be THEN it has that length
+    text = choose_of_length(read_headlines(), tokens, tokenizer)
+    assert len(Tokenizer.from_file(str(tokenizer)).encode(text).ids) == tokens
 
 
 def test_a_headline_of_a_length_is_found() -> None:
