@@ -23,8 +23,8 @@ os.environ |= {
     # Threads that wait for each other stall for seconds when another process needs a core.
     "OMP_NUM_THREADS": "1",
     "TQDM_DISABLE": "1",
-    # The processes that tests start print what they leave open or use although it is deprecated, as
-    # pytest does of its own. Python's checks of each allocation are slow, and find errors in C.
+    # The processes that tests start warn of what they leave open and of what is deprecated, as
+    # pytest itself does. Python's checks of each allocation are slow, and find errors in C.
     "PYTHONDEVMODE": "1",
     "PYTHONMALLOC": "pymalloc",
 }

@@ -218,8 +218,6 @@ class Classifier:
         Raises:
             TimeoutError: It passed before the last run began.
         """
-        if len(texts) == 1 and len(texts[0]) == 1:  # as most requests, which need no batches
-            return self._measure_one(texts[0], deadline)
         probabilities: dict[int, list[float]] = {}  # by row
         scores: dict[int, float] = {}  # by row, if the bundle has an out-of-scope limit
         windows, rows_of = _list_windows(texts)
@@ -238,16 +236,6 @@ class Classifier:
             if window_scores:
                 scores[text] = sum(window_scores[row] for row in of_text) / len(of_text)
         return probabilities, scores
-
-    def _measure_one(
-        self, windows: Sequence[Sequence[int]], deadline: float
-    ) -> tuple[dict[int, list[float]], dict[int, float]]:
-        """Compute the same as ``_measure`` of one text with one window."""
-        if time.monotonic() > deadline:
-            raise TimeoutError
-        logits, scores = self._run(windows)
-        probabilities = {0: self._to_probabilities(logits[0].tolist())}
-        return probabilities, {} if scores is None else {0: scores[0].item()}
 
     def _pool(self, logits: list[list[float]]) -> list[float]:
         """Pool the logits of a text's windows."""

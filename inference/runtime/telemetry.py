@@ -218,7 +218,7 @@ def _to_emf(measured: Sequence[Measured], line: dict[str, Any]) -> dict[str, Any
     for values, dimensions in measured:
         line.update(dimensions)
         line.update(values)
-    forms = tuple([(*values, None, *dimensions) for values, dimensions in measured])
+    forms = tuple((tuple(values), tuple(dimensions)) for values, dimensions in measured)
     directives = _describe(metrics.namespace, forms)
     line["_aws"] = {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": directives}
     return line
@@ -227,20 +227,19 @@ def _to_emf(measured: Sequence[Measured], line: dict[str, Any]) -> dict[str, Any
 @lru_cache(256)
 def _describe(
     namespace: str | None,  # noqa: ARG001  # of the metrics; the handler sets it
-    forms: tuple[tuple[str | None, ...], ...],
+    forms: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...],
 ) -> msgspec.Raw:
     """Return what tells CloudWatch the units and dimensions of the metrics in a line, as JSON.
 
     Args:
         namespace: Of the metrics.
-        forms: The names of metrics, then None and the names of their dimensions.
+        forms: The names of metrics, and those of their dimensions.
     """
     directives: list[Any] = []
-    for form in forms:
-        end = form.index(None)
+    for names, dimensions in forms:
         content: Any = metrics.serialize_metric_set(
-            {str(name): {"Unit": UNITS[str(name)].value, "Value": 0} for name in form[:end]},
-            {"service": "", **dict.fromkeys(map(str, form[end + 1 :]), "")},
+            {name: {"Unit": UNITS[name].value, "Value": 0} for name in names},
+            dict.fromkeys(("service", *dimensions), ""),
         )
         directives += content["_aws"]["CloudWatchMetrics"]
     return msgspec.Raw(msgspec.json.encode(directives))

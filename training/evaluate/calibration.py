@@ -10,8 +10,8 @@ docs/evaluate.md), so there is one number.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Self
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from training import metrics
 from training.data.examples import Example, labels_of
 from training.evaluate.results import CalibrationChoice
-from training.metrics import Labels
 
 NOTHING = "nothing"  # what a temperature of 1 is fitted on
 
@@ -30,12 +29,16 @@ class Source:
 
     name: str
     logits: NDArray[np.float32]  # shape (rows, labels)
-    labels: Labels
+    labels: NDArray[Any]  # one of each row; shape (rows, labels) where a text may have several
 
     @classmethod
     def of(cls, name: str, logits: NDArray[np.float32], rows: Sequence[Example]) -> Self:
         """Take the labels of rows."""
         return cls(name, logits, labels_of(rows))
+
+    def select(self, mask: NDArray[np.bool_]) -> Self:
+        """Return some of the rows."""
+        return replace(self, logits=self.logits[mask], labels=self.labels[mask])
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from training.evaluate.calibration import Fitted, Source
 from training.evaluate.elsewhere import FurtherRows
 from training.evaluate.errors import count_errors, write_errors
 from training.evaluate.fp32 import Fp32Model
-from training.evaluate.further import NO_FILES, FurtherFile, FurtherFiles, Mask, read_files
+from training.evaluate.further import NO_FILES, FurtherFile, FurtherFiles, read_files
 from training.evaluate.intervals import measure_difference
 from training.evaluate.multi_label import evaluation as multi_label
 from training.evaluate.multi_label.results import MultiLabelEvaluation
@@ -111,15 +111,16 @@ class _Outputs:
     @property
     def for_calibration(self) -> Source:
         """The rows that the temperature is fitted on."""
-        return self._select(self.file.for_calibration)
+        return self._source.select(self.file.for_calibration)
 
     @property
     def for_test(self) -> Source:
         """The other rows."""
-        return self._select(~self.file.for_calibration)
+        return self._source.select(~self.file.for_calibration)
 
-    def _select(self, mask: Mask) -> Source:
-        return Source(self.file.name, self.logits[mask], labels_of(self.file.rows)[mask])
+    @property
+    def _source(self) -> Source:
+        return Source.of(self.file.name, self.logits, self.file.rows)
 
 
 def _add_further(

@@ -89,8 +89,8 @@ class Pairs:
     def draw(self, random: np.random.Generator, count: int) -> list[tuple[int, int, bool]]:
         """Draw pairs, each with whether they are the same; half of them are, as far as possible.
 
-        A row without a partner of one kind gets one of the other, or drops if it has none at all.
-        There have to be pairs, see `can_teach`.
+        A row without a partner of one kind gets one of the other; a row without any is left out.
+        `can_teach` must hold.
         """
         pairs: list[tuple[int, int, bool]] = []
         while len(pairs) < count:

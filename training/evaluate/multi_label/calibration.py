@@ -12,18 +12,13 @@ from numpy.typing import NDArray
 
 from training import multi_label
 from training.data.examples import Example, multi_hot
+from training.evaluate import calibration
 from training.evaluate.calibration import NOTHING, join_names
 from training.evaluate.multi_label.results import CalibrationChoice
-from training.multi_label import Answers
 
 
-@dataclass(frozen=True)
-class Source:
-    """Rows to calibrate on, or to test a calibration on."""
-
-    name: str
-    logits: NDArray[np.float32]  # shape (rows, labels)
-    labels: Answers  # of the same shape
+class Source(calibration.Source):
+    """Rows whose texts may have several labels."""
 
     @classmethod
     def of(cls, name: str, logits: NDArray[np.float32], rows: Sequence[Example]) -> Self:

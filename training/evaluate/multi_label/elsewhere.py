@@ -12,9 +12,9 @@ from pydantic import TypeAdapter
 
 from training import multi_label
 from training.atomic import replacing
-from training.data.examples import clusters_of, list_labels, multi_hot
+from training.data.examples import clusters_of, list_labels
 from training.evaluate.elsewhere import FILE
-from training.evaluate.further import FurtherFile, Mask
+from training.evaluate.further import FurtherFile
 from training.evaluate.multi_label import summary
 from training.evaluate.multi_label.baseline import Baseline
 from training.evaluate.multi_label.calibration import Source
@@ -48,19 +48,16 @@ class FurtherOutputs:
     @property
     def for_calibration(self) -> Source:
         """The rows that the temperatures are fitted on."""
-        return self._select(self.file.for_calibration)
+        return self._source.select(self.file.for_calibration)
 
     @property
     def for_test(self) -> Source:
         """The other rows."""
-        return self._select(~self.file.for_calibration)
-
-    def _select(self, mask: Mask) -> Source:
-        return Source(self.file.name, self.logits[mask], self._labels[mask])
+        return self._source.select(~self.file.for_calibration)
 
     @property
-    def _labels(self) -> Answers:
-        return multi_hot(self.file.rows, self.logits.shape[1])
+    def _source(self) -> Source:
+        return Source.of(self.file.name, self.logits, self.file.rows)
 
     def measure(self, choices: dict[str, LabelChoice]) -> FurtherSummary:
         """Measure the model and the baseline.
@@ -73,7 +70,8 @@ class FurtherOutputs:
         answers = multi_label.decide(
             probabilities, [choice.threshold for choice in choices.values()]
         )
-        labels, clusters, guesses = self._labels, clusters_of(self.file.rows), self.baseline_answers
+        labels, clusters = self._source.labels, clusters_of(self.file.rows)
+        guesses = self.baseline_answers
         test = ~self.file.for_calibration
         measured = summary.summarise(
             probabilities[test],
