@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter, validators
 
+from inference.errors import TextClassifierError
 from inference.tables.options import Quoting, ReadOptions
 from textclf.model_uri import locate_model
 from training.labels.llm.spending import Spending
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 
 FILES = Parameter(show_default=False)
 NO_PRICES = Spending()
+
+
+class EvaluateError(TextClassifierError):
+    """The options do not fit the model; the message says why."""
 
 
 def evaluate(
@@ -43,6 +48,7 @@ def evaluate(
     textclf evaluate build/news
     textclf evaluate build/news --also data/headlines.csv
     textclf evaluate build/news --previous s3://my-models/news/VERSION
+    textclf evaluate data/sample-model --also data/headlines.csv
     ```
 
     Prints the report, whose first paragraph says whether to use the model, and writes it into the
@@ -57,6 +63,9 @@ def evaluate(
     such as headlines of other publishers; some of the model's labels are enough. `--previous`
     compares the model with a published bundle on the same test rows, and refuses a bundle that held
     out other rows.
+
+    A bundle, such as the one that ships, is measured on the files of `--also` alone, because its
+    test rows are not part of it. Nothing is written.
 
     The temperature, which makes confidences believable, is fitted on the validation rows. A model
     is surer of texts like its own than of those of others, so give it some of these, too:
@@ -82,7 +91,7 @@ def evaluate(
     Next: `textclf export build/news`.
 
     Args:
-        model: Folder that `textclf train` wrote.
+        model: Folder that `textclf train` wrote, or a bundle.
         also: Further file to measure the model on. Repeat the option for more files.
         calibrate_on: File of other people's texts to calibrate confidences on. Repeat the option
             for more files.
@@ -106,6 +115,7 @@ def evaluate(
         yes: Pay without asking.
     """
     from training.evaluate.further import FurtherFiles
+    from training.fit.record import is_bundle
     from training.fit.trained_model import open_trained_model
 
     further = FurtherFiles(
@@ -116,6 +126,16 @@ def evaluate(
         options=ReadOptions(None, delimiter, quoting, encoding, no_header),
         skip_bad_rows=skip_bad_rows,
     )
+    if is_bundle(model):
+        if not also or calibrate_on or previous or against:
+            raise EvaluateError(
+                f"{model} is a bundle: measure it on labelled files with --also, and with no "
+                "other option than those that say how to read them"
+            )
+        from training.evaluate.bundle import measure_bundle
+
+        print(measure_bundle(model, further))
+        return
     published = locate_model(previous, "--previous") if previous else None
     trained = open_trained_model(model)
     # After the data, because torch takes seconds to import and the data may be missing.

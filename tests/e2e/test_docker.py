@@ -106,6 +106,26 @@ print(*(f for f in files if f.suffix == ".py" and not Path(cache_from_source(f))
     assert uncompiled == ""
 
 
+def test_a_cold_start_compiles_nothing(engine: Any, image: Any) -> None:
+    # GIVEN the image
+    # WHEN a container imports what the functions run, from the base image and from ours
+    code = """
+import os, sys
+from pathlib import Path
+sys.path.append("/var/runtime")
+sys.dont_write_bytecode = True
+os.environ |= {"MODEL_URI": "file:///none", "AWS_DEFAULT_REGION": "us-east-1"}
+import awslambdaric.bootstrap, boto3, inference.api.handler
+boto3.client("s3")
+files = {module.__cached__ for module in [*sys.modules.values()] if hasattr(module, "__cached__")}
+print(len(files), *(file for file in files if file and not Path(file).exists()))
+"""
+    count, *uncompiled = run(engine, code).splitlines()[-1].split()
+    # THEN the bytecode of every module is there
+    assert int(count) > 500
+    assert uncompiled == []
+
+
 def test_sam_local_invoke_answers(parameters: str) -> None:
     event = ROOT / "sample-requests" / "events" / "one.json"
     command = [*sam.SAM, "local", "invoke", "Classifier", "--event", str(event)]

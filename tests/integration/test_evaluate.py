@@ -235,3 +235,28 @@ def test_labels_of_any_script_and_length_do_no_harm_from_training_to_the_gate(
     # AND all labels are in the files for programs, as they are
     with (folder / "confusion.csv").open(newline="", encoding="utf-8") as file:
         assert sorted(next(csv.reader(file))[1:]) == sorted(label.strip() for label in labels)
+
+
+def test_a_bundle_is_measured_without_its_data(
+    model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # GIVEN a bundle alone
+    bundle = shutil.copytree(model / "bundle", model.parent / "mine")
+    files = sorted(bundle.iterdir())
+    # WHEN it is measured on a labelled file
+    assert main(["evaluate", str(bundle), "--also", str(HEADLINES)]) == 0
+    # THEN a report is printed, and nothing is added to the bundle
+    version = read_verified(bundle).version
+    assert f"# Bundle {version} on headlines.csv" in capsys.readouterr().out
+    assert sorted(bundle.iterdir()) == files
+
+
+@pytest.mark.parametrize(
+    "options", [[], ["--also", str(HEADLINES), "--calibrate-on", str(HEADLINES)]]
+)
+def test_a_bundle_needs_files_to_measure_and_cannot_be_calibrated(
+    options: list[str], model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # GIVEN a bundle WHEN options for a model folder are given THEN the error says what to give
+    assert main(["evaluate", str(model / "bundle"), *options]) == 1
+    assert "is a bundle: measure it on labelled files with --also" in capsys.readouterr().err

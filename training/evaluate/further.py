@@ -70,8 +70,8 @@ def read_files(files: FurtherFiles, model: TrainedModel) -> list[FurtherFile]:
     if not (files.also or files.calibrate_on):
         return []
     times = Counter(files.calibrate_on)
-    calibrated = {location: _read(location, files, model.dataset.task) for location in times}
-    measured = {location: _read(location, files, model.dataset.task) for location in files.also}
+    calibrated = {location: read_file(location, files, model.dataset.task) for location in times}
+    measured = {location: read_file(location, files, model.dataset.task) for location in files.also}
     for location, dataset in measured.items():
         for other, calibration in calibrated.items():
             if dataset.sha256 == calibration.sha256:
@@ -128,8 +128,12 @@ def _accept_names(task: Task) -> Task:
     return replace(task, codes=task.codes | {label: label for label in task.labels})
 
 
-def _read(location: str, files: FurtherFiles, task: Task) -> Dataset:
-    """Read a file by the columns that are named or, if it has none of these, by the task's."""
+def read_file(location: str, files: FurtherFiles, task: Task) -> Dataset:
+    """Read a file by the columns that are named or, if it has none of these, by the task's.
+
+    Raises:
+        DataError: it cannot be read.
+    """
     if not (files.text_column or files.label_column):
         return _read_as(location, files, _accept_names(task))
     named = adapt_task(task, files.text_column, files.label_column)
@@ -155,7 +159,7 @@ def _keep_all(location: str, dataset: Dataset, name: str, learnt: set[str]) -> F
         rows=rows,
         for_calibration=np.zeros(len(rows), bool),
         times=0,
-        reading=_describe(location, dataset, "measured"),
+        reading=describe_file(location, dataset, "measured"),
         bad_rows=len(dataset.rejects),
         known_rows=0,
         learnt_rows=sum(normalise(row.text) in learnt for row in rows),
@@ -183,14 +187,14 @@ def _halve(location: str, dataset: Dataset, name: str, known: set[str], times: i
         rows=rows,
         for_calibration=half,
         times=times,
-        reading=_describe(location, dataset, use),
+        reading=describe_file(location, dataset, use),
         bad_rows=len(dataset.rejects),
         known_rows=known_rows,
         learnt_rows=0,
     )
 
 
-def _describe(location: str, dataset: Dataset, use: str) -> str:
+def describe_file(location: str, dataset: Dataset, use: str) -> str:
     """Say how a file was read, and what became of all its rows."""
     lines = []
     if dataset.layout:

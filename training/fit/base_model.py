@@ -24,7 +24,7 @@ from transformers import (
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
 from training.fit.encoder import POOLING, EncoderClassifier, Pooling
-from training.fit.text_model import ModelError, TextModel
+from training.fit.text_model import ModelError, TextModel, shorten
 
 LEAST_SPECIAL_TOKENS = 2  # the first and the last token of a text, such as [CLS] and [SEP]
 
@@ -65,8 +65,9 @@ def load_pretrained(
         encoder, trained = _load_encoder(base_model, config, labels)
         tokenizer = _load_tokenizer(base_model)
     except (OSError, ValueError) as error:
-        reason = str(error).partition("\n")[0]
-        raise ModelError(f"cannot load {base_model} (a hub id or a folder): {reason}") from error
+        raise ModelError(
+            f"cannot load {base_model} (a hub id or a folder): {shorten(error)}"
+        ) from error
     if layers:
         _keep_layers(encoder, layers, base_model)
     reads: Pooling = getattr(config, POOLING, "first") if pooling == "" else pooling

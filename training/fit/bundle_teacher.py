@@ -11,31 +11,13 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from inference.model.bundle import MANIFEST, read_verified
+from inference.model.bundle import read_verified
 from inference.model.classifier import Classifier
 from training.fit.process_group import Group
-from training.fit.record import RECORD, TrainingRecord
 from training.fit.teacher_answers import Answers
 
 CHUNK = 1000  # texts between two steps of the progress bar
 LEAST_PROBABILITY = 1e-9
-
-
-def is_bundle(folder: Path) -> bool:
-    """Whether a folder holds a bundle rather than what `train` writes."""
-    return (folder / MANIFEST).is_file() and not (folder / RECORD).is_file()
-
-
-def read_bundle_record(folder: Path) -> TrainingRecord:
-    """Read how a bundle's model was made, with the labels that it answers.
-
-    Raises:
-        BundleError: the bundle is incomplete or altered.
-        DataError: its record is not valid.
-    """
-    bundle = read_verified(folder)
-    record = TrainingRecord.of_bundle(bundle.manifest, bundle.version)
-    return record.model_copy(update={"labels": bundle.manifest.labels})
 
 
 def ask_bundle(folder: Path, texts: Sequence[str], group: Group) -> Answers:

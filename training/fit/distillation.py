@@ -18,9 +18,15 @@ from numpy.typing import NDArray
 from inference.model.bundle import read_verified
 from training import metrics, multi_label
 from training.data.examples import DataError, Example, has_answer, multi_hot
-from training.fit.bundle_teacher import ask_bundle, is_bundle, read_bundle_record
+from training.fit.bundle_teacher import ask_bundle
 from training.fit.process_group import Group
-from training.fit.record import TrainingRecord, hash_weights, require_held_out
+from training.fit.record import (
+    TrainingRecord,
+    hash_weights,
+    is_bundle,
+    read_bundle_record,
+    require_held_out,
+)
 from training.fit.settings import Settings
 from training.fit.teacher_answers import Answers, ask_teacher
 

@@ -96,12 +96,17 @@ def compare_methods(
         return group.broadcast(score(np.concatenate(logits), predicted))
 
     frozen = measure(predict_frozen(settings, dataset, rows, rounds, group.device))
-    pairs = try_pairs(settings, dataset, rows, rounds, group)
+    contrastive, left_out = None, ""
+    try:
+        contrastive = measure(try_pairs(settings, dataset, rows, rounds, group))
+    except PairsError as error:
+        left_out = str(error)
     tuned = settings.model_copy(update={"method": "fine-tune"})
     return MethodComparison(
         fine_tune=measure([fine_tune(tuned, each) for each in rounds]),
         frozen=frozen,
-        contrastive=measure(pairs) if pairs else None,
+        contrastive=contrastive,
+        left_out=left_out,
         rows=len(predicted),
         folds=len(rounds) if len(rounds) > 1 else 0,
     )
@@ -169,19 +174,17 @@ def try_pairs(
 ) -> list[NDArray[np.float32]]:
     """Return the logits of each round's test rows after learning from pairs.
 
-    The list is empty if pairs are not tried, because there are many rows, or because those of the
-    run or of a round cannot teach. It is also empty if a trial diverges, as the run could too.
+    Raises:
+        PairsError: pairs are not tried, or a trial diverged, as the run could too.
+        InterruptedRunError: SIGINT or SIGTERM came.
     """
     if len(rows.train) > MOST_ROWS_IN_PAIRS:
-        return []
+        raise PairsError(f"it is not tried with over {MOST_ROWS_IN_PAIRS:,} training rows")
     for each in (rows, *rounds):
         learnt = draw_once(each.train, settings)
         if not Pairs.of(learnt, len(dataset.task.labels), settings).can_teach:
-            return []
-    try:
-        return [predict_contrastive(settings, dataset, each, group) for each in rounds]
-    except PairsError:
-        return []
+            raise PairsError("it needs more rows of the same labels, or more of different ones")
+    return [predict_contrastive(settings, dataset, each, group) for each in rounds]
 
 
 def predict_contrastive(

@@ -23,7 +23,7 @@ from pydantic import (
     model_validator,
 )
 
-from inference.model.bundle import Manifest
+from inference.model.bundle import MANIFEST, Manifest, read_verified
 from inference.model.windows import Windows
 from training.data.examples import DataError, Dataset
 from training.data.split import RowNumbers, Split
@@ -104,7 +104,8 @@ class MethodComparison(BaseModel):
 
     fine_tune: float  # macro-F1
     frozen: float
-    contrastive: float | None = None  # not tried with many rows, or without pairs, or failed
+    contrastive: float | None = None
+    left_out: str = ""  # why there is no figure for contrastive; not recorded by older versions
     rows: int  # that were predicted
     folds: int  # of the training rows; 0: the validation rows were predicted
 
@@ -130,7 +131,9 @@ class MethodComparison(BaseModel):
         where = "validation rows"
         if self.folds:
             where = f"training rows, cross-validated in {self.folds} parts"
-        return f"{chosen} rather than {' or '.join(named.values())}, on {self.rows:,} {where}"
+        reason = f"; learning from pairs was left out: {self.left_out}" if self.left_out else ""
+        others = " or ".join(named.values())
+        return f"{chosen} rather than {others}, on {self.rows:,} {where}{reason}"
 
 
 class TrainingRecord(BaseModel):
@@ -280,6 +283,23 @@ class SoupIngredient(TrainingRecord):
 
 
 TrainingRecord.model_rebuild()
+
+
+def is_bundle(folder: Path) -> bool:
+    """Whether a folder holds a bundle rather than what `train` writes."""
+    return (folder / MANIFEST).is_file() and not (folder / RECORD).is_file()
+
+
+def read_bundle_record(folder: Path) -> TrainingRecord:
+    """Read how a bundle's model was made, with the labels that it answers.
+
+    Raises:
+        BundleError: the bundle is incomplete or altered.
+        DataError: its record is not valid.
+    """
+    bundle = read_verified(folder)
+    record = TrainingRecord.of_bundle(bundle.manifest, bundle.version)
+    return record.model_copy(update={"labels": bundle.manifest.labels})
 
 
 def find_source_commit() -> str | None:

@@ -18,7 +18,6 @@ from training.evaluate.multi_label.results import (
     FurtherSummary,
     LabelChoice,
     Metrics,
-    ModelSummary,
     MultiLabelEvaluation,
     Summary,
 )
@@ -155,7 +154,7 @@ def _compare_models(evaluation: MultiLabelEvaluation) -> list[str]:
     ]
 
 
-def describe_labels(measured: ModelSummary) -> list[str]:
+def describe_labels(measured: Summary) -> list[str]:
     """Describe each label, the worst first, and how many labels texts have and get."""
     names = dict(zip(measured.per_label, shorten(list(measured.per_label)), strict=True))
     worst = sorted(measured.per_label.items(), key=lambda item: (not item[1].texts, item[1].f1))

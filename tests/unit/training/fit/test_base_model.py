@@ -1,5 +1,6 @@
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -178,3 +179,14 @@ def test_a_tokenizer_that_marks_no_beginning_and_end_is_an_error(
 def test_a_model_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="cannot load"):
         load_pretrained(str(tmp_path), LABELS)
+
+
+@pytest.mark.parametrize("load", [lambda it: load_pretrained(str(it), LABELS), text_model.load])
+def test_a_folder_that_does_not_say_what_model_it_holds_is_an_error_of_one_line(
+    load: Callable[[Path], object], tmp_path: Path
+) -> None:
+    # GIVEN a folder whose config.json names no kind of model
+    (tmp_path / "config.json").write_text("{}")
+    # WHEN it is loaded THEN the error says so, and does not list all kinds that there are
+    with pytest.raises(ModelError, match=r"key in its config\.json$"):
+        load(tmp_path)

@@ -10,9 +10,9 @@ from inference.model.bundle import MANIFEST, BundleError, read_verified
 from inference.model.classifier import Classifier
 from tests.conftest import SAMPLE_MODEL, TinyModel
 from training import metrics, multi_label
-from training.fit.bundle_teacher import CHUNK, ask_bundle, is_bundle, read_bundle_record
+from training.fit.bundle_teacher import CHUNK, ask_bundle
 from training.fit.process_group import Group
-from training.fit.record import TrainingRecord
+from training.fit.record import TrainingRecord, is_bundle, read_bundle_record
 
 ALONE = Group(rank=0, size=1, device=torch.device("cpu"))
 TEXTS = [f"headline {number} of {'many ' * (number % 90)}" for number in range(CHUNK + 50)]

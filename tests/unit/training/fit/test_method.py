@@ -166,7 +166,10 @@ def test_pairs_are_not_tried_with_many_rows(
     choice = choose_method(settings, *loaded, GROUP, always_right)
     assert choice.comparison is not None
     assert choice.comparison.contrastive is None
-    assert "pairs" not in choice.describe()
+    most = f"{len(loaded[1].train) - 1:,} training rows"
+    assert choice.describe().endswith(
+        f"; learning from pairs was left out: it is not tried with over {most}"
+    )
 
 
 LETTERS = "abcdefgh"
@@ -205,6 +208,7 @@ def test_pairs_are_not_tried_where_they_cannot_teach(
     comparison = compare_methods(settings, dataset, rows, GROUP, play_several)
     assert comparison.folds == 3
     assert comparison.contrastive is None
+    assert "it needs more rows of the same labels" in comparison.describe()
 
 
 def test_a_method_that_diverges_does_not_compete(
@@ -215,6 +219,7 @@ def test_a_method_that_diverges_does_not_compete(
     # WHEN methods are compared THEN the others are
     comparison = compare_methods(settings, *loaded, GROUP, always_right)
     assert comparison.contrastive is None
+    assert "learning from pairs diverged at step 1" in comparison.describe()
     assert comparison.best == "fine-tune"
 
 
