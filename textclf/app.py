@@ -96,6 +96,8 @@ app.command(candidate)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a subcommand; returns its exit code, and prints what went wrong in one line."""
     tokens = sys.argv[1:] if arguments is None else list(arguments)
+    if not sys.stderr.isatty():  # a log keeps every state of a progress bar
+        os.environ.setdefault("TQDM_MININTERVAL", "30")
     try:
         _show_docstring(tokens)
         code = app(tokens, exit_on_error=False, print_error=False) or 0

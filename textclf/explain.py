@@ -45,7 +45,7 @@ def explain(
     has a line, with tabs between the number of its text, the label, the word and its contribution,
     which is empty if the model did not read the word.
 
-    A text has at most 10,000 characters. In one of more than some hundred words, neighbours are
+    A text has at most 10,000 characters. In one of about 80 words or more, neighbouring words are
     hidden together and share their contribution.
 
     Args:

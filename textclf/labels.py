@@ -81,7 +81,8 @@ def check(
     checked = check_labels(dataset, encoder, (STATES,) if features == "encoder" else ())
     checked.write(output)
     print(checked.describe())
-    print(f"{output} lists them, the surest first: read it, and correct {source} by hand")
+    if checked.judgement.suspects:
+        print(f"{output} lists them, the surest first: read it, and correct {source} by hand")
 
 
 def next_texts(

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter, validators
 
 from inference.local.checkout import ROOT, SAMPLE_MODEL
+from textclf.model_uri import require_bundle
 
 
 def _name(path: Any) -> str:
@@ -85,6 +86,7 @@ def sam_local(*, bundle: Bundle = SAMPLE_MODEL, port: Port = 0) -> None:
     # Here, because Docker's client is slow to import.
     from inference.local import sam
 
+    require_bundle(bundle, "--bundle")
     with _interruptible(), sam.sam_local(bundle, port) as url:
         _wait(url)
 
@@ -94,6 +96,7 @@ def _system(bundle: Path, port: int, environments: int) -> Iterator[str]:
     """Run the local system, say what it is, and give its URL."""
     from inference.local.system import local_system
 
+    require_bundle(bundle, "--bundle")
     with local_system(bundle, port, environments) as system:
         if not system.emulated:
             print("No Lambda emulator runs on this system: the handler runs in a plain process.")

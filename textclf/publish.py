@@ -10,6 +10,7 @@ from inference.model import listing
 from inference.model import publish as publishing
 from inference.model.bundle import Manifest
 from inference.s3_uri import S3Uri
+from textclf.model_uri import require_bundle
 
 
 def publish(bundle: Path, store: str, /, *, create_bucket: bool = False) -> None:
@@ -28,6 +29,7 @@ def publish(bundle: Path, store: str, /, *, create_bucket: bool = False) -> None
         store: The store, as `s3://BUCKET/PREFIX`.
         create_bucket: Create the bucket if necessary, and make it private, versioned and encrypted.
     """
+    require_bundle(bundle, "publish")
     s3 = boto3.client("s3")
     if create_bucket:
         publishing.create_bucket(s3, S3Uri.parse(store).bucket)

@@ -110,7 +110,7 @@ def _detect_output_type(location: str) -> FileType:
 
 def _write_missing_chunks(reader: ChunkReader, score_chunks: ScoreChunks, output: Output) -> None:
     chunks = islice(reader.chunks(), output.chunks, None)
-    with tqdm(unit=" rows", unit_scale=True, initial=output.rows, mininterval=1) as bar:
+    with tqdm(unit=" rows", unit_scale=True, initial=output.rows) as bar:
         for piece in score_chunks(chunks):
             output.write(piece)
             bar.total = reader.estimate_rows()

@@ -382,7 +382,7 @@ def test_a_retraining_learns_new_rows_and_publishes_a_better_model(
     # THEN it has learnt the new rows, and the verdict says which file was set aside and why
     assert manifest.training["new_rows"] == 240 == record["new_rows"]
     assert "240 new rows in 1 files joined" in verdict["summary"]
-    assert "set aside: wrong.csv, line 1: unknown category 'z'" in verdict["summary"]
+    assert "set aside: wrong.csv, line 1: unknown label 'z'" in verdict["summary"]
     # THEN it was compared with the model that serves
     assert f"against {serving[-16:]}" in verdict["summary"]
     # THEN nothing that is published names a folder of this machine

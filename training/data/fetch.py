@@ -34,7 +34,9 @@ def fetch(location: str) -> Fetched:
     except TableError as error:
         raise DataError(str(error.in_file(location))) from error
     except DAMAGED as error:
-        raise DataError(f"cannot decompress {location}: {error}") from None
+        raise DataError(
+            f"cannot decompress {location}, which may be incomplete or damaged: {error}"
+        ) from None
 
 
 def _read_file(location: str) -> bytes:

@@ -168,8 +168,15 @@ def _find_labels(rows: Sequence[_Row], location: str, hints: Sequence[str]) -> t
         other = seen.setdefault(unicodedata.normalize("NFKC", label).casefold(), label)
         if other != label:
             line = next(row.line for row in rows if label in row.all_labels)
-            raise make_error(f"{location}, line {line}: is {label!r} the label {other!r}?", hints)
+            raise make_error(f"{location}, line {line}: {_ask_if_equal(label, other)}", hints)
     return tuple(labels)
+
+
+def _ask_if_equal(label: str, other: str) -> str:
+    if unicodedata.normalize("NFC", label) == unicodedata.normalize("NFC", other):  # they look so
+        forms = f"{label!a} and {other!a}"
+        return f"{label!r} is written in two Unicode forms, {forms}: write it in one (NFC)"
+    return f"is {label!r} the label {other!r}? Write both in the same way"
 
 
 def _find_hints(rows: Sequence[_Row], task: Task) -> tuple[str, ...]:
@@ -202,7 +209,7 @@ def _find_problem(row: _Row, task: Task) -> str:
         return "the label is blank"
     for label in row.all_labels:
         if task.codes and label not in task.codes:
-            return f"unknown category {show(label)}; known: {', '.join(task.codes)}"
+            return f"unknown label {show(label)}; known: {', '.join(task.codes)}"
     if row.time and not row.time.isdigit():
         return f"{show(row.time)} is not a time in milliseconds"
     if row.part and row.part not in PARTS:

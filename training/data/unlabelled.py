@@ -95,7 +95,8 @@ def read_unlabelled(
         raise DataError(str(count_bad_rows(unreadable, location).make_error()))
     used, left_out = _choose((cut_text(text, dataset.task) for text in texts), split)
     if not used:
-        raise DataError(f"{location}: no text is neither held out nor a training row already")
+        problem = "all of its texts are in the data set already" if texts else "no text in it"
+        raise DataError(f"{location}: {problem}; give a file of other texts")
     return Unlabelled(
         location=location,
         name=PurePosixPath(location).name,

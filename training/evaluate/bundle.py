@@ -136,5 +136,5 @@ def _describe_abstentions(predictions: Sequence[Prediction], right: NDArray[np.b
     )
     for part, what in ((answered, "the others"), (~answered, "those that it abstains from")):
         if part.any():
-            sentence += f" It is right about {right[part].mean():.1%} of {what}."
+            sentence += f" It labels {right[part].mean():.1%} of {what} correctly."
     return sentence

@@ -25,6 +25,8 @@ from training.data.text_key import normalise
 from training.fit.trained_model import TrainedModel
 from training.tasks import FileLayout, Task
 
+LEAST_ROWS = 20  # of each half of a file to calibrate on, which counts as much as all validation
+
 Mask = NDArray[np.bool_]
 
 
@@ -170,16 +172,17 @@ def _halve(location: str, dataset: Dataset, name: str, known: set[str], times: i
     """Take one half of a file to calibrate on, and leave out texts that the data set has.
 
     Raises:
-        DataError: a half is empty.
+        DataError: a half has too few rows.
     """
     rows = [row for row in dataset.examples if normalise(row.text) not in known]
     half = np.array([is_for_calibration(row) for row in rows], bool)
     known_rows = len(dataset.examples) - len(rows)
     left_out = f", {known_rows:,} left out: the data set has their text" if known_rows else ""
-    if not half.any() or half.all():
+    if min(half.sum(), (~half).sum()) < LEAST_ROWS:
         raise DataError(
-            f"{location}: {len(rows):,} rows are too few to calibrate on{left_out}. One half tests "
-            "what the other is used for: leave --calibrate-on out, or measure it with --also"
+            f"{location} has {half.sum():,} rows to calibrate on and {(~half).sum():,} to test "
+            f"that{left_out}: both halves need {LEAST_ROWS}. Leave --calibrate-on out, or measure "
+            "it with --also"
         )
     use = f"used ({half.sum():,} to calibrate on, {(~half).sum():,} to test that{left_out})"
     return FurtherFile(

@@ -110,7 +110,13 @@ def gap_interval(counts: NDArray[np.float64], clusters: NDArray[np.int64]) -> In
         lambda totals: np.abs(totals[:, :-1]).sum(axis=1, keepdims=True) / totals[:, -1:],
         centred=True,  # chance makes gaps larger, never smaller
     )
-    return Interval(max(interval.low, 0.0), min(interval.high, 1.0))
+    return clip(interval)
+
+
+def clip(interval: Interval) -> Interval:
+    """Cut an interval to what a share can be; the centre of a few draws may lie beyond."""
+    low, high = np.clip(interval, 0.0, 1.0)
+    return Interval(float(low), float(high))
 
 
 def macro_f1_interval(
@@ -121,7 +127,7 @@ def macro_f1_interval(
     (interval,) = bootstrap(
         counts, clusters, lambda totals: _macro_f1(totals)[:, np.newaxis], centred=True
     )
-    return Interval(max(interval.low, 0.0), min(interval.high, 1.0))
+    return clip(interval)
 
 
 def macro_f1_difference(

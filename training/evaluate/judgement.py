@@ -73,10 +73,10 @@ def _compare(useful: Usefulness, evaluation: Evaluation) -> str:
     baseline = useful.against_baseline
     low, high = baseline.difference_interval
     return (
-        f"It is right about {baseline.accuracy:.1%} of {evaluation.fp32.texts:,} test rows, the "
-        f"linear baseline about {baseline.other_accuracy:.1%} (a difference of "
+        f"It labels {baseline.accuracy:.1%} of {evaluation.fp32.texts:,} test rows correctly, the "
+        f"linear baseline {baseline.other_accuracy:.1%} (a difference of "
         f"{100 * baseline.difference:+.1f} points, 95 % interval {100 * low:+.1f} to "
-        f"{100 * high:+.1f}), and the most frequent label about "
+        f"{100 * high:+.1f}), and always the most frequent label "
         f"{useful.against_majority.other_accuracy:.1%}."
     )
 
@@ -96,8 +96,8 @@ def list_cautions(record: TrainingRecord, evaluation: Evaluation) -> list[str]:
     rows = evaluation.calibration_rows
     if rows is not None and rows < LEAST_CALIBRATION_ROWS:
         cautions.append(
-            f"{rows:,} validation rows are too few to calibrate confidences on, so these are only "
-            f"rough; {LEAST_CALIBRATION_ROWS} would do."
+            f"There are too few validation rows ({rows:,}) to calibrate confidences on, so these "
+            f"are only rough; {LEAST_CALIBRATION_ROWS} would do."
         )
     cautions += list_small_calibrations(evaluation.also)
     if (record.unknown_wordpieces or 0) > MANY_UNKNOWN:
@@ -114,7 +114,8 @@ def list_small_calibrations(
 ) -> list[str]:
     """Name the further files that have too few rows to calibrate on, a sentence each."""
     return [
-        f"{measured.calibration_rows:,} rows of {escape(name)} are too few to calibrate on."
+        f"{escape(name)} has too few rows to calibrate on ({measured.calibration_rows:,}), so "
+        "confidences on texts like these are only rough."
         for name, measured in also.items()
         if 0 < measured.calibration_rows < LEAST_CALIBRATION_ROWS
     ]

@@ -141,7 +141,9 @@ def _describe_labels(evaluation: Evaluation) -> list[str]:
         _explain_numbers(list(evaluation.fp32.per_label)),
         f"All labels are in `{LABELS}`, all confusions in `{CONFUSIONS}`.",
         f"{errors.confident:,} of the {errors.texts:,} errors have a confidence of "
-        f"{errors.confidence:.0%} or more.",
+        f"{errors.confidence:.0%} or more."
+        if errors.texts
+        else "There are no errors.",
         explain_errors(errors.noise),
     ]
 

@@ -41,7 +41,9 @@ def find_slices(rows: Sequence[Example], train: Sequence[Example]) -> list[tuple
     slices = [
         ("of the data set itself", ~new),
         ("of the new rows joined to it", new),
-        *_quantiles(words, 3, lambda low, high: f"{low} to {high} words"),
+        *_quantiles(
+            words, 3, lambda low, high: f"{low} words" if low == high else f"{low} to {high} words"
+        ),
         ("whole", ~cut),
         ("cut short, ending in ...", cut),
         ("publisher seen in training", seen),

@@ -167,9 +167,9 @@ def describe_yardstick(against: LlmComparison | None, name: str) -> list[str]:
     low, high = against.accuracy_interval
     llm_low, llm_high = against.other_accuracy_interval
     sentences = [
-        f"On {against.texts:,} test rows, drawn at random, the model is right about "
-        f"{against.accuracy:.2%} ({100 * low:.2f} to {100 * high:.2f}), and the LLM, which was "
-        f"told the labels but not trained, about {against.other_accuracy:.2%} "
+        f"On {against.texts:,} test rows, drawn at random, the model labels "
+        f"{against.accuracy:.2%} correctly ({100 * low:.2f} to {100 * high:.2f}), and the LLM, "
+        f"which was told the labels but not trained, {against.other_accuracy:.2%} "
         f"({100 * llm_low:.2f} to {100 * llm_high:.2f})."
     ]
     if against.without_label:

@@ -5,6 +5,7 @@ Safetensors holds the tensors, and JSON in its header the rest: nothing is pickl
 
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Self
@@ -145,7 +146,15 @@ class Checkpoint:
             )
         differences = list_differences(saved, self._identify())
         if differences:
-            raise CheckpointError(f"{self.path} was made with {'; '.join(differences)}")
+            raise CheckpointError(describe_differences(self.path, differences))
+
+
+def describe_differences(file: Path, differences: Sequence[str]) -> str:
+    """Say why a run cannot be resumed, and how to go on."""
+    return (
+        f"{file} was made with {'; '.join(differences)}: resume with the same settings and data, "
+        "or start again with --overwrite"
+    )
 
 
 def _prefix(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -153,8 +153,8 @@ def _take_steps(learner: "PairLearner", total: int, group: Group, name: str, rem
     with bar, stop_requests() as stop_requested:
         for step in range(total):
             loss = learner.take_step(step, get_rate(step, total))
+            bar.set_postfix(loss=f"{loss:.4f}", refresh=False)
             bar.update()
-            bar.set_postfix(loss=f"{loss:.4f}")
             if group.reduce_any(not math.isfinite(loss)):
                 raise PairsError(
                     f"learning from pairs diverged at step {step + 1}: the loss is no longer a "

@@ -60,8 +60,8 @@ class Display:
         """Advance the bar by one step."""
         self._loss = SMOOTHING * self._loss + (1 - SMOOTHING) * loss
         self._weight = SMOOTHING * self._weight + (1 - SMOOTHING)
+        self._bar.set_postfix(loss=f"{self.loss:.4f}", f1=f"{progress.best:.4f}", refresh=False)
         self._bar.update()
-        self._bar.set_postfix(loss=f"{self.loss:.4f}", f1=f"{progress.best:.4f}")
 
     @property
     def loss(self) -> float:
@@ -139,7 +139,7 @@ def describe_rows(dataset: Dataset, rows: Split, unlabelled: Unlabelled | None =
     untested = [label for number, label in enumerate(labels) if number not in tested]
     if untested:
         names = repr(untested[0]) if len(untested) == 1 else f"any of {name_some(untested)}"
-        print(f"note: no test row is labelled {names}, so the F1 of that counts as 0")
+        print(f"note: no test row is labelled {names}, so its F1 counts as 0")
     if len(rows.test) < LEAST_TEST_ROWS:
         print(f"note: {explain_few_rows(len(rows.test))}")
     if unlabelled:

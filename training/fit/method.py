@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from training.atomic import write_text
 from training.data.examples import Dataset
 from training.data.split import RowNumbers, Split
-from training.fit.checkpoint import FREE, CheckpointError
+from training.fit.checkpoint import FREE, CheckpointError, describe_differences
 from training.fit.contrastive import Pairs, PairsError, fine_tune_on_pairs
 from training.fit.encoder import EncoderClassifier
 from training.fit.epoch_rows import EpochRows, draw_first, draw_once
@@ -219,5 +219,5 @@ def _read(file: Path, identity: dict[str, object]) -> MethodComparison | None:
     saved = json.loads(file.read_text())
     differences = list_differences(saved["identity"], identity)
     if differences:
-        raise CheckpointError(f"{file} was made with {'; '.join(differences)}")
+        raise CheckpointError(describe_differences(file, differences))
     return MethodComparison.model_validate(saved["comparison"])

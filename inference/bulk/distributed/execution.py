@@ -97,7 +97,7 @@ class ProgressBars:
 
 def _make_bar(map_run: str) -> "tqdm[Any]":
     label = map_run.rpartition("/")[2].partition(":")[0]
-    return tqdm(desc=label, unit=UNITS.get(label, ""), mininterval=1)
+    return tqdm(desc=label, unit=UNITS.get(label, ""))
 
 
 def _find_cause(stepfunctions: "SFNClient", map_run: str) -> str:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_fscore_support
 
 from training import multi_label
-from training.evaluate.intervals import bootstrap, gap_interval
+from training.evaluate.intervals import bootstrap, clip, gap_interval
 from training.evaluate.multi_label.results import Comparison, Metrics, Summary
 from training.evaluate.results import Interval, LabelMetrics
 from training.metrics import BINS, Probabilities
@@ -60,7 +60,7 @@ def measure(
         micro_f1=multi_label.micro_f1(answers, labels),
         micro_f1_interval=micro,
         macro_f1=multi_label.macro_f1(answers[:, kept], labels[:, kept]),
-        macro_f1_interval=Interval(max(macro.low, 0.0), min(macro.high, 1.0)),
+        macro_f1_interval=clip(macro),
         accuracy=float(exact.mean()),
         accuracy_interval=accuracy,
         ranking_precision=float(ranking.mean()),

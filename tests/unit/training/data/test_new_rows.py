@@ -60,7 +60,7 @@ def test_the_digest_covers_the_files_that_were_joined(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "problem"),
     [
-        ("b.csv", news_row("x") + news_row("y", "z"), "b.csv, line 2: unknown category 'z'"),
+        ("b.csv", news_row("x") + news_row("y", "z"), "b.csv, line 2: unknown label 'z'"),
         ("b.csv", "1\ttitle\n", "b.csv, line 1: expected 8 columns"),
         ("b.csv", news_row("  "), "b.csv, line 1: the text is blank"),
         ("b.csv", news_row("caf\xe9").encode("latin-1"), "b.csv, line 1: the file is not UTF-8"),

@@ -34,7 +34,7 @@ def test_each_row_keeps_its_label_group_time_and_source(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("", "is empty"),
-        (ROW + "\n" + ROW.replace("\tb\t", "\tx\t") + "\n", "line 2: unknown category 'x'"),
+        (ROW + "\n" + ROW.replace("\tb\t", "\tx\t") + "\n", "line 2: unknown label 'x'"),
         (ROW + "\n" + ROW.replace("\tWire", "") + "\n", "line 2: expected 8 columns"),
         (ROW.replace("Fed holds rates", " ") + "\n", "line 1: the text is blank"),
         (ROW.replace("1394470370698", "noon") + "\n", "line 1: 'noon' is not a time"),
@@ -111,6 +111,11 @@ def test_a_file_is_read_as_a_spreadsheet_saves_it(
         ("a,red\nb,\n", "line 3: the label is blank"),
         ("a,red\n,blue\n", "line 3: the text is blank"),
         ("a,red\nb,Blue\nc,blue\n", "line 4: is 'blue' the label 'Blue'?"),
+        # Both look the same; one has a letter and a combining dot.
+        (
+            "a,\u00d6l\nb,O\u0308l\n",
+            r"line 2: .* is written in two Unicode forms, '\\xd6l' and 'O\\u0308l'",
+        ),
         ("a,red\nb,c,blue\n", "line 3: expected 2 columns separated by comma, found 3"),
         ('a,red\n"b, c",blue\n"d,blue\n', "line 4: a quoted value does not end where its column"),
     ],

@@ -152,10 +152,19 @@ def test_an_encoding_that_is_given_is_used(tmp_path: Path) -> None:
     assert list_texts(read_file(tmp_path / "texts.txt", ReadOptions(encoding="cp1252"))) == ["Café"]
 
 
-@pytest.mark.parametrize("content", ["", "\n  \n", f"{ROWS.test[0].text}\n"])
-def test_a_file_without_a_text_to_learn_from_is_an_error(content: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("", "no text in it"),
+        ("\n  \n", "no text in it"),
+        (f"{ROWS.test[0].text}\n", "all of its texts are in the data set already"),
+    ],
+)
+def test_a_file_without_a_text_to_learn_from_is_an_error(
+    content: str, problem: str, tmp_path: Path
+) -> None:
     (tmp_path / "texts.txt").write_text(content)
-    with pytest.raises(DataError, match=r"texts.txt: no text"):
+    with pytest.raises(DataError, match=rf"texts\.txt: {problem}"):
         read_file(tmp_path / "texts.txt")
 
 

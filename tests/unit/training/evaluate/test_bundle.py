@@ -66,7 +66,7 @@ def test_it_says_how_often_the_bundle_abstains(tmp_path: Path) -> None:
     # WHEN the bundle is measured THEN the report says from how many it abstains
     report = measure(SAMPLE_MODEL, write(tmp_path / "mine.csv", rows))
     assert "It abstains from 0.0% for low confidence and from 75.0% as out of scope." in report
-    assert "It is right about 100.0% of the others." in report
+    assert "It labels 100.0% of the others correctly." in report
 
 
 def test_one_without_limits_says_nothing_of_abstaining(

@@ -92,13 +92,13 @@ def test_the_way_a_file_was_read_and_what_became_of_its_rows_is_said(tmp_path: P
     reading, balance, *bad = file.reading.splitlines()
     assert reading.startswith(f"{path}: read as csv, delimiter semicolon, quoting ")
     assert balance == f"{path}: 3 rows = 1 measured + 2 rejected"
-    assert "line 3: unknown category 'Sport'" in bad[0]
+    assert "line 3: unknown label 'Sport'" in bad[0]
     assert file.bad_rows == 2
 
 
 def test_a_row_that_cannot_be_used_is_an_error_unless_it_may_be_skipped(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", "headline,category", "One,Business", "Two,Sport")
-    with pytest.raises(DataError, match=r"a\.csv, line 3: unknown category 'Sport'"):
+    with pytest.raises(DataError, match=r"a\.csv, line 3: unknown label 'Sport'"):
         read_one(by_name(path))
 
 
@@ -140,7 +140,7 @@ def test_a_text_that_speaks_of_a_missing_column_is_no_missing_column(
     }
     path = write(tmp_path / name, *lines[name])
     # WHEN it is read THEN that is its error, even if the task's columns would say another
-    with pytest.raises(DataError, match="unknown category"):
+    with pytest.raises(DataError, match="unknown label"):
         read_one(by_name(path))
 
 
@@ -218,7 +218,7 @@ def test_a_file_is_not_measured_as_if_it_had_not_been_calibrated_on(tmp_path: Pa
 
 def test_too_few_rows_to_calibrate_on_are_an_error(tmp_path: Path) -> None:
     path = others(tmp_path / "others.csv", rows=1)
-    with pytest.raises(DataError, match="1 rows are too few to calibrate on"):
+    with pytest.raises(DataError, match="both halves need 20"):
         read_one(by_name(calibrate_on=(path,)))
 
 

@@ -61,6 +61,13 @@ def test_the_interval_of_many_rare_labels_holds_the_figure_itself() -> None:
     assert low < metrics.macro_f1(predicted, labels, 150) < high
 
 
+def test_the_interval_of_a_perfect_macro_f1_is_within_one() -> None:
+    # GIVEN few texts that are all right WHEN the interval is centred THEN no end exceeds one
+    labels = np.array([0] * 5 + [1] * 6 + [2] * 13)
+    low, high = intervals.macro_f1_interval(labels, labels, 3, np.arange(24))
+    assert low <= high == 1
+
+
 def test_the_difference_of_macro_f1_counts_each_label_the_same() -> None:
     # GIVEN 20 texts of a rare label that one model never finds, and a label that no text has
     labels = np.array([0] * 20 + [1] * 480)

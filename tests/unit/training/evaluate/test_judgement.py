@@ -26,7 +26,7 @@ def test_a_good_model_is_worth_using(
 ) -> None:
     words = judge(manifest, evaluation, useful)
     assert words.startswith("**This model is worth using:** it is better than the linear baseline.")
-    assert "right about 90.5% of 36,988 test rows, the linear baseline about 88.9%" in words
+    assert "labels 90.5% of 36,988 test rows correctly, the linear baseline 88.9%" in words
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_a_few_test_rows_leave_it_open(
     assert words.startswith("**It is open whether this model is any good:**")
     assert "10 test rows show only large differences" in words
     assert "about 2,000 rows in all" in words
-    assert "5 validation rows are too few to calibrate" in words
+    assert "too few validation rows (5) to calibrate" in words
 
 
 def test_labels_that_are_never_predicted_are_named(

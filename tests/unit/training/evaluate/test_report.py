@@ -119,7 +119,7 @@ def test_a_file_that_was_calibrated_on_shows_the_other_half_and_the_price(
     text = report(manifest, evaluation.model_copy(update=changes), tmp_path)
     # THEN it says which rows were used for what, and what other temperatures would give
     assert "was fitted on 21,799 validation rows, and 40 of others.csv." in text
-    assert "40 rows of others.csv are too few to calibrate on." in text
+    assert "others.csv has too few rows to calibrate on (40)" in text
     assert "| fitted on | temperature | test rows | others.csv |" in text
     assert "| validation rows and others.csv | 1.900 | 0.0200 | 0.0500 |" in text
     section = text.partition("## others.csv\n\n")[2]

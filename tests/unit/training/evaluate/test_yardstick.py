@@ -53,7 +53,7 @@ def test_both_are_compared_on_the_same_rows() -> None:
     # AND the report says what both can do, and what the LLM costs
     heading, text, table = describe_yardstick(comparison, "fp32 model")
     assert heading == "## Against m"
-    assert "On 20 test rows, drawn at random, the model is right about 95.00%" in text
+    assert "On 20 test rows, drawn at random, the model labels 95.00% correctly" in text
     assert "gave 2 of the rows no label" in text
     assert "for $0.0120: $0.6000 for 1,000 texts" in text
     assert "fp32 model against m" in table

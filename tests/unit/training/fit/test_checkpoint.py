@@ -89,10 +89,14 @@ def test_progress_and_weights_are_restored(state: TrainingState, tmp_path: Path)
 @pytest.mark.parametrize(
     ("changes", "data", "message"),
     [
-        ({"seed": 1}, "a", "was made with seed 42, not 1$"),
-        ({"epochs": 3, "seed": 1}, "a", "epochs 2.0, not 3.0; seed 42, not 1$"),
-        ({}, "b", "was made with dataset-sha256 a, not b$"),
-        ({"unlabelled": "c", "teachers": "t"}, "a", "was made with unlabelled-sha256 None, not c$"),
+        ({"seed": 1}, "a", "was made with seed 42, not 1: resume"),
+        ({"epochs": 3, "seed": 1}, "a", "epochs 2.0, not 3.0; seed 42, not 1: resume"),
+        ({}, "b", "was made with dataset-sha256 a, not b: resume"),
+        (
+            {"unlabelled": "c", "teachers": "t"},
+            "a",
+            "was made with unlabelled-sha256 None, not c: resume",
+        ),
     ],
 )
 def test_other_settings_or_data_are_refused(

@@ -54,7 +54,7 @@ def test_labels_that_cannot_be_tested_are_named(capsys: pytest.CaptureFixture[st
     # THEN there is a note about that label alone
     first, *notes = capsys.readouterr().out.splitlines()
     assert first.startswith("news (Business, Science, Entertainment, Health): 429 training")
-    assert "note: no test row is labelled 'Health', so the F1 of that counts as 0" in notes
+    assert "note: no test row is labelled 'Health', so its F1 counts as 0" in notes
 
 
 def test_a_hundred_labels_do_not_fill_the_screen(capsys: pytest.CaptureFixture[str]) -> None:

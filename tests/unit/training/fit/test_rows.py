@@ -96,7 +96,7 @@ def test_rows_that_cannot_be_used_are_listed_with_their_files(tmp_path: Path) ->
     assert [(row["file"], row["line"]) for row in table] == [
         (str(data), "509"), ("a.csv", "2"), (str(texts), "3"),
     ]  # fmt: skip
-    assert table[1]["reason"].startswith("unknown category 'z'")
+    assert table[1]["reason"].startswith("unknown label 'z'")
     # AND a run without such rows takes it away
     assert save_bad_rows(settings, replace(dataset, rejects=(), new_files=()), None) == path
     assert not path.exists()

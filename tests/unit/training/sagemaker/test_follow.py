@@ -158,7 +158,7 @@ def test_a_job_is_followed_to_its_model_uri(aws: Aws, capsys: pytest.CaptureFixt
 def test_a_failed_job_shows_its_log_and_gives_the_reason(
     aws: Aws, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    reason = "AlgorithmError: DataError: unknown category 'x'"
+    reason = "AlgorithmError: DataError: unknown label 'x'"
     aws.describe("Failed", "Starting", "Training", "Failed", FailureReason=reason)
     aws.log((1, "reading the rows"), (2, "Traceback"))
     with pytest.raises(JobError, match=f"^{NAME} failed: {reason}$"):

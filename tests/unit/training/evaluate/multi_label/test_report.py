@@ -121,7 +121,7 @@ def test_the_figures_of_a_bundle_on_further_files_are_a_table() -> None:
 
 def test_few_rows_to_calibrate_on_are_a_caution(several: MultiLabelEvaluation) -> None:
     few, enough = (judge(calibrated(several, rows)) for rows in (99, 100))
-    assert "99 rows of a\\|b.csv are too few to calibrate on." in few
+    assert "a\\|b.csv has too few rows to calibrate on (99)" in few
     assert "a\\|b.csv" not in enough
 
 
