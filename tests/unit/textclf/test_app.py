@@ -1,5 +1,6 @@
 import errno
 import json
+import os
 import re
 import subprocess
 import sys
@@ -191,6 +192,19 @@ def test_the_help_of_a_command_explains_it_with_an_example(
     call = f"textclf {' '.join(command)}"
     assert usage.startswith(f"Usage: {call}")
     assert call in text
+
+
+@pytest.mark.parametrize(("is_terminal", "seconds"), [(True, None), (False, "30")])
+def test_progress_bars_are_rare_in_logs(
+    is_terminal: bool, seconds: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN stderr on a terminal, or in a file
+    monkeypatch.setenv("TQDM_MININTERVAL", "")  # so that it is as it was after the test
+    monkeypatch.delenv("TQDM_MININTERVAL")
+    monkeypatch.setattr("sys.stderr.isatty", lambda: is_terminal)
+    # WHEN a command runs THEN its bars are updated as often as tqdm does, or every 30 seconds
+    assert main(["--version"]) == 0
+    assert os.environ.get("TQDM_MININTERVAL") == seconds
 
 
 def test_the_command_can_be_run_as_a_module() -> None:
