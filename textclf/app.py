@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
-from cyclopts import App, CycloptsError, Group, Parameter
+from cyclopts import App, CycloptsError, Group, Parameter, ValidationError
 
 from inference.errors import TextClassifierError
 
@@ -133,10 +133,16 @@ def _show_docstring(tokens: Sequence[str]) -> None:
 
 def _usage(error: CycloptsError) -> str:
     """Say which option is wrong; a rule that a pydantic model sets names its field."""
+    if isinstance(error, ValidationError) and _is_tuple(error):
+        return error.exception_message  # without all that was given
     broken_rules = getattr(error.__cause__, "errors", None)
     if broken_rules is None:
         return str(error)
     return "; ".join(_broken_rule(rule) for rule in broken_rules(include_url=False))
+
+
+def _is_tuple(error: ValidationError) -> bool:
+    return error.argument is not None and isinstance(error.argument.value, tuple)
 
 
 def _broken_rule(rule: Mapping[str, Any]) -> str:

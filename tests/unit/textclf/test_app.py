@@ -174,6 +174,23 @@ def test_a_usage_error_names_the_option(
     assert re.search(rf"{option}\b", error)
 
 
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        (["one", "--bundle", "folder"], "there is no option --bundle"),
+        (["one", " "], "a text is blank: give it some words"),
+        ([""], "a text is blank: give it some words"),
+    ],
+)
+def test_an_error_about_one_of_several_values_is_a_sentence(
+    texts: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # GIVEN several texts, one of which is not usable WHEN they are classified
+    assert main(["predict", *texts]) == 2
+    # THEN the error says so, without a list of all values
+    assert capsys.readouterr().err == f"error: {message}\n"
+
+
 def test_without_arguments_the_commands_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 0
     out = capsys.readouterr().out
