@@ -148,7 +148,6 @@ rollback: $(VENV)/local ## end the candidate, or serve the previous version, in 
 destroy: $(VENV)/local ## delete the stack of ENV=dev or prod, after asking
 	@echo "This deletes the stack $(STACK): API, function, logs, alarms, API key."
 	@echo "It keeps the model store, the images, and the table of predictions, if there is one."
-	@echo "It keeps the model store and the table of predictions, if there is one."
 	$(SAM) delete --stack-name $(STACK)
 
 clean: ## delete the virtual environment and everything that was built

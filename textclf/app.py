@@ -98,6 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     tokens = sys.argv[1:] if arguments is None else list(arguments)
     if not sys.stderr.isatty():  # a log keeps every state of a progress bar
         os.environ.setdefault("TQDM_MININTERVAL", "30")
+        os.environ.setdefault("TQDM_MAXINTERVAL", "60")  # or tqdm's monitor writes in between
     try:
         _show_docstring(tokens)
         code = app(tokens, exit_on_error=False, print_error=False) or 0
@@ -134,7 +135,9 @@ def _show_docstring(tokens: Sequence[str]) -> None:
 def _usage(error: CycloptsError) -> str:
     """Say which option is wrong; a rule that a pydantic model sets names its field."""
     if isinstance(error, ValidationError) and _is_tuple(error):
-        return error.exception_message  # without all that was given
+        option = error.argument.tokens[0].keyword if error.argument else None
+        # Without all that was given.
+        return f"{option}: {error.exception_message}" if option else error.exception_message
     broken_rules = getattr(error.__cause__, "errors", None)
     if broken_rules is None:
         return str(error)

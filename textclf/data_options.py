@@ -34,7 +34,7 @@ class DataOptions(BaseModel):
     label_separator: LabelSeparator = ""
     label_columns: LabelColumns = ""
     group_column: Annotated[
-        str, Field(description="Rows of one group are never learnt from to judge each other.")
+        str, Field(description="Rows of one group are never learned from to judge each other.")
     ] = ""
     delimiter: Delimiter = ""
     quoting: QuotingOption = ""

@@ -42,7 +42,7 @@ def evaluate(
     spending: Annotated[Spending, Parameter(name="*")] = NO_PRICES,
     yes: bool = False,
 ) -> None:
-    r"""Measure a trained model on the rows it has never seen, next to a baseline.
+    r"""Measure a trained model on the rows it has never seen, next to a baseline, or a bundle.
 
     ```
     textclf evaluate build/news
@@ -129,12 +129,12 @@ def evaluate(
     if is_bundle(model):
         if not also or calibrate_on or previous or against:
             raise EvaluateError(
-                f"{model} is a bundle: measure it on labelled files with --also, and with no "
-                "other option than those that say how to read them"
+                f"{model} is a bundle: measure it on labelled files with --also, and leave out "
+                "--calibrate-on, --previous and --against, which need its training data"
             )
-        from training.evaluate.bundle import measure_bundle
+        from training.evaluate.bundle import report_bundle
 
-        print(measure_bundle(model, further))
+        print(report_bundle(model, further))
         return
     published = locate_model(previous, "--previous") if previous else None
     trained = open_trained_model(model)

@@ -75,7 +75,7 @@ def export(
       threshold is chosen. A label that reaches this nowhere always abstains.
     - `out_of_scope`: the text is unlike those that the model knows, by a score that 5 % of the
       validation rows exceed (`--refused`). The score is the energy of the model's outputs. With
-      texts that no label fits (`--out-of-scope`: a text a line, or a table), it is learnt from
+      texts that no label fits (`--out-of-scope`: a text a line, or a table), it is learned from
       one half of each file and measured on the other. `--other-texts` are only measured. Both
       options can be repeated. Any of the four adds the limit, unless `--refused 0` is given.
 

@@ -21,7 +21,7 @@ def head_to_head(
         ),
     ] = "",
 ) -> None:
-    r"""Compare two published bundles on test rows that neither has learnt.
+    r"""Compare two published bundles on test rows that neither has learned.
 
     ```
     textclf head-to-head s3://my-models/news/NEW s3://my-models/news/OLD \
@@ -31,7 +31,7 @@ def head_to_head(
     Use it before a new model goes live. It splits the file as it was split for training and prints
     the accuracy of both bundles (micro-F1, if a text may have several labels), their difference
     with its 95 % interval, and the same for parts of the rows. Bundles that held out different rows
-    are refused, because one of them may have learnt what the other is tested on.
+    are refused, because one of them may have learned what the other is tested on.
     """
     new, old = locate_model(new, "NEW"), locate_model(old, "OLD")
 

@@ -54,7 +54,7 @@ def check(
     (confident learning, Northcutt et al. 2021, https://arxiv.org/abs/1911.00068). A group such as
     a story is never in two parts, nor is a text. The simple model sees words, or what the encoder
     of a bundle makes of a text: what predicts the labels of your file better. The bundle's own
-    labels do not matter, but one that learnt these very rows has learnt their mistakes, too.
+    labels do not matter, but one that learned these very rows has learned their mistakes, too.
 
     The output has the line of each row, its text, its label, the suggested one, and by how much
     that is more probable (`score`); the surest come first. Nothing is corrected: many rows of the

@@ -145,8 +145,8 @@ def cost(
 ) -> None:
     """Estimate what predictions cost on AWS, as Markdown tables.
 
-    Take the duration of your own model from `make bench`. The default is that of the handler with
-    the shipped model on a 2-core cloud machine in its slow hours, not of Lambda.
+    Take the duration of your own model from `make bench`. The default is more than
+    twice what it measured for the shipped model (1.6 ms); Lambda may be slower than that machine.
 
     ```
     textclf cost --headline-ms 7 --memory 3008

@@ -36,7 +36,7 @@ def train(*, settings: Annotated[Settings, Parameter(name="*")]) -> None:
     only teach another model (`--teachers`).
 
     With few rows, a logistic head may do better than fine-tuning: on an encoder that stays as it
-    is (`--method frozen`, which takes seconds), or on one that has learnt from pairs of texts
+    is (`--method frozen`, which takes seconds), or on one that has learned from pairs of texts
     (`--method contrastive`, as SetFit does). `--method auto` tries each and keeps the best.
     `--class-weights balanced` helps to find rare labels.
 

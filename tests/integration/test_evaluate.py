@@ -252,7 +252,13 @@ def test_a_bundle_is_measured_without_its_data(
 
 
 @pytest.mark.parametrize(
-    "options", [[], ["--also", str(HEADLINES), "--calibrate-on", str(HEADLINES)]]
+    "options",
+    [
+        [],
+        ["--also", str(HEADLINES), "--calibrate-on", str(HEADLINES)],
+        ["--also", str(HEADLINES), "--previous", "s3://bucket/news/0123456789abcdef"],
+        ["--also", str(HEADLINES), "--against", "bedrock:model"],
+    ],
 )
 def test_a_bundle_needs_files_to_measure_and_cannot_be_calibrated(
     options: list[str], model: Path, capsys: pytest.CaptureFixture[str]

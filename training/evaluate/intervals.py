@@ -114,7 +114,7 @@ def gap_interval(counts: NDArray[np.float64], clusters: NDArray[np.int64]) -> In
 
 
 def clip(interval: Interval) -> Interval:
-    """Cut an interval to what a share can be; the centre of a few draws may lie beyond."""
+    """Cut an interval to what a share can be; one of few texts that is centred may end beyond."""
     low, high = np.clip(interval, 0.0, 1.0)
     return Interval(float(low), float(high))
 

@@ -60,7 +60,7 @@ def give_verdict(
         return "**This model is worth using:** it is better than the linear baseline."
     if is_certain and gain_on_constant.low > 0:
         return (
-            "**This model has learnt something, but is not shown to be better than the linear "
+            "**This model has learned something, but is not shown to be better than the linear "
             "baseline,** which costs less."
         )
     return (

@@ -12,6 +12,7 @@ from training.evaluate.plots import name_ticks, number_label
 from training.evaluate.results import (
     Evaluation,
     FurtherSummary,
+    LabelMetrics,
     LabelNoise,
     Metrics,
     PairedComparison,
@@ -280,6 +281,17 @@ def describe_whole(whole: PairedComparison) -> str:
     )
 
 
+def describe_present(per_label: Mapping[str, LabelMetrics]) -> str:
+    """Name the labels that texts have; empty if these are all."""
+    present = [name for name, label in per_label.items() if label.texts]
+    if len(present) == len(per_label):
+        return ""
+    return (
+        f"They have {len(present)} of the {len(per_label)} labels "
+        f"({tables.escape(name_some(present))}), and macro-F1 is the mean over these."
+    )
+
+
 def introduce_further(
     measured: FurtherSummary | MultiLabelFurtherSummary, temperatures: str
 ) -> str:
@@ -297,12 +309,7 @@ def introduce_further(
         ]
     else:
         sentences = [f"The {texts} of a further file."]
-    labels = measured.labels
-    if len(labels) < len(measured.per_label):
-        sentences.append(
-            f"They have {len(labels)} of the {len(measured.per_label)} labels "
-            f"({tables.escape(name_some(labels))}), and macro-F1 is the mean over these."
-        )
+    sentences += filter(None, [describe_present(measured.per_label)])
     if measured.bad_rows:
         sentences.append(f"{measured.bad_rows:,} more could not be used.")
     if measured.known_rows:

@@ -29,7 +29,7 @@ def describe_abstention(
             + (
                 "The score is the energy of the logits."
                 if scope.score == "energy"
-                else "The score was learnt from texts that no label fits."
+                else "The score was learned from texts that no label fits."
             )
         )
     if figures.detections:
@@ -88,5 +88,5 @@ def _format_detections(figures: AbstentionFigures) -> str:
         )
         for each in figures.detections
     ]
-    columns = ("texts", "learnt from others", "AUROC", "of the maximum probability", "refused")
+    columns = ("texts", "learned from others", "AUROC", "of the maximum probability", "refused")
     return format_table(("file", *columns), rows)

@@ -24,7 +24,7 @@ from transformers import (
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
 from training.fit.encoder import POOLING, EncoderClassifier, Pooling
-from training.fit.text_model import ModelError, TextModel, shorten
+from training.fit.text_model import ModelError, TextModel, explain_load_error
 
 LEAST_SPECIAL_TOKENS = 2  # the first and the last token of a text, such as [CLS] and [SEP]
 
@@ -66,7 +66,7 @@ def load_pretrained(
         tokenizer = _load_tokenizer(base_model)
     except (OSError, ValueError) as error:
         raise ModelError(
-            f"cannot load {base_model} (a hub id or a folder): {shorten(error)}"
+            f"cannot load {base_model} (a hub id or a folder): {explain_load_error(error)}"
         ) from error
     if layers:
         _keep_layers(encoder, layers, base_model)

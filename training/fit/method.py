@@ -100,7 +100,7 @@ def compare_methods(
     try:
         contrastive = measure(try_pairs(settings, dataset, rows, rounds, group))
     except PairsError as error:
-        left_out = str(error)
+        left_out = str(error).partition(";")[0]  # without the remedy, for a run of this method
     tuned = settings.model_copy(update={"method": "fine-tune"})
     return MethodComparison(
         fine_tune=measure([fine_tune(tuned, each) for each in rounds]),
@@ -179,11 +179,11 @@ def try_pairs(
         InterruptedRunError: SIGINT or SIGTERM came.
     """
     if len(rows.train) > MOST_ROWS_IN_PAIRS:
-        raise PairsError(f"it is not tried with over {MOST_ROWS_IN_PAIRS:,} training rows")
+        raise PairsError(f"not tried with over {MOST_ROWS_IN_PAIRS:,} training rows")
     for each in (rows, *rounds):
         learnt = draw_once(each.train, settings)
         if not Pairs.of(learnt, len(dataset.task.labels), settings).can_teach:
-            raise PairsError("it needs more rows of the same labels, or more of different ones")
+            raise PairsError("there need to be more rows of the same labels, or of different ones")
     return [predict_contrastive(settings, dataset, each, group) for each in rounds]
 
 

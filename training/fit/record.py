@@ -37,7 +37,7 @@ RECORD, WEIGHTS = "training.json", "model.safetensors"
 MANY_UNKNOWN, MANY_CUT = 0.05, 0.10  # shares that are worth a warning
 OTHER_KEY = (
     "one was trained by a version that found equal texts by their letters and digits alone, so it "
-    "may have learnt what the other is tested on; train it again"
+    "may have learned what the other is tested on; train it again"
 )
 # The settings that decide which rows are held out; with the data's digest they identify the rows.
 ROW_SETTINGS = (
@@ -131,7 +131,7 @@ class MethodComparison(BaseModel):
         where = "validation rows"
         if self.folds:
             where = f"training rows, cross-validated in {self.folds} parts"
-        reason = f"; learning from pairs was left out: {self.left_out}" if self.left_out else ""
+        reason = f"; --method contrastive was left out: {self.left_out}" if self.left_out else ""
         others = " or ".join(named.values())
         return f"{chosen} rather than {others}, on {self.rows:,} {where}{reason}"
 
@@ -200,6 +200,8 @@ class TrainingRecord(BaseModel):
             DataError: the folder holds no finished model.
         """
         file = folder / RECORD
+        if is_bundle(folder):
+            raise DataError(f"{folder} is a bundle: give the folder that `textclf train` wrote")
         if not file.is_file() or not (folder / WEIGHTS).is_file():
             raise DataError(f"no trained model in {folder}: run `textclf train` first")
         return cls._parse(json.loads(file.read_text()), str(file))

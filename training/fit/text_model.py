@@ -104,13 +104,15 @@ def load(folder: Path) -> tuple[TextModel, Tokenizer]:
         else:
             model = DistilBertForSequenceClassification.from_pretrained(folder)
     except (OSError, ValueError) as error:
-        raise ModelError(f"cannot load the model in {folder}: {shorten(error)}") from error
+        raise ModelError(
+            f"cannot load the model in {folder}: {explain_load_error(error)}"
+        ) from error
     if len(set(model.config.id2label.values())) < model.config.num_labels:
         raise ModelError(f"{folder} has an output per story, as older versions did: train it again")
     return model, Tokenizer.from_file(str(folder / "tokenizer.json"))
 
 
-def shorten(error: Exception) -> str:
+def explain_load_error(error: Exception) -> str:
     """Return what an error of transformers says, without the list of all models that it knows."""
     return str(error).partition("\n")[0].partition(", or contain one of the following")[0]
 

@@ -32,7 +32,7 @@ def test_a_good_model_is_worth_using(
 @pytest.mark.parametrize(
     ("low", "high", "beginning"),
     [
-        (-0.02, 0.03, "**This model has learnt something, but is not shown to be better"),
+        (-0.02, 0.03, "**This model has learned something, but is not shown to be better"),
         (-0.30, -0.20, "**Do not use this model:** the linear baseline is"),
     ],
 )

@@ -8,21 +8,13 @@ from msgspec.structs import replace
 
 from inference.model.bundle import MANIFEST, BundleError, read_verified
 from inference.model.classifier import Classifier
-from tests.conftest import SAMPLE_MODEL, TinyModel
+from tests.conftest import TinyModel
 from training import metrics, multi_label
 from training.fit.bundle_teacher import CHUNK, ask_bundle
 from training.fit.process_group import Group
-from training.fit.record import TrainingRecord, is_bundle, read_bundle_record
 
 ALONE = Group(rank=0, size=1, device=torch.device("cpu"))
 TEXTS = [f"headline {number} of {'many ' * (number % 90)}" for number in range(CHUNK + 50)]
-
-
-def test_a_bundle_is_told_from_a_trained_model(tiny_model: TinyModel, tmp_path: Path) -> None:
-    assert is_bundle(tiny_model.bundle)
-    assert is_bundle(SAMPLE_MODEL)
-    assert not is_bundle(tiny_model.folder)
-    assert not is_bundle(tmp_path)
 
 
 def test_a_bundle_answers_with_the_probabilities_that_it_serves(
@@ -78,17 +70,9 @@ def test_probabilities_of_0_and_1_have_finite_logits(
 
 
 def test_an_altered_bundle_is_refused(tiny_model: TinyModel, tmp_path: Path) -> None:
-    # GIVEN a bundle whose model was changed WHEN it is read or asked THEN it is refused
+    # GIVEN a bundle whose model was changed WHEN it is asked THEN it is refused
     folder = tmp_path / "altered"
     shutil.copytree(tiny_model.bundle, folder)
     (folder / "model.onnx").write_bytes(b"other")
     with pytest.raises(BundleError, match=r"altered: model\.onnx has 5 bytes"):
-        read_bundle_record(folder)
-    with pytest.raises(BundleError, match=r"altered: model\.onnx has 5 bytes"):
         ask_bundle(folder, TEXTS, ALONE)
-
-
-def test_the_record_of_a_bundle_is_that_of_its_model(tiny_model: TinyModel) -> None:
-    found, expected = read_bundle_record(tiny_model.bundle), TrainingRecord.read(tiny_model.folder)
-    assert (found.labels, found.rows) == (expected.labels, expected.rows)
-    assert found.dataset_sha256 == expected.dataset_sha256

@@ -168,7 +168,7 @@ def test_pairs_are_not_tried_with_many_rows(
     assert choice.comparison.contrastive is None
     most = f"{len(loaded[1].train) - 1:,} training rows"
     assert choice.describe().endswith(
-        f"; learning from pairs was left out: it is not tried with over {most}"
+        f"; --method contrastive was left out: not tried with over {most}"
     )
 
 
@@ -208,7 +208,7 @@ def test_pairs_are_not_tried_where_they_cannot_teach(
     comparison = compare_methods(settings, dataset, rows, GROUP, play_several)
     assert comparison.folds == 3
     assert comparison.contrastive is None
-    assert "it needs more rows of the same labels" in comparison.describe()
+    assert "there need to be more rows of the same labels" in comparison.describe()
 
 
 def test_a_method_that_diverges_does_not_compete(

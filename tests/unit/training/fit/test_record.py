@@ -1,19 +1,22 @@
 import hashlib
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from inference.model.bundle import Manifest
-from tests.conftest import EARLIER_MANIFEST, HEADLINES, TinyModel
+from inference.model.bundle import BundleError, Manifest
+from tests.conftest import EARLIER_MANIFEST, HEADLINES, SAMPLE_MODEL, TinyModel
 from training.data.examples import DataError
 from training.fit.record import (
     RowCounts,
     TrainingRecord,
     UnlabelledTexts,
     hash_base,
+    is_bundle,
+    read_bundle_record,
     require_same_rows,
     require_same_stories,
 )
@@ -201,3 +204,28 @@ def test_a_record_with_options_that_had_no_effect_is_read(
     assert record.settings.method == "frozen"
     assert not record.settings.resume
     assert (record.settings.masking, record.settings.distillation) == (0.0, 0.5)
+
+
+def test_a_bundle_is_told_from_a_trained_model(tiny_model: TinyModel, tmp_path: Path) -> None:
+    assert is_bundle(tiny_model.bundle)
+    assert is_bundle(SAMPLE_MODEL)
+    assert not is_bundle(tiny_model.folder)
+    assert not is_bundle(tmp_path)
+
+
+def test_the_record_of_a_bundle_is_that_of_its_model(tiny_model: TinyModel) -> None:
+    found, expected = read_bundle_record(tiny_model.bundle), TrainingRecord.read(tiny_model.folder)
+    assert (found.labels, found.rows) == (expected.labels, expected.rows)
+    assert found.dataset_sha256 == expected.dataset_sha256
+
+
+def test_the_record_of_an_altered_bundle_is_refused(tiny_model: TinyModel, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_model.bundle, tmp_path / "altered")
+    (folder / "model.onnx").write_bytes(b"other")
+    with pytest.raises(BundleError, match=r"altered: model\.onnx has 5 bytes"):
+        read_bundle_record(folder)
+
+
+def test_a_bundle_is_no_trained_model(tiny_model: TinyModel) -> None:
+    with pytest.raises(DataError, match="is a bundle: give the folder that `textclf train` wrote"):
+        TrainingRecord.read(tiny_model.bundle)

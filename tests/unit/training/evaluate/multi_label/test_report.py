@@ -61,7 +61,7 @@ def test_the_judgement_of_a_model_that_is_not_better_says_so(
     )
     useful = several.usefulness.model_copy(update={"against_baseline": same})
     judgement = judge(several.model_copy(update={"usefulness": useful}))
-    assert judgement.startswith("**This model has learnt something,")
+    assert judgement.startswith("**This model has learned something,")
 
 
 def calibrated(several: MultiLabelEvaluation, rows: int) -> MultiLabelEvaluation:
