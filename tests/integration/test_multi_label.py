@@ -469,7 +469,7 @@ def test_texts_without_any_label_cannot_calibrate(
     copied: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     others = tmp_path / "others.csv"
-    others.write_text("text,topics\n" + "".join(f"Hello number {n},\n" for n in range(40)))
+    others.write_text("text,topics\n" + "".join(f"Hello number {n},\n" for n in range(100)))
     assert main(["evaluate", str(copied), "--calibrate-on", str(others)]) == 1
     assert "rows to calibrate on has a label" in capsys.readouterr().err
 
