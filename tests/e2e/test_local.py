@@ -143,7 +143,8 @@ def test_a_chunked_request_behind_a_prefix_is_answered(server: str) -> None:
 def test_a_folder_without_a_bundle_is_one_clear_sentence(tmp_path: Path) -> None:
     done = run("demo", "--bundle", str(tmp_path))
     assert done.returncode == 1
-    assert done.stderr == f"error: {tmp_path}/manifest.json: No such file or directory\n"
+    expected = f"error: there is no model in {tmp_path}: give --bundle a bundle's folder\n"
+    assert done.stderr == expected
 
 
 @needs_emulator
