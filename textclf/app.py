@@ -134,18 +134,14 @@ def _show_docstring(tokens: Sequence[str]) -> None:
 
 def _usage(error: CycloptsError) -> str:
     """Say which option is wrong; a rule that a pydantic model sets names its field."""
-    if isinstance(error, ValidationError) and _is_tuple(error):
-        option = error.argument.tokens[0].keyword if error.argument else None
-        # Without all that was given.
+    argument = error.argument
+    if isinstance(error, ValidationError) and argument and isinstance(argument.value, tuple):
+        option = argument.tokens[0].keyword  # None if the values stand alone
         return f"{option}: {error.exception_message}" if option else error.exception_message
     broken_rules = getattr(error.__cause__, "errors", None)
     if broken_rules is None:
         return str(error)
     return "; ".join(_broken_rule(rule) for rule in broken_rules(include_url=False))
-
-
-def _is_tuple(error: ValidationError) -> bool:
-    return error.argument is not None and isinstance(error.argument.value, tuple)
 
 
 def _broken_rule(rule: Mapping[str, Any]) -> str:
