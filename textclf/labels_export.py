@@ -59,7 +59,7 @@ def export(
     from textclf.operate import connect
     from training.data.labelled_file import LabelledFile
     from training.fit.record import TrainingRecord
-    from training.tasks import with_labels
+    from training.tasks import with_labels_of_model
 
     cloudformation, lambda_ = connect()
     deployed = Stack.find(cloudformation, stack)
@@ -69,10 +69,8 @@ def export(
     published = fetch_manifest(read_live_model(lambda_, deployed.function))
     manifest = published.manifest
     settings = TrainingRecord.of_bundle(manifest, published.version).settings
-    task = settings.find_task()
-    file = LabelledFile(
-        task if task.codes else with_labels(task, manifest.labels), settings.read_options()
-    )
+    task = with_labels_of_model(settings.find_task(), manifest.labels)
+    file = LabelledFile(task, settings.read_options())
     corrections = _collect(table, days or _count_days(deployed), file, confirmed=confirmed)
     _show_rejects(corrections)
     if not corrections.rows:

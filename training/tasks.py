@@ -110,3 +110,8 @@ def custom_task(
 def with_labels(task: Task, labels: tuple[str, ...]) -> Task:
     """Return the task with the labels that were found in its data."""
     return replace(task, codes={label: label for label in labels})
+
+
+def with_labels_of_model(task: Task, labels: tuple[str, ...]) -> Task:
+    """Return the task of a model; if it does not name its labels, with those of the model."""
+    return task if task.codes else with_labels(task, labels)

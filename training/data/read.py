@@ -168,11 +168,12 @@ def _find_labels(rows: Sequence[_Row], location: str, hints: Sequence[str]) -> t
         other = seen.setdefault(unicodedata.normalize("NFKC", label).casefold(), label)
         if other != label:
             line = next(row.line for row in rows if label in row.all_labels)
-            raise make_error(f"{location}, line {line}: {_ask_if_equal(label, other)}", hints)
+            raise make_error(f"{location}, line {line}: {ask_if_equal(label, other)}", hints)
     return tuple(labels)
 
 
-def _ask_if_equal(label: str, other: str) -> str:
+def ask_if_equal(label: str, other: str) -> str:
+    """Ask whether two labels that readers take for one are, and say what to do if so."""
     if unicodedata.normalize("NFC", label) == unicodedata.normalize("NFC", other):  # they look so
         forms = f"{label!a} and {other!a}"
         return f"{label!r} is written in two Unicode forms, {forms}: write it in one (NFC)"

@@ -28,7 +28,7 @@ from training.evaluate.multi_label import summary as several
 from training.evaluate.predictions import classify, stack_answers, stack_probabilities
 from training.evaluate.report import describe_labels, describe_present
 from training.fit.record import TrainingRecord
-from training.tasks import Task, with_labels
+from training.tasks import Task, with_labels_of_model
 
 NAME = "int8 bundle"
 NOTE = (
@@ -67,9 +67,8 @@ def find_task(bundle: Bundle) -> Task:
     Raises:
         DataError: it does not say how it was trained.
     """
-    labels = bundle.manifest.labels
-    task = TrainingRecord.of_bundle(bundle.manifest, bundle.version).settings.find_task()
-    return task if task.labels == labels else with_labels(task, labels)
+    record = TrainingRecord.of_bundle(bundle.manifest, bundle.version)
+    return with_labels_of_model(record.settings.find_task(), bundle.manifest.labels)
 
 
 def _describe_one(dataset: Dataset, predictions: Sequence[Prediction]) -> list[str]:

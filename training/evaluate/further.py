@@ -25,7 +25,8 @@ from training.data.text_key import normalise
 from training.fit.trained_model import TrainedModel
 from training.tasks import FileLayout, Task
 
-LEAST_ROWS = 20  # of each half of a file to calibrate on, which counts as much as all validation
+# Of each half of a file to calibrate on, which counts as much as all validation rows.
+LEAST_ROWS = 20
 
 Mask = NDArray[np.bool_]
 

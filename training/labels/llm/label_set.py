@@ -15,6 +15,7 @@ from inference.tables.recognize import recognize
 from inference.tables.rows import Reject
 from training.data.examples import DataError
 from training.data.fetch import fetch
+from training.data.read import ask_if_equal
 
 LABEL, DESCRIPTION, EXAMPLE = "label", "description", "example"  # the columns of a file
 FILE_TYPES = (".csv", ".tsv", ".jsonl", ".parquet")
@@ -57,7 +58,7 @@ def require_different(labels: Sequence[Label], source: str) -> tuple[Label, ...]
     for label in labels:
         other = seen.setdefault(fold(label.name), label.name)
         if other != label.name:
-            raise DataError(f"{source}: is {label.name!r} the label {other!r}?")
+            raise DataError(f"{source}: {ask_if_equal(label.name, other)}")
     if len(seen) < len(labels):
         raise DataError(f"{source}: a label is named twice")
     if len(labels) < 2:
