@@ -102,7 +102,7 @@ def main(*topics: Path, known: Path = DATA / "headlines.csv", model_uri: str = "
         model_uri: Of the news model, or its folder; by default the shipped one.
     """
     bundle = fetch(locate_model(model_uri), MODEL_CACHE, FETCH_SECONDS)
-    print("| model of | other texts | number | probability | energy | learnt | from others |")
+    print("| model of | other texts | number | probability | energy | from half | from other kinds |")
     print("|---|---|---:|---:|---:|---:|---:|")
     for case in [see_news(bundle, known, topics or (TOPICS,)), *see_samples(bundle, known)]:
         for kind, other in case.others.items():

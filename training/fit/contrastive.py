@@ -39,7 +39,11 @@ AGAIN = "give the same command again"
 
 
 class PairsError(TextClassifierError):
-    """Pairs of these rows cannot teach an encoder; the message says why."""
+    """Pairs of these rows cannot teach an encoder; the message says why, and what to do."""
+
+    def __init__(self, reason: str, remedy: str = "") -> None:
+        super().__init__(f"{reason}; {remedy}" if remedy else reason)
+        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -158,7 +162,8 @@ def _take_steps(learner: "PairLearner", total: int, group: Group, name: str, rem
             if group.reduce_any(not math.isfinite(loss)):
                 raise PairsError(
                     f"learning from pairs diverged at step {step + 1}: the loss is no longer a "
-                    "number; give --precision fp32, or another --base-model"
+                    "number",
+                    remedy="give --precision fp32, or another --base-model",
                 )
             if group.reduce_any(stop_requested()):
                 raise InterruptedRunError(f"interrupted while learning from pairs; {remedy}")

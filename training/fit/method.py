@@ -100,7 +100,7 @@ def compare_methods(
     try:
         contrastive = measure(try_pairs(settings, dataset, rows, rounds, group))
     except PairsError as error:
-        left_out = str(error).partition(";")[0]  # without the remedy, for a run of this method
+        left_out = error.reason  # the remedy is for a run of this method
     tuned = settings.model_copy(update={"method": "fine-tune"})
     return MethodComparison(
         fine_tune=measure([fine_tune(tuned, each) for each in rounds]),
