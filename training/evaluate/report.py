@@ -53,7 +53,7 @@ def write_report(folder: Path, record: TrainingRecord, evaluation: Evaluation) -
 
 def _introduce(record: TrainingRecord, evaluation: Evaluation) -> str:
     return (
-        f"{_describe_training(record)} on {record.rows.train:,} rows. The temperature, "
+        f"{describe_training(record)} on {record.rows.train:,} rows. The temperature, "
         f"{evaluation.temperature:.3f}, was fitted on {record.rows.validation:,} validation rows"
         f"{_add_calibration_files(evaluation)}. "
         f"All figures come from {evaluation.fp32.texts:,} test rows (split: {record.split}), on "
@@ -79,18 +79,28 @@ def name_calibration_files(
     )
 
 
-def _describe_training(record: TrainingRecord) -> str:
+def describe_training(record: TrainingRecord) -> str:
+    """Say how a model was made; on how many rows is to follow."""
     base = f"`{Path(record.settings.base_model).name}`"
     if record.soup:
-        share = f" and {record.base_share:.0%} of that itself," if record.base_share else ""
-        return f"Mean of {len(record.soup)} models fine-tuned from {base},{share} each trained"
+        return _describe_soup(record, base)
+    head = "a logistic head" + (" for each label" if record.settings.is_multi_label else "")
     if record.settings.method == "frozen":
-        return f"{base} as it is, under a logistic head that was fitted"
+        return f"{base} as it is, under {head} that was fitted"
     if record.settings.method == "contrastive":
         how = f"{base}, fine-tuned on pairs of texts in {record.steps:,} steps"
-        return f"{how}, under a logistic head that was fitted"
-    how = f"Fine-tuned from {base} in {record.steps:,} steps"
+        return f"{how}, under {head} that was fitted"
+    how = f"Fine-tuned from {base}" + (f" in {record.steps:,} steps" if record.steps else "")
     return f"{how}, with teachers," if record.settings.teachers else how
+
+
+def _describe_soup(record: TrainingRecord, base: str) -> str:
+    count = len(record.soup or ())
+    models, trained = "A model", "trained"
+    if count > 1:
+        models, trained = f"Mean of {count} models", "each trained"
+    mixed = f", mixed with {record.base_share:.0%} of that itself" if record.base_share else ""
+    return f"{models} fine-tuned from {base}{mixed}, {trained}"
 
 
 def describe_method(record: TrainingRecord) -> str:

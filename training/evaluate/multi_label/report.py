@@ -24,6 +24,7 @@ from training.evaluate.multi_label.results import (
 from training.evaluate.report import (
     describe_method,
     describe_reading,
+    describe_training,
     introduce_further,
     name_calibration_files,
 )
@@ -117,19 +118,11 @@ def _is_rare(choice: LabelChoice) -> bool:
 
 
 def _introduce(record: TrainingRecord, evaluation: MultiLabelEvaluation) -> str:
-    base = f"`{Path(record.settings.base_model).name}`"
-    how = f"Fine-tuned from {base} in {record.steps:,} steps" if record.steps else f"From {base}"
-    if record.settings.method == "frozen":
-        how = f"{base} as it is, under a logistic head for each label that was fitted"
-    if record.settings.method == "contrastive":
-        how = f"{base}, fine-tuned on pairs of texts in {record.steps:,} steps"
-        how += ", under a logistic head for each label that was fitted"
-    if record.soup:
-        how = f"Mean of {len(record.soup)} models fine-tuned from {base}, each trained"
     files = name_calibration_files(evaluation.also)
     return (
-        f"Texts may have several labels, or none. {how} on {record.rows.train:,} rows. "
-        f"Temperatures and thresholds were chosen on {record.rows.validation:,} validation rows"
+        f"Texts may have several labels, or none. {describe_training(record)} on "
+        f"{record.rows.train:,} rows. Temperatures and thresholds were chosen on "
+        f"{record.rows.validation:,} validation rows"
         f"{f', and the temperatures also on {files}' if files else ''}. "
         f"All figures come from {evaluation.fp32.texts:,} test rows (split: {record.split}), on "
         "which nothing was trained or chosen. Brackets hold 95 % intervals, bootstrapped over the "

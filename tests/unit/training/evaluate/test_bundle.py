@@ -36,13 +36,14 @@ def measure(folder: Path, *also: str, skip_bad_rows: bool = False) -> str:
 def test_the_accuracy_is_that_of_what_the_bundle_serves(tmp_path: Path) -> None:
     # GIVEN a file of headlines, some of which a bundle gets right
     rows = {**HEADLINES, "Shares of the chip maker jump": "Health"}
-    predictions = Classifier.load(read_verified(SAMPLE_MODEL)).predict(list(rows))
+    bundle = read_verified(SAMPLE_MODEL)
+    predictions = Classifier.load(bundle).predict(list(rows))
     right = sum(one.label == label for one, label in zip(predictions, rows.values(), strict=True))
     assert 0 < right < len(rows)
     # WHEN it is measured on them
     report = measure(SAMPLE_MODEL, write(tmp_path / "mine.csv", rows))
     # THEN the report says how many
-    assert report.startswith("# Bundle af595c94586d0016 on mine.csv\n")
+    assert report.startswith(f"# Bundle {bundle.version} on mine.csv\n")
     assert "6 rows = 6 measured + 0 rejected" in report
     assert f"| int8 bundle | {right / len(rows):.2%} (" in report
     assert re.search(r"\| Health \| .* \| 1 \|\n", report)

@@ -46,6 +46,22 @@ def test_a_report_says_how_the_model_was_made_and_on_which_rows(
     assert "390 of the 3,515 errors have a confidence of 90% or more" in text
 
 
+def test_a_report_says_that_a_model_was_mixed_with_what_it_started_from(
+    manifest: Manifest, evaluation: Evaluation, tmp_path: Path
+) -> None:
+    # GIVEN one model, half of whose weights are those that it started from
+    record = TrainingRecord.model_validate(manifest.training)
+    assert record.soup is not None
+    changes = {"soup": record.soup[:1], "base_share": 0.5}
+    # WHEN its report is written
+    write_report(tmp_path, record.model_copy(update=changes), evaluation)
+    # THEN it says so, and does not call it a mean
+    text = (tmp_path / "report.md").read_text()
+    assert (
+        "A model fine-tuned from `shipped`, mixed with 50% of that itself, trained on 348,801 rows"
+    ) in text
+
+
 def test_a_report_knows_nothing_of_a_bundle(
     manifest: Manifest, evaluation: Evaluation, tmp_path: Path
 ) -> None:

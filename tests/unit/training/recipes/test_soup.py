@@ -66,9 +66,9 @@ def test_a_soup_can_be_evaluated_and_its_record_says_what_is_in_it(
     assert model.record.soup is not None
     assert model.record.soup[0].settings.data == "headlines.csv"
     assert '"output": ""' not in (tmp_path / "training.json").read_text()
-    # AND its report says that it is a mean
+    # AND its report says how it was made
     evaluate(model)
-    assert "Mean of 1 models fine-tuned from `base0`" in (tmp_path / "report.md").read_text()
+    assert "A model fine-tuned from `base0`, trained on" in (tmp_path / "report.md").read_text()
 
 
 def test_models_that_held_out_other_rows_are_not_mixed(
