@@ -32,7 +32,7 @@ from inference.local.checkout import ROOT
 from inference.model.classifier import Classifier, Prediction
 from inference.model.explanation import Occlusion
 from inference.model.store import fetch
-from inference.runtime.settings import MODEL_CACHE
+from inference.runtime.settings import find_model_cache
 from textclf.model_uri import locate_model
 from training.data.read import read
 from training.tasks import TASKS
@@ -64,7 +64,7 @@ def main(data: Path = HEADLINES, *, task: str = "news", model_uri: str = "") -> 
         task: Whose columns the file has.
         model_uri: Of the model, or its folder; by default the shipped one.
     """
-    bundle = fetch(locate_model(model_uri), MODEL_CACHE, FETCH_SECONDS)
+    bundle = fetch(locate_model(model_uri), find_model_cache(), FETCH_SECONDS)
     classifier = Classifier.load(bundle)
     texts = choose_texts([row.text for row in read(str(data), TASKS[task]).examples])
     started = time.process_time()

@@ -35,7 +35,7 @@ from inference.local.checkout import ROOT
 from inference.model.bundle import MODEL, TOKENIZER, Bundle
 from inference.model.classifier import open_tokenizer
 from inference.model.store import fetch
-from inference.runtime.settings import MODEL_CACHE
+from inference.runtime.settings import find_model_cache
 from textclf.model_uri import locate_model
 from training.data.examples import clusters_of, labels_of
 from training.data.read import read
@@ -101,8 +101,10 @@ def main(*topics: Path, known: Path = DATA / "headlines.csv", model_uri: str = "
         known: Headlines of topics that it knows, which it was not trained on.
         model_uri: Of the news model, or its folder; by default the shipped one.
     """
-    bundle = fetch(locate_model(model_uri), MODEL_CACHE, FETCH_SECONDS)
-    print("| model of | other texts | number | probability | energy | from half | from other kinds |")
+    bundle = fetch(locate_model(model_uri), find_model_cache(), FETCH_SECONDS)
+    print(
+        "| model of | other texts | number | probability | energy | from half | from other kinds |"
+    )
     print("|---|---|---:|---:|---:|---:|---:|")
     for case in [see_news(bundle, known, topics or (TOPICS,)), *see_samples(bundle, known)]:
         for kind, other in case.others.items():

@@ -17,13 +17,16 @@ from operations.stack import StackError
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
-# The state machines retry the same errors for as long.
+# The state machines retry the errors of an idle image for as long.
 PAUSES = (5.0, 10.0, 20.0, 40.0, 80.0)  # seconds
 IDLE = (
     "CodeArtifactUserPendingException",
     "ResourceConflictException",
     "ResourceNotReadyException",
+    "SnapStartNotReadyException",
 )
+THROTTLED = "TooManyRequestsException"
+BRIEF_PAUSES = PAUSES[:3]  # while throttled: clients are waiting, too
 WARMER = json.dumps({"warmer": True}).encode()
 
 
@@ -32,8 +35,11 @@ def activate(
     function: str,
     version: str,
     sleep: Callable[[float], None] = time.sleep,
-) -> None:
+) -> bool:
     """Call a version until it answers that its model is loaded.
+
+    Returns:
+        Whether it answered; False if the function has no free concurrency, so nobody could ask.
 
     Raises:
         StackError: It does not answer, or cannot load its model.
@@ -44,7 +50,9 @@ def activate(
             break
         except ClientError as error:
             code = error.response["Error"]["Code"]
-            if code not in IDLE:
+            if code == THROTTLED and pause not in BRIEF_PAUSES:
+                return False
+            if code not in (*IDLE, THROTTLED):
                 raise
             if pause is None:
                 raise StackError(
@@ -55,6 +63,7 @@ def activate(
     content = answer["Payload"].read().decode()
     if answer.get("FunctionError") or _status_in(content) == "unavailable":
         raise StackError(f"version {version} of {function} does not work: {content[:500]}")
+    return True
 
 
 def _status_in(content: str) -> Any:

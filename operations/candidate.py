@@ -16,7 +16,7 @@ from operations.stack import Stack, StackError
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
-# Starts the description of every candidate's version, so that a rollback can skip it.
+# Starts the description of every candidate's version, so that rollback and prune can skip it.
 DESCRIPTION = "candidate"
 # Lambda does not publish a version identical to the latest one, and CloudFormation treats that as
 # a failure. With this variable, a candidate differs from the same model deployed later.
@@ -72,6 +72,11 @@ def require_compatible(serving: str, model_uri: str) -> None:
             else (model_uri, "the model that serves")
         )
         raise StackError(f"{several} may give a text several labels, and {other} gives it one")
+
+
+def is_candidate(description: str) -> bool:
+    """Tell by the description of a version whether it was published as a candidate."""
+    return description.startswith(f"{DESCRIPTION} ")
 
 
 def find_candidate(lambda_: "LambdaClient", stack: Stack) -> str:

@@ -41,6 +41,8 @@ def compare_answers(
     """Compare the two models by the prediction log of the hours in which both answered.
 
     Earlier hours are left out, because people ask about different things in the course of a day.
+    A candidate that was ended and started again may still have its version, and then counts from
+    its first start.
 
     Args:
         lambda_: The client.

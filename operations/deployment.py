@@ -69,7 +69,7 @@ def plan_deployment(
         if alias is None:
             raise StackError("the first deployment needs a model: give MODEL_URI=s3://...")
         store, _, version = alias.read_model(lambda_).rpartition("/")
-        parameters |= {"ModelStore": store, "ModelVersion": version}
+        parameters = {"ModelStore": store, "ModelVersion": version, **parameters}
     parameters["Architecture"] = find_architecture(stack, asked)
     strayed = find_stray_version(alias, stack) if alias and stack else None
     shift = asked.get("ShiftTraffic", "true")

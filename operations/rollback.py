@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from inference.aws import find_model_in
 from operations.activation import activate
 from operations.alias import LiveAlias
-from operations.candidate import DESCRIPTION, remove_share
+from operations.candidate import is_candidate, remove_share
 from operations.deployment import AGAIN, find_stray_version
 from operations.failures import find_failed_versions
 from operations.stack import Stack, StackError
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 # Begins the Revision of a stack that deployed an earlier version anew; the number follows. It is in
 # the description of the new version, so that the next rollback goes back from there.
 ROLLBACK = "rb"
+UNCALLED = "but could not be called first: the function has no free concurrency"
 CAPABILITIES: Any = ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]
 PARAMETERS_OF = {  # by the variable of the function that has their value
     "AWS_ENDPOINT_URL_S3": "S3EndpointUrl",
@@ -43,7 +44,8 @@ def roll_back(
     """Undo the last change to a stack, or serve a chosen version.
 
     The last change is a deployment in progress, else a candidate, else the deployed version. An
-    earlier version is called until it answers before it gets requests.
+    earlier version is called until it answers before it gets requests, unless the function is
+    throttled, which the rollback may be the way to end.
 
     Args:
         cloudformation: The client; it cancels a deployment, or reads how earlier ones ended.
@@ -55,18 +57,25 @@ def roll_back(
         A sentence that says what changed.
 
     Raises:
-        StackError: There is no previous version, or the earlier version does not answer.
+        StackError: There is no previous version, the earlier version does not answer, or a version
+            was chosen during a deployment.
     """
     if stack.status == "UPDATE_IN_PROGRESS":
+        if version:
+            raise StackError(
+                f"{stack.name} is being deployed: cancel it with `textclf rollback {stack.name}`, "
+                f"without a version, wait until it has ended, then choose {version} again"
+            )
         cloudformation.cancel_update_stack(StackName=stack.name)
         return f"{stack.name}: the deployment in progress is cancelled and rolled back"
     alias = LiveAlias.read(lambda_, stack.function)
     if alias.candidate and not version:
         return remove_share(lambda_, alias, stack.name)
     target = version or _find_previous(lambda_, alias, find_failed_versions(cloudformation, stack))
-    activate(lambda_, stack.function, target)
+    answered = activate(lambda_, stack.function, target)
     alias.send_all_to(lambda_, target)
-    return f"{stack.name}: version {target} serves instead of {alias.version}"
+    sentence = f"{stack.name}: version {target} serves instead of {alias.version}"
+    return sentence if answered else f"{sentence}, {UNCALLED}"
 
 
 def finish_rollback(
@@ -173,9 +182,7 @@ def _find_previous(lambda_: "LambdaClient", alias: LiveAlias, failed: set[str]) 
     older = [
         version
         for version, description in descriptions.items()
-        if version < current
-        and not description.startswith(f"{DESCRIPTION} ")
-        and str(version) not in failed
+        if version < current and not is_candidate(description) and str(version) not in failed
     ]
     if not older:
         raise StackError(f"{alias.function} has no version older than {alias.version} that served")

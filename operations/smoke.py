@@ -1,6 +1,7 @@
 """Check that a deployed API answers."""
 
 import hashlib
+import http.client
 import json
 import time
 import urllib.error
@@ -63,8 +64,9 @@ def check_api(
 
     Raises:
         AccessError: The API refuses the caller.
-        SmokeError: The last attempt failed, or its answer is wrong.
+        SmokeError: The last attempt failed, its answer is wrong, or the URL is none.
     """
+    _require_url(url)
     url = url.rstrip("/")
     health, answer = _ask_until_answered(url, headers, sign, pauses)
     if answer.predicted_label not in answer.probabilities:
@@ -119,6 +121,23 @@ def parse_header(line: str) -> dict[str, str]:
     return {name.strip(): value.strip()}
 
 
+def _require_url(url: str) -> None:
+    """Refuse what no request can be sent to, before it is tried for minutes.
+
+    Raises:
+        SmokeError: It is no URL.
+    """
+    try:
+        parts = urlsplit(url)
+        is_url = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # a wrong port, or half a bracket
+        is_url = False
+    if not is_url or not url.isprintable() or " " in url:
+        raise SmokeError(
+            f"{url!r} is no URL such as https://API_ID.execute-api.REGION.amazonaws.com"
+        )
+
+
 def _ask_until_answered(
     url: str, headers: Mapping[str, str], sign: Sign | None, pauses: Collection[float]
 ) -> tuple[dict[str, Any], Answer]:
@@ -153,14 +172,22 @@ def _ask(
         with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:  # noqa: S310
             answer = json.load(response)
     except urllib.error.HTTPError as error:
-        message = f"{url} answered {error.code}: {error.read(1000).decode(errors='replace')}"
+        message = f"{url} answered {error.code}: {_read_start(error)}"
         if error.code in REFUSED:
             raise AccessError(
                 f"{message}: give --header, or use credentials that may call the API"
             ) from error
         raise SmokeError(message) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         raise SmokeError(f"{url}: {error}") from error
     if not isinstance(answer, dict):
         raise SmokeError(f"{url} answered no JSON object")
     return answer
+
+
+def _read_start(error: urllib.error.HTTPError) -> str:
+    """Return the start of an error's body, or nothing if it breaks off."""
+    try:
+        return error.read(1000).decode(errors="replace")
+    except (OSError, http.client.HTTPException):
+        return ""

@@ -3,6 +3,7 @@
 import itertools
 from typing import TYPE_CHECKING
 
+from operations.candidate import is_candidate
 from operations.failures import find_failed_versions
 from operations.stack import Stack
 
@@ -27,7 +28,8 @@ def prune_versions(
 ) -> list[str]:
     """Delete all versions but the newest ones and those that serve or that the stack deployed.
 
-    Versions whose deployment failed are deleted as well: no rollback needs them.
+    Versions whose deployment failed and candidates of the past are deleted as well: no rollback
+    needs them.
 
     Args:
         cloudformation: The client; it reads which deployments failed.
@@ -48,8 +50,10 @@ def prune_versions(
     if "Version" in stack.outputs:  # CloudFormation points the alias there if an update fails
         used.add(stack.outputs["Version"])
     failed = find_failed_versions(cloudformation, stack) - used
-    worth = [str(number) for number in numbers if str(number) not in failed]
-    kept = {*worth[-keep:], *used}
+    candidates = {each["Version"] for each in versions if is_candidate(each.get("Description", ""))}
+    worth = [str(number) for number in numbers if str(number) not in failed | candidates]
+    newest = {str(number) for number in numbers[-1:]}  # a candidate that may be about to answer
+    kept = {*worth[-keep:], *used, *(newest & candidates)}
     deleted = [str(number) for number in numbers if str(number) not in kept]
     for version in deleted:
         lambda_.delete_function(FunctionName=stack.function, Qualifier=version)

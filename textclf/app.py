@@ -97,6 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a subcommand; returns its exit code, and prints what went wrong in one line."""
     tokens = sys.argv[1:] if arguments is None else list(arguments)
     if not sys.stderr.isatty():  # a log keeps every state of a progress bar
+        os.environ.setdefault("TQDM_DELAY", "30")  # the bars of short work say nothing
         os.environ.setdefault("TQDM_MININTERVAL", "30")
         os.environ.setdefault("TQDM_MAXINTERVAL", "60")  # or tqdm's monitor writes in between
     try:

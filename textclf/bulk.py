@@ -13,7 +13,9 @@ from inference.tables.options import Quoting, ReadOptions
 from textclf.model_uri import locate_model
 
 if TYPE_CHECKING:
-    from inference.bulk.distributed.manifest import Totals
+    from collections.abc import Sequence
+
+    from inference.bulk.distributed.manifest import Entry, Totals
     from inference.bulk.request import ScoringRequest
     from inference.tables.inputs import Input
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 # A lone hyphen is stdin or stdout.
 INPUT = Parameter(name="INPUT", allow_leading_hyphen=True)
 OUTPUT = Parameter(allow_leading_hyphen=True)
+SHOWN = 3  # of the ranges that failed
 MODEL = Parameter(group="The model (one is required)", show_default=False)
 
 
@@ -61,7 +64,8 @@ def bulk(
 
     With `--stack`, the Lambda functions of a deployed stack share the work. The input is a file in
     the stack's bucket or, with a slash at its end, all files under a prefix; the output is a prefix
-    in the same bucket, for parts and a manifest.
+    in the same bucket, for parts and a manifest. If ranges of the input failed, the command says
+    which and is an error; repeat it to score only these.
 
     ```
     textclf bulk s3://my-files/in/ --output s3://my-files/out --stack text-classifier-prod
@@ -133,6 +137,7 @@ def _score_on_stack(request: "ScoringRequest", stack_name: str) -> None:
 
     from inference.aws import read_live_model
     from inference.bulk.distributed.client import BulkClient
+    from inference.bulk.request import BulkError
     from operations.stack import Stack
 
     stack = Stack.find(boto3.client("cloudformation"), stack_name)
@@ -143,14 +148,23 @@ def _score_on_stack(request: "ScoringRequest", stack_name: str) -> None:
     model_uri = request.model_uri or read_live_model(boto3.client("lambda"), stack.function)
     started = client.start(replace(request, model_uri=model_uri))
     _say(f"{started.files} files, run {started.run.name}")
-    totals = client.follow(started)
+    totals, failed = client.follow(started)
     _say(f"{_describe(totals)}; see {started.manifest_uri}")
+    if failed:
+        raise BulkError(_describe_failed(failed, totals.parts + len(failed)))
 
 
 def _describe(totals: "Totals") -> str:
     all_rows = totals.rows + totals.rejected
     text = f"{all_rows:,} rows = {totals.rows:,} scored + {totals.rejected:,} rejected"
-    text += f", in {totals.parts:,} parts"
-    if totals.failed_ranges:
-        text += f"; {totals.failed_ranges:,} ranges failed, whose rows are missing"
-    return text
+    return f"{text}, in {totals.parts:,} parts"
+
+
+def _describe_failed(failed: "Sequence[Entry]", ranges: int) -> str:
+    """Say which of the ranges failed, and how to score them."""
+    first = [f"{one['key']} from line {one['line']:,} ({one['error']})" for one in failed[:SHOWN]]
+    first += ["..."] if len(failed) > SHOWN else []
+    return (
+        f"{len(failed):,} of {ranges:,} ranges failed, so rows are missing: {'; '.join(first)} "
+        "(the manifest says why; repeat the command to score only what is missing)"
+    )

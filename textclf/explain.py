@@ -61,9 +61,9 @@ def explain(
     from inference.api.answers import answer_one
     from inference.model.classifier import Classifier
     from inference.model.store import fetch
-    from inference.runtime.settings import MODEL_CACHE
+    from inference.runtime.settings import find_model_cache
 
-    classifier = Classifier.load(fetch(location, MODEL_CACHE, DOWNLOAD_SECONDS))
+    classifier = Classifier.load(fetch(location, find_model_cache(), DOWNLOAD_SECONDS))
     for number, text in enumerate(read_texts(texts), 1):
         (prediction,) = classifier.predict([text])
         (explanation,) = classifier.explain([text], [prediction])

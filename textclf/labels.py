@@ -254,6 +254,6 @@ def _open_encoder(model: str) -> "BundleEncoder":
 def _fetch(model: str) -> "Bundle":
     """Fetch the bundle in a folder or at a URI; the sample model by default."""
     from inference.model.store import fetch
-    from inference.runtime.settings import MODEL_CACHE
+    from inference.runtime.settings import find_model_cache
 
-    return fetch(locate_model(model, "--model"), MODEL_CACHE, DOWNLOAD_SECONDS)
+    return fetch(locate_model(model, "--model"), find_model_cache(), DOWNLOAD_SECONDS)

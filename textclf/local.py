@@ -1,6 +1,7 @@
 """`textclf demo`, `serve` and `sam-local`: the service on this machine."""
 
 import json
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -100,7 +101,7 @@ def _system(bundle: Path, port: int, environments: int) -> Iterator[str]:
     with local_system(bundle, port, environments) as system:
         if not system.emulated:
             print("No Lambda emulator runs on this system: the handler runs in a plain process.")
-        print(f"Model {system.model_uri}, log in {system.log.relative_to(ROOT)}")
+        print(f"Model {system.model_uri}, log in {os.path.relpath(system.log)}")
         yield system.url
 
 

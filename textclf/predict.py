@@ -72,9 +72,9 @@ def predict(
     from inference.api.answers import answer_one
     from inference.model.classifier import Classifier
     from inference.model.store import fetch
-    from inference.runtime.settings import MODEL_CACHE
+    from inference.runtime.settings import find_model_cache
 
-    classifier = Classifier.load(fetch(location, MODEL_CACHE, DOWNLOAD_SECONDS))
+    classifier = Classifier.load(fetch(location, find_model_cache(), DOWNLOAD_SECONDS))
     label_width = max(map(len, classifier.labels))
     separator = classifier.labelling.separator if classifier.labelling else ""
     for text in read_texts(texts):
@@ -85,7 +85,7 @@ def predict(
             is_only_one = len(texts) == 1 and texts[0] != STDIN
             line = _format_line(prediction, label_width, "" if is_only_one else text)
         else:
-            labels = separator.join(prediction.all_labels)
+            labels = _squeeze(separator.join(prediction.all_labels))
             line = f"{labels}\t{prediction.confidence:.4f}\t{_squeeze(text)}"
             if prediction.can_abstain:
                 line += f"\t{prediction.abstention or ''}"
@@ -104,7 +104,11 @@ def read_texts(texts: tuple[str, ...]) -> Iterator[str]:
             if line.strip():
                 yield line.rstrip("\n")
     except UnicodeDecodeError as error:
-        raise PredictError(f"stdin is not UTF-8: {error}") from None
+        byte = error.object[error.start]
+        raise PredictError(
+            f"stdin is not UTF-8, as the byte 0x{byte:02x} shows: convert it, such as with "
+            "`iconv -f latin1 -t utf-8`"
+        ) from None
 
 
 def _format_line(prediction: "Prediction", label_width: int, text: str) -> str:

@@ -16,9 +16,9 @@ def prune(
 
     A version costs nothing by itself, but with `SnapStart=on` its snapshot does, for as long as the
     version exists. The versions that serve, and the one that the stack deployed last, are never
-    deleted; those whose deployment failed always are. What is deleted cannot serve again, so
-    `textclf rollback` goes back as far as you keep. `make deploy` prunes after each deployment with
-    `SnapStart=on`.
+    deleted; those whose deployment failed, and past candidates, always are. What is deleted cannot
+    serve again, so `textclf rollback` goes back as far as you keep. `make deploy` prunes after each
+    deployment with `SnapStart=on`.
 
     ```
     textclf prune text-classifier-prod --keep 5

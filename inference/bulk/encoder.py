@@ -5,12 +5,14 @@ import csv
 import gzip
 import json
 import lzma
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from inference.bulk.request import BulkError
 from inference.model.bundle import ClassifierSpec
+from inference.tables.errors import join_words
 from inference.tables.formats import FileType
 
 if TYPE_CHECKING:  # it imports onnxruntime, which only the workers of a run need
@@ -47,8 +49,11 @@ class OutputColumns:
 
     def __post_init__(self) -> None:
         if len(set(self.names)) < len(self.names):
-            names = ", ".join(self.names)
-            raise BulkError(f"--keep: two columns of the output have the same name: {names}")
+            names = [name for name, count in Counter(self.names).items() if count > 1]
+            raise BulkError(
+                f"--keep: the output would have several columns named {join_words(names)}: rename "
+                "those of the input, or do not keep them"
+            )
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -91,6 +91,7 @@ class FileOutput:
         self._staging = StagingFolder.make(staging_folder(location), files)
         self.folder = self._staging.path
         self.chunks = self.rows = 0
+        self._complete: Path | None = None
         with naming(self.folder):
             self._data = (self.folder / _DATA).open("ab")
         try:
@@ -166,15 +167,16 @@ class FileOutput:
 
     def finish(self) -> None:
         """Put the output and its rejects in their places and delete the folder."""
-        complete = self.folder / _DATA
         with naming(self.folder, self._remedy):
             sync(self._data)
             sync(self._rejects)
-            if self._encoder.file_type.format == "parquet":
-                complete = self.folder / _PARQUET
-                write_parquet(self.folder / _DATA, complete, self._encoder.columns)
-        place(self.folder / _REJECTED, self._location + REJECTS)
-        place(complete, self._location)
+        self._complete = self.folder / _DATA
+        if self._encoder.file_type.format == "parquet":
+            with naming(self.folder, self._remedy):
+                write_parquet(self._complete, self.folder / _PARQUET, self._encoder.columns)
+            self._complete = self.folder / _PARQUET
+        place(self.folder / _REJECTED, self._location + REJECTS, self._remedy)
+        place(self._complete, self._location, self._remedy)
         self._staging.delete()
 
     @property
@@ -183,8 +185,21 @@ class FileOutput:
         return self._resumable and self.chunks > 0
 
     @property
+    def kept(self) -> str:
+        """Where the finished output of a run that cannot be repeated still is; empty if nowhere."""
+        complete = self._complete
+        if self._resumable or complete is None or not complete.exists():
+            return ""
+        is_not_parquet = self._encoder.file_type.format == "parquet" and complete.name == _DATA
+        names = complete.name + (" (JSON lines)" if is_not_parquet else "")
+        names += f" and {_REJECTED}" if (self.folder / _REJECTED).exists() else ""
+        return f"{self.folder}: {names}"
+
+    @property
     def _remedy(self) -> str:
-        return RESUME if self.can_resume else REPEAT
+        if self.can_resume:
+            return RESUME
+        return f"then take the finished output from {self.kept}" if self.kept else REPEAT
 
     def close(self, *, discard: bool = False) -> None:
         """Close the files, which releases the lock, and perhaps delete them."""

@@ -46,7 +46,8 @@ def open_output(
 ) -> Iterator[Output]:
     """Open an output for as long as the block runs; ``finish`` puts it in its place.
 
-    A run that failed leaves nothing, unless the same run can go on from what it wrote.
+    A run that failed leaves nothing, unless the same run can go on from what it wrote, or all of
+    the output was written and came from a pipe, which cannot be read again.
 
     Raises:
         BulkError: the place cannot be written to, or another run was interrupted there.
@@ -66,17 +67,20 @@ def open_output(
         yield output
     except BaseException as error:
         is_final = isinstance(error, TableError) and not isinstance(error, UnreadableError)
-        is_kept = output.can_resume and not is_final
-        output.close(discard=not is_kept)
+        can_resume = output.can_resume and not is_final
+        message = _describe_interruption(can_resume, output.kept)
+        output.close(discard=not (can_resume or output.kept))
         if isinstance(error, KeyboardInterrupt):
-            raise InterruptedRunError(_describe_interruption(is_kept)) from None
+            raise InterruptedRunError(message) from None
         raise
     output.close()
 
 
-def _describe_interruption(is_kept: bool) -> str:
-    if is_kept:
+def _describe_interruption(can_resume: bool, kept: str) -> str:
+    if can_resume:
         return "interrupted: repeat the command to resume it"
+    if kept:
+        return f"interrupted: take the finished output from {kept}"
     return "interrupted, and nothing is kept: the same command starts again"
 
 

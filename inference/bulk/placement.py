@@ -9,7 +9,7 @@ from typing import IO, Any
 
 from inference.bulk.request import BulkError
 from inference.s3_uri import SCHEME, S3Uri
-from inference.writing import naming
+from inference.writing import REPEAT, naming
 
 RESUME = "then give the same command again, which goes on from there"
 PARTIAL = ".partial"  # after the name of the output
@@ -31,17 +31,18 @@ def staging_folder(location: str) -> Path:
     return Path(os.path.realpath(location) + PARTIAL)  # where a link leads: on the same disk
 
 
-def place(file: Path, location: str) -> None:
+def place(file: Path, location: str, remedy: str = REPEAT) -> None:
     """Move or upload a file to its place, where it appears complete.
 
-    A link stays, and the file that it leads to is replaced; that file's permissions stay, too.
+    A link stays, and the file that it leads to is replaced; that file's permissions stay, too. The
+    remedy says what the user does after correcting an error.
 
     Raises:
         BulkError: S3 refuses it.
         OutputError: the file system does.
     """
     if not location.startswith(SCHEME):
-        with naming(location, RESUME):
+        with naming(location, remedy):
             _move(file, Path(os.path.realpath(location)))
         return
     import boto3  # only for data in S3
@@ -52,8 +53,7 @@ def place(file: Path, location: str) -> None:
     try:
         boto3.client("s3").upload_file(str(file), uri.bucket, uri.key)
     except (Boto3Error, BotoCoreError, ClientError) as error:
-        message = f"cannot write {location}: {error}; repeat the command to try again"
-        raise BulkError(message) from error
+        raise BulkError(f"cannot write {location}: {error}; correct that, {remedy}") from error
 
 
 def _move(file: Path, target: Path) -> None:

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from multiprocessing.process import BaseProcess
+from typing import Any, TypeVar
 
 from inference.bulk.chunks import Chunk
 from inference.bulk.encoder import Encoder
@@ -19,6 +20,9 @@ from inference.bulk.scorer import Piece, Scorer
 from inference.model.bundle import Bundle
 
 LOOK_SECONDS = 1.0  # between looks for a worker that died, while waiting for a piece
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 _scorer: Scorer  # of a worker process
 
@@ -66,15 +70,22 @@ class _Workers:
 
     pool: ProcessPoolExecutor
     count: int
+    started: set[BaseProcess] = field(default_factory=set)  # those that died included
 
     def score(self, chunk: Chunk) -> Future[Piece]:
-        return self.pool.submit(_score, chunk)
+        return self._submit(_score, chunk)
 
     def score_slice(self, rows: Chunk) -> Future[list[str]]:
-        return self.pool.submit(_score_slice, rows)
+        return self._submit(_score_slice, rows)
 
     def join(self, lines: Sequence[str]) -> Future[Piece]:
-        return self.pool.submit(_join, lines)
+        return self._submit(_join, lines)
+
+    def _submit(self, function: Callable[[T], R], argument: T) -> Future[R]:
+        """Give work to the pool, which may start a worker for it."""
+        future = self.pool.submit(function, argument)
+        self.started.update(multiprocessing.active_children())  # which forgets those that died
+        return future
 
     def wait(self, futures: Sequence[Future[Any]]) -> None:
         """Wait for any of these.
@@ -86,10 +97,9 @@ class _Workers:
             BrokenProcessPool: a worker died.
         """
         while True:
-            workers = multiprocessing.active_children()
             if wait(futures, LOOK_SECONDS, FIRST_COMPLETED).done:
                 return
-            if not all(worker.is_alive() for worker in workers):
+            if not all(worker.is_alive() for worker in self.started):
                 raise BrokenProcessPool
 
 

@@ -1,11 +1,9 @@
 """Classify every row of a file on the cores of this machine."""
 
-import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from itertools import islice
-from pathlib import Path
 
 from tqdm import tqdm
 
@@ -18,7 +16,7 @@ from inference.bulk.pool import ScoreChunks, open_pool, usable_cores
 from inference.bulk.request import BulkError, ScoringRequest
 from inference.bulk.streams import is_stream
 from inference.model.store import fetch
-from inference.runtime.settings import MODEL_CACHE
+from inference.runtime.settings import find_model_cache
 from inference.tables.bad_rows import BadRows
 from inference.tables.formats import FileType, detect_file_type, find_file_type
 from inference.tables.inputs import Identity, Input, identify, open_input
@@ -56,11 +54,10 @@ def score_file(
     output_type = _detect_output_type(request.output)
     identity = identify(request.input)
     require_apart(request.input, request.output)
-    cache = Path(os.environ.get("MODEL_CACHE", MODEL_CACHE))
-    bundle = fetch(request.model_uri, cache, MODEL_SECONDS)
+    bundle = fetch(request.model_uri, find_model_cache(), MODEL_SECONDS)
     require_apart(request.input, request.output, bundle.folder.iterdir())
     encoder = Encoder(OutputColumns.of(request.columns.keep, bundle.manifest), output_type)
-    fingerprint = _make_fingerprint(request, identity, bundle.version)
+    fingerprint = _make_fingerprint(request, identity, encoder.columns, bundle.version)
     bad_rows = BadRows(request.input)
     started = time.monotonic()
     with (
@@ -84,7 +81,7 @@ def score_file(
 
 
 def _make_fingerprint(
-    request: ScoringRequest, identity: Identity | None, version: str
+    request: ScoringRequest, identity: Identity | None, columns: OutputColumns, version: str
 ) -> Fingerprint:
     """Name all that the rows of the output depend on."""
     return {
@@ -93,6 +90,7 @@ def _make_fingerprint(
         "rules": RULES_VERSION,
         "text_column": request.columns.text,
         "keep": list(request.columns.keep),
+        "output_columns": list(columns.names),
         "model_version": version,
         "chunk": [CHUNK_ROWS, CHUNK_CHARACTERS],
     }

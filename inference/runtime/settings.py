@@ -56,6 +56,20 @@ class Settings(Struct, frozen=True, kw_only=True):
     log_text: bool = False  # whether the logs and the prediction table may contain the texts
 
 
+def find_model_cache() -> Path:
+    """Return where a command keeps bundles: MODEL_CACHE, or the user's own cache.
+
+    Other users can write to a folder of ``/tmp``, and so change a file after it was verified.
+    """
+    if chosen := os.environ.get("MODEL_CACHE"):
+        return Path(chosen)
+    try:
+        caches = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    except RuntimeError:  # a user without a home, as in some containers, where it is alone
+        return MODEL_CACHE
+    return Path(caches) / "text-classifier" / "models"
+
+
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     """Read and validate the settings of this process.
 

@@ -346,6 +346,12 @@ def test_a_range_that_kills_its_function_is_set_aside(service: Service) -> None:
     assert (failed["key"], failed["begin"]) == ("in/a.csv", poison)
     assert manifest["totals"]["failed_ranges"] == 1
     assert manifest["totals"]["rows"] == 776
+    # ... and once the fault is mended, another execution scores it, and no other range again
+    written = {part["part"]: service.version_of(part["part"]) for part in manifest["parts"]}
+    service.fault = no_fault
+    totals = service.execute(service.prepare())["totals"]
+    assert (totals["rows"], totals["failed_ranges"]) == (800, 0)
+    assert {key: service.version_of(key) for key in written} == written
 
 
 def test_a_run_with_too_many_failed_ranges_fails_and_can_be_resumed(service: Service) -> None:

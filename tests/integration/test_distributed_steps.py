@@ -70,6 +70,32 @@ def test_the_command_can_use_another_model_than_the_deployed_one(
     assert len({one["Key"] for one in pages} - {deployed_run.inputs_key}) == 1
 
 
+def test_a_run_that_lacks_ranges_is_an_error_until_a_repetition_has_scored_them(
+    service: BulkService, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # GIVEN a run with a range that failed
+    service.put("in/a.csv", to_csv(TITLES[:50]))
+    run = service.prepare()
+    listing = f"{run.prefix}/scored/1/manifest.json"
+    outcome = score_ranges(service, run)
+    second = json.loads(service.get(run.plan_key).splitlines()[1])
+    item = {"step": "score", "job": run.to_json(), **second}
+    outcome.record(item, Error="Runtime.ExitError", Cause="signal: killed")
+    outcome.write_results(service.s3, service.bucket, listing)
+    finish = {**service.make_event("finish", run), "results": {"Key": listing}}
+    steps.handler(finish, None)
+    # WHEN the command sums it up THEN that is an error, which names the range
+    assert run_command(service, monkeypatch, ["SUCCEEDED"], "--keep", "id") == 1
+    message = capsys.readouterr().err
+    place = f"in/a.csv from line {second['range']['line']} (Runtime.ExitError)"
+    assert f"error: 1 of 3 ranges failed, so rows are missing: {place}" in message
+    # ... and no longer, once another execution has scored it
+    score_ranges(service, run).write_results(service.s3, service.bucket, listing)
+    steps.handler(finish, None)
+    assert run_command(service, monkeypatch, ["SUCCEEDED"], "--keep", "id") == 0
+    assert "50 rows = 50 scored + 0 rejected, in 3 parts" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_or_kill_stops_following_but_not_the_run(
     sent: signal.Signals,

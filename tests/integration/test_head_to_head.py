@@ -52,6 +52,7 @@ def test_two_bundles_are_measured_on_their_test_rows(
     assert float(difference.group(1)) == pytest.approx(accuracies[0] - accuracies[1], abs=0.02)
     assert accuracies[0] != accuracies[1]
     assert "McNemar p" in out
+    assert "| group-balanced accuracy |" in out
     assert re.search(r"to \d+ words \|", out)
 
 

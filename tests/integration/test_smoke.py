@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email.message import Message
+from http.client import parse_headers
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import StreamRequestHandler, ThreadingTCPServer
 from typing import Any
 
 import boto3
@@ -100,6 +102,46 @@ def test_an_api_that_is_not_ready_yet_is_asked_again() -> None:
 def test_an_api_with_wrong_answers_fails(answers: list[tuple[int, Any]], message: str) -> None:
     with api(*answers) as url, pytest.raises(SmokeError, match=message):
         check_api(url, {}, pauses=[0] * 4)
+
+
+@contextmanager
+def hangs_up(*answers: bytes) -> Iterator[str]:
+    """Serve these raw answers in turn, then the last one again, and close each connection."""
+    remaining = list(answers)
+
+    class Handler(StreamRequestHandler):
+        def handle(self) -> None:
+            self.rfile.readline()
+            # An unread body would reset the connection before the client has read the answer.
+            self.rfile.read(int(parse_headers(self.rfile).get("Content-Length", 0)))
+            self.wfile.write(remaining.pop(0) if len(remaining) > 1 else remaining[0])
+
+    with serve_in_thread(ThreadingTCPServer(("127.0.0.1", 0), Handler)) as url:
+        yield url
+
+
+CUT = b'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"status"'
+CUT_ERROR = b"HTTP/1.1 502 Bad Gateway\r\nTransfer-Encoding: chunked\r\n\r\n40\r\nno"
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [(CUT, "IncompleteRead"), (b"SSH-2.0-OpenSSH_9.6\r\n", "SSH-2.0"), (CUT_ERROR, "answered 502")],
+)
+def test_an_api_whose_answer_is_cut_short_fails(answer: bytes, message: str) -> None:
+    with hangs_up(answer) as url, pytest.raises(SmokeError, match=message):
+        check_api(url, {}, pauses=[0] * 2)
+
+
+def test_an_answer_that_was_cut_short_is_asked_for_again() -> None:
+    # GIVEN an API that drops the first connection midway
+    whole = [
+        f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
+        for body in (json.dumps(HEALTH), json.dumps(ANSWER))
+    ]
+    # WHEN it is checked THEN the next attempt counts
+    with hangs_up(CUT, *whole) as url:
+        assert check_api(url, {}, pauses=[0]).predicted_label == "Science"
 
 
 def test_an_unreachable_api_fails() -> None:

@@ -40,7 +40,6 @@ TESTED_WITH_REAL_SERVICES = {
     "training/evaluate/multi_label/evaluation.py": "integration/test_multi_label.py",
     "training/evaluate/multi_label/head_to_head.py": "integration/test_multi_label.py",
     "training/evaluate/fp32.py": "integration/test_evaluate.py",
-    "training/export/bundle.py": "integration/test_export.py",
     "training/labels/llm/bedrock.py": "integration/test_labels_write.py",
     "training/labels/llm/labeller.py": "integration/test_labels_write.py",
     "training/labels/llm/write.py": "integration/test_labels_write.py",

@@ -22,6 +22,7 @@ from training.tasks import FileLayout, Task, with_labels
 
 PARTS = ("train", "test")  # of an official split
 BY_CONTENT = ReadOptions()
+MOST_DIGITS = 14  # of a time in milliseconds, until the year 5138; microseconds have more
 
 
 def read(
@@ -52,7 +53,7 @@ def read(
         problem = count_bad_rows(rejects, location).make_error()
         raise make_error(str(problem), hints) from problem
     if not rows:
-        raise DataError(f"{location} is empty")
+        raise DataError(_explain_no_rows(rejects, location))
     if not task.codes:
         task = with_labels(task, _find_labels(rows, location, hints))
     if len(task.labels) < 2:
@@ -72,6 +73,13 @@ def read(
         note=note,
         hints=hints,
     )
+
+
+def _explain_no_rows(rejects: list[Reject], location: str) -> str:
+    if not rejects:
+        return f"{location} is empty"
+    first = rejects[0].describe()
+    return f"{location}: all {len(rejects):,} rows were rejected; the first is {first}"
 
 
 def count_bad_rows(rejects: Sequence[Reject], location: str) -> BadRows:
@@ -211,7 +219,7 @@ def _find_problem(row: _Row, task: Task) -> str:
     for label in row.all_labels:
         if task.codes and label not in task.codes:
             return f"unknown label {show(label)}; known: {', '.join(task.codes)}"
-    if row.time and not row.time.isdigit():
+    if row.time and not (row.time.isdecimal() and len(row.time) <= MOST_DIGITS):
         return f"{show(row.time)} is not a time in milliseconds"
     if row.part and row.part not in PARTS:
         return f"the split is {show(row.part)}, neither {' nor '.join(PARTS)}"

@@ -3,10 +3,10 @@
 import gzip
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 import numpy as np
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from training.atomic import replacing
 from training.data.examples import clusters_of, has_groups, labels_of
@@ -15,11 +15,14 @@ from training.evaluate.baseline import Baseline
 from training.evaluate.further import FurtherFile
 from training.evaluate.intervals import measure_difference
 from training.evaluate.results import BaselineMetrics, Elsewhere, FurtherSummary, Result
+from training.fit.trained_model import StaleError
 from training.metrics import Probabilities
 
 # The rows, so that `export` can measure the bundle on them. They quote the data, so they stay in
 # the model folder.
 FILE = "elsewhere.json.gz"
+
+Rows = TypeVar("Rows")
 
 
 class FurtherRows(Result):
@@ -110,6 +113,22 @@ def write_rows(folder: Path, files: Sequence[FurtherRows]) -> None:
             temporary.write_bytes(gzip.compress(_SAVED.dump_json(list(files)), mtime=0))
 
 
+def read_rows(folder: Path, saved: TypeAdapter[list[Rows]]) -> list[Rows]:
+    """Read the rows of further files that `evaluate` saved, if there are any.
+
+    Raises:
+        StaleError: they were saved by another version of this code.
+    """
+    if not (folder / FILE).is_file():
+        return []
+    try:
+        return saved.validate_json(gzip.decompress((folder / FILE).read_bytes()))
+    except ValidationError:
+        raise StaleError(
+            f"{folder / FILE} is of another version of this code: run textclf evaluate {folder}"
+        ) from None
+
+
 def measure_bundle(
     folder: Path, names: Sequence[str], predict: Callable[[list[str]], Probabilities]
 ) -> list[Elsewhere]:
@@ -119,10 +138,11 @@ def measure_bundle(
         folder: the model's folder.
         names: the names of the labels.
         predict: computes the bundle's probabilities for texts.
+
+    Raises:
+        StaleError: their rows were saved by another version of this code.
     """
-    if not (folder / FILE).is_file():
-        return []
-    files = _SAVED.validate_json(gzip.decompress((folder / FILE).read_bytes()))
+    files = read_rows(folder, _SAVED)
     return [publish(file.name, file.measure(predict(file.texts), names)) for file in files]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from inference.model.store import fetch
-from training.data.examples import DataError, clusters_of, labels_of
+from training.data.examples import DataError, clusters_of, has_groups, labels_of
 from training.data.split import Split
 from training.evaluate import summary, tables
 from training.evaluate.intervals import measure_difference
@@ -84,14 +84,14 @@ def measure_head_to_head(
         old_probabilities.argmax(axis=1),
     )
     new_right, old_right = new_predicted == labels, old_predicted == labels
-    names = new.manifest.labels
+    names, grouped = new.manifest.labels, has_groups(rows.test)
     return HeadToHead(
         data=Path(data).name,
         texts=len(labels),
         groups=len(np.unique(clusters)),
         agreement=float((new_predicted == old_predicted).mean()),
-        new=summary.summarise(new_probabilities, labels, names, clusters),
-        old=summary.summarise(old_probabilities, labels, names, clusters),
+        new=summary.summarise(new_probabilities, labels, names, clusters, has_groups=grouped),
+        old=summary.summarise(old_probabilities, labels, names, clusters, has_groups=grouped),
         new_name=f"{new.manifest.task} {new.version}",
         old_name=f"{old.manifest.task} {old.version}",
         difference=measure_difference(new_right, old_right, clusters),

@@ -43,8 +43,10 @@ def bootstrap(
         One interval for each statistic; the same for the same input.
     """
     _, places = np.unique(clusters, return_inverse=True)
-    of_cluster = np.stack([np.bincount(places, column) for column in counts.T], axis=1)
-    size, random = len(of_cluster), np.random.default_rng(0)
+    size, random = int(places.max()) + 1, np.random.default_rng(0)
+    of_cluster = np.empty((size, counts.shape[1]))  # there are no totals if no text has a label
+    for total, column in enumerate(counts.T):
+        of_cluster[:, total] = np.bincount(places, column)
     # Several replicates at once: one product of matrices is many times as fast as those of vectors.
     at_once = max(1, DRAWS_AT_ONCE // size)
     totals = np.concatenate(

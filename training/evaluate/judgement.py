@@ -99,7 +99,12 @@ def list_cautions(record: TrainingRecord, evaluation: Evaluation) -> list[str]:
             f"There are too few validation rows ({rows:,}) to calibrate confidences on, so these "
             f"are only rough; {LEAST_CALIBRATION_ROWS} would do."
         )
-    cautions += list_small_calibrations(evaluation.also)
+    return [*cautions, *list_small_calibrations(evaluation.also), *list_unread(record)]
+
+
+def list_unread(record: TrainingRecord) -> list[str]:
+    """List what the model does not read: wordpieces that it does not know, and ends of texts."""
+    cautions = []
     if (record.unknown_wordpieces or 0) > MANY_UNKNOWN:
         cautions.append(
             f"{record.unknown_wordpieces:.0%} of the wordpieces are unknown to the base model."

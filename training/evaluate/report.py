@@ -296,6 +296,11 @@ def describe_present(per_label: Mapping[str, LabelMetrics]) -> str:
     present = [name for name, label in per_label.items() if label.texts]
     if len(present) == len(per_label):
         return ""
+    if not present:
+        return (
+            "None of them has a label, so F1 says nothing; accuracy is the share of them that "
+            "get none."
+        )
     return (
         f"They have {len(present)} of the {len(per_label)} labels "
         f"({tables.escape(name_some(present))}), and macro-F1 is the mean over these."

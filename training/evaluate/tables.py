@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from training.evaluate.confusion import list_confusions
+from training.evaluate.multi_label.results import Elsewhere as MultiLabelElsewhere
 from training.evaluate.results import (
     CalibrationChoice,
     CoveragePoint,
@@ -93,7 +94,7 @@ def format_elsewhere(files: Iterable[Elsewhere]) -> str:
             _accuracy(file.accuracy, file.accuracy_interval),
             f"{file.baseline_accuracy:.2%}",
             _format_difference(file.difference, file.difference_interval),
-            _format_calibration(file),
+            format_calibration_error(file),
         )
         for file in files
     ]
@@ -101,7 +102,8 @@ def format_elsewhere(files: Iterable[Elsewhere]) -> str:
     return format_table(("file", *columns), rows)
 
 
-def _format_calibration(file: Elsewhere) -> str:
+def format_calibration_error(file: Elsewhere | MultiLabelElsewhere) -> str:
+    """Format the calibration error on a further file; if it is of a part, say of how many texts."""
     interval = file.calibration_error_interval
     rest = f", of {file.calibration_texts:,}" if file.calibrated_on else ""
     return f"{file.calibration_error:.4f} ({interval.low:.4f} to {interval.high:.4f}){rest}"

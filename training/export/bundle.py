@@ -13,6 +13,7 @@ from inference.model.bundle import (
     MANIFEST,
     TOKENIZER,
     Bundle,
+    BundleError,
     ClassifierSpec,
     FileEntry,
     Manifest,
@@ -154,9 +155,7 @@ def export(
         data = manifest.to_bytes()
         parse_manifest(data)  # checks the limits of all fields
         (folder / MANIFEST).write_bytes(data)
-        if output.exists():
-            output.rename(Path(temporary) / "old")  # removed with the temporary folder
-        folder.rename(output)
+        put_in_place(folder, output, Path(temporary) / "old")  # removed with the temporary folder
     return Bundle(output, manifest, version_of(data))
 
 
@@ -197,8 +196,34 @@ def _temporary_folder(output: Path) -> tempfile.TemporaryDirectory[str]:
 
 
 def _require_replaceable(output: Path) -> None:
-    if output.exists() and not (output / MANIFEST).is_file():
-        raise OutputError(f"{output} exists and is not a bundle: choose another --output")
+    if output.exists() and not _is_bundle(output):
+        raise OutputError(
+            f"{output} exists and is not a bundle, or has other files, too: choose another --output"
+        )
+
+
+def _is_bundle(folder: Path) -> bool:
+    """Tell whether a folder holds a bundle and nothing else, so that nothing else is deleted."""
+    try:
+        manifest = parse_manifest((folder / MANIFEST).read_bytes())
+    except (OSError, BundleError):
+        return False
+    return {file.name for file in folder.iterdir()} <= {MANIFEST, *manifest.files}
+
+
+def put_in_place(new: Path, output: Path, old: Path) -> None:
+    """Rename a new folder to ``output``, and an earlier one there to ``old``.
+
+    If that fails or is interrupted, the earlier one stays.
+    """
+    try:
+        if output.exists():
+            output.rename(old)
+        new.rename(output)
+    except BaseException:
+        if old.exists() and not output.exists():
+            old.rename(output)
+        raise
 
 
 def write_tokenizer(source: Path, folder: Path) -> int:

@@ -16,6 +16,7 @@ from training.data.split import LEAST_TEST_ROWS, explain_few_rows
 from training.evaluate import summary, tables
 from training.evaluate.intervals import mean_intervals, measure_difference
 from training.evaluate.judgement import REMEDIES, list_untested
+from training.evaluate.multi_label.results import Usefulness as MultiLabelUsefulness
 from training.evaluate.predictions import HeldOutPredictions, stack_probabilities
 from training.evaluate.report import FP32, describe_labels
 from training.evaluate.results import (
@@ -194,7 +195,7 @@ def pass_gate(
 def require_pass(
     quantization: Quantization,
     page: Path,
-    useful: Usefulness | None = None,
+    useful: Usefulness | MultiLabelUsefulness | None = None,
     remedy: str = REMEDIES["fine-tune"],
 ) -> None:
     """Refuse a bundle that is not good enough, and name the page with all figures.
@@ -224,7 +225,7 @@ def capitalise(sentence: str) -> str:
     return sentence[:1].upper() + sentence[1:]
 
 
-def describe_missing(useful: Usefulness) -> str:
+def describe_missing(useful: Usefulness | MultiLabelUsefulness) -> str:
     """Name the labels that are never predicted, in a sentence that ends with a space, if any."""
     if not useful.never_predicts:
         return ""

@@ -27,8 +27,9 @@ from training.evaluate.multi_label.results import (
 )
 from training.evaluate.multi_label.usefulness import measure_usefulness
 from training.evaluate.predictions import HeldOutPredictions, stack_answers, stack_probabilities
+from training.evaluate.report import FP32
 from training.evaluate.results import Interval
-from training.export.gate import ELSEWHERE, INT8, PAGE, GateError, Quantization, capitalise
+from training.export.gate import ELSEWHERE, INT8, PAGE, Quantization, capitalise, require_pass
 from training.fit.record import WEIGHTS
 from training.fit.trained_model import TrainedModel
 
@@ -105,14 +106,12 @@ def pass_multi_label_gate(
     page = model.folder / PAGE
     faults = [] if allow_worse else useful.faults
     _write_page(page, evaluation, measured, quantization, useful, faults, elsewhere)
-    reasons = [] if quantization.passes else [quantization.describe()]
-    if faults:
-        reasons.append(
-            f"{capitalise('; '.join(faults))}. {REMEDIES[model.record.settings.method]}, add rows, "
-            "or insist with --allow-worse."
-        )
-    if reasons:
-        raise GateError(f"the bundle is refused: {' '.join(reasons)} See {page}.")
+    require_pass(
+        quantization,
+        page,
+        None if allow_worse else useful,
+        REMEDIES[model.record.settings.method],
+    )
     return MultiLabelPassed(measured, quantization, useful, elsewhere)
 
 
@@ -146,10 +145,10 @@ def _write_page(
         *map(tables.escape, report.list_cautions(int8)),
         f"The bundle takes {quantization.bundle_bytes / 1e6:.1f} MB, the fp32 weights "
         f"{quantization.weights_bytes / 1e6:.1f} MB.",
-        report.format_models([(baseline.name, baseline), (report.FP32, fp32), (INT8, int8)]),
+        report.format_models([(baseline.name, baseline), (FP32, fp32), (INT8, int8)]),
         report.format_comparisons(
             [
-                (f"{report.FP32} against {baseline.name}", fp32.against_baseline),
+                (f"{FP32} against {baseline.name}", fp32.against_baseline),
                 (f"{INT8} against {baseline.name}", int8.against_baseline),
             ]
         ),

@@ -32,7 +32,10 @@ def _check_layers(layers: str) -> str:
 def _check_columns(columns: str) -> str:
     names = [name.strip() for name in columns.split(",")] if columns else []
     if not all(names) or len(set(names)) < len(names) or len(names) == 1:
-        raise ValueError("give two or more different columns, such as billing,delivery,refund")
+        raise ValueError(
+            "give two or more different columns, such as billing,delivery,refund; a column whose "
+            "name has a comma has to be renamed"
+        )
     return ",".join(names)
 
 

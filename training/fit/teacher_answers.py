@@ -74,8 +74,11 @@ def ask_teacher(
         OutputError: the answers cannot be saved.
     """
     known = _KnownAnswers(folder, precision, with_states=with_states)
-    group.barrier()  # until all processes have looked, so that they agree on what is missing
-    missing = [text for text in dict.fromkeys(texts) if text not in known]
+    missing = known.find_missing(texts)
+    # The processes must agree on what is missing, though another run may add answers meanwhile.
+    while group.reduce_any(len(missing) != group.broadcast(len(missing))):
+        known.load()
+        missing = known.find_missing(texts)
     if missing:
         if group.leads:
             _describe(folder, len(missing), len(texts), is_kept=known.can_grow)
@@ -106,8 +109,9 @@ class _KnownAnswers:
         self.can_grow = os.access(teacher, os.W_OK)
         self.load()
 
-    def __contains__(self, text: str) -> bool:
-        return _hash(text) in self._places
+    def find_missing(self, texts: Sequence[str]) -> list[str]:
+        """Return the texts without an answer, each once."""
+        return [text for text in dict.fromkeys(texts) if _hash(text) not in self._places]
 
     def load(self) -> None:
         """Read all files."""

@@ -1,17 +1,18 @@
 """Start a bulk run on a stack, follow it and read its totals.
 
 A run is named by everything its result depends on, so the same command never scores twice: when
-repeated, it follows the run, resumes a failed one, or reads the totals of a finished one.
+repeated, it follows the run, resumes a failed one, scores the ranges that failed in a finished one,
+or reads the totals of one without any.
 """
 
 import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from inference.bulk.distributed import execution
-from inference.bulk.distributed.manifest import Totals
+from inference.bulk.distributed.manifest import Entry, Totals
 from inference.bulk.distributed.run import BulkRun, Source
 from inference.bulk.distributed.sources import list_sources, parse_prefix
 from inference.bulk.request import BulkError, ScoringRequest
@@ -56,11 +57,16 @@ class BulkClient:
         sources = list_sources(self.s3, self.bucket, request.input)
         run = make_run(self.bucket, sources, request)
         write_sources(self.s3, run, sources)
-        arn = execution.start(self.stepfunctions, self.state_machine, run)
+        arn = execution.start(
+            self.stepfunctions,
+            self.state_machine,
+            run,
+            lambda: not self._read_manifest(run)["failed"],
+        )
         return StartedRun(run, len(sources), arn)
 
-    def follow(self, started: StartedRun) -> Totals:
-        """Show the progress of a run until it ends.
+    def follow(self, started: StartedRun) -> tuple[Totals, list[Entry]]:
+        """Show the progress of a run until it ends; return its totals and the failed ranges.
 
         Raises:
             BulkError: the run failed; the message says why.
@@ -72,9 +78,13 @@ class BulkClient:
             raise InterruptedRunError(
                 "interrupted: the run itself goes on; repeat the command to follow it again"
             ) from None
-        key = started.run.manifest_key
-        body = self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
-        return Totals.parse(json.loads(body)["totals"])
+        manifest = self._read_manifest(started.run)
+        return Totals.parse(manifest["totals"]), manifest["failed"]
+
+    def _read_manifest(self, run: BulkRun) -> dict[str, Any]:
+        answer = self.s3.get_object(Bucket=self.bucket, Key=run.manifest_key)
+        manifest: dict[str, Any] = json.loads(answer["Body"].read())
+        return manifest
 
 
 def make_run(bucket: str, sources: Sequence[Source], request: ScoringRequest) -> BulkRun:

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
@@ -16,25 +17,43 @@ POLL_SECONDS = 5.0
 UNITS = {"Plan": " files", "Score": " ranges"}  # of the maps, by their labels
 
 
-def start(stepfunctions: "SFNClient", state_machine: str, run: BulkRun) -> str:
+def start(
+    stepfunctions: "SFNClient",
+    state_machine: str,
+    run: BulkRun,
+    is_complete: Callable[[], bool],
+) -> str:
     """Start, resume or find the execution of a run; return its ARN.
+
+    An execution that succeeded cannot be resumed. If ranges are missing nevertheless, another one
+    scores them; it finds the parts of the others.
+
+    Args:
+        stepfunctions: the client.
+        state_machine: its ARN.
+        run: the run.
+        is_complete: says, of a run with an execution that succeeded, whether no range is missing.
 
     Raises:
         BulkError: it failed too long ago to be resumed.
     """
-    try:
-        # Step Functions returns a running execution with the same name and input as it is.
-        started = stepfunctions.start_execution(
-            stateMachineArn=state_machine,
-            name=run.name,
-            input=json.dumps(run.to_json()),
-        )
-        return started["executionArn"]
-    except stepfunctions.exceptions.ExecutionAlreadyExists:
-        execution = f"{state_machine.replace(':stateMachine:', ':execution:')}:{run.name}"
-    if stepfunctions.describe_execution(executionArn=execution)["status"] != "SUCCEEDED":
-        _redrive(stepfunctions, execution)
-    return execution
+    name, attempt = run.name, 1
+    while True:
+        try:
+            # Step Functions returns a running execution with the same name and input as it is.
+            started = stepfunctions.start_execution(
+                stateMachineArn=state_machine, name=name, input=json.dumps(run.to_json())
+            )
+            return started["executionArn"]
+        except stepfunctions.exceptions.ExecutionAlreadyExists:
+            execution = f"{state_machine.replace(':stateMachine:', ':execution:')}:{name}"
+        if stepfunctions.describe_execution(executionArn=execution)["status"] != "SUCCEEDED":
+            _redrive(stepfunctions, execution)
+            return execution
+        if is_complete():
+            return execution
+        attempt += 1
+        name = f"{run.name}-{attempt}"
 
 
 def _redrive(stepfunctions: "SFNClient", execution: str) -> None:

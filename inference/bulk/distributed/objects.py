@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 MAX_COMPRESSED_BYTES = 256 << 20  # to score a range, a step reads the file up to the range's end
+SKIPPED_BYTES = 1 << 20  # at a time: what is before a range may be more than the memory
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class Objects:
         file, _ = self.open_source(source)
         with file:
             content = open_as_utf8(file, layout.encoding, layout.newline)
-            content.read(begin)
+            _skip(content, begin)
             return content.read(end - begin)
 
     def _read_range(self, source: Source, begin: int, end: int) -> bytes:
@@ -94,6 +95,12 @@ class Objects:
             Range=f"bytes={begin}-{end - 1}",
         )
         return answer["Body"].read()
+
+
+def _skip(file: BinaryIO, count: int) -> None:
+    """Read some bytes, and keep none of them."""
+    while count and (data := file.read(min(count, SKIPPED_BYTES))):
+        count -= len(data)
 
 
 class _ObjectFile(io.RawIOBase):

@@ -128,7 +128,8 @@ def score(run: BulkRun, source: Source, part: Range) -> Result:
     started = time.monotonic()
     objects = Objects(_s3(), run.bucket)
     classifier = _load_classifier(run.model_uri)
-    name = f"{run.output}/parts/{_name_part(run, source, part, classifier.version)}"
+    columns = OutputColumns.of(run.keep, classifier)
+    name = f"{run.output}/parts/{_name_part(run, source, part, columns, classifier.version)}"
     key = f"{name}.csv.gz"
     counts = objects.read_metadata(key)
     if counts is None:
@@ -168,13 +169,16 @@ def finish(run: BulkRun, results_key: str) -> Result:
     return {"manifest": run.manifest_key, **manifest.totals.to_json()}
 
 
-def _name_part(run: BulkRun, source: Source, part: Range, version: str) -> str:
+def _name_part(
+    run: BulkRun, source: Source, part: Range, columns: OutputColumns, version: str
+) -> str:
     """Name a part by the file and line, for people, and by everything its bytes depend on."""
     content = (
         source.to_json(),
         asdict(part),
         run.text_column,
         run.keep,
+        columns.names,  # which a later release may add to
         version,
         (CHUNK_ROWS, CHUNK_CHARACTERS, RULES_VERSION),
     )

@@ -1,15 +1,16 @@
 import pytest
 from botocore.exceptions import ClientError
 
-from operations.activation import IDLE, PAUSES, activate
+from checks.deployment import NOT_READY
+from operations.activation import BRIEF_PAUSES, IDLE, PAUSES, THROTTLED, activate
 from operations.stack import StackError
 from tests.account import FUNCTION, Account
 
 
-def wake(account: Account) -> list[float]:
-    """Activate version 7; returns the pauses in seconds."""
+def wake(account: Account, *, answers: bool = True) -> list[float]:
+    """Activate version 7, which answers or not; returns the pauses in seconds."""
     pauses: list[float] = []
-    activate(account.lambda_, FUNCTION, "7", pauses.append)
+    assert activate(account.lambda_, FUNCTION, "7", pauses.append) is answers
     return pauses
 
 
@@ -18,7 +19,12 @@ def test_a_version_that_answers_is_called_once(account: Account) -> None:
     assert wake(account) == []
 
 
-@pytest.mark.parametrize("code", IDLE)
+def test_the_errors_of_a_version_that_is_not_ready_are_those_of_the_check() -> None:
+    # The check is a single file that can import nothing of ours.
+    assert {*IDLE, THROTTLED} == NOT_READY
+
+
+@pytest.mark.parametrize("code", [*IDLE, THROTTLED])
 def test_an_idle_version_is_called_again_after_growing_pauses(account: Account, code: str) -> None:
     # GIVEN a version that Lambda makes active again, which takes three calls
     for _ in range(3):
@@ -35,6 +41,14 @@ def test_a_version_that_stays_idle_is_an_error_after_more_than_two_minutes(
         account.function.add_client_error("invoke", "ResourceConflictException")
     with pytest.raises(StackError, match="not active after 155 seconds"):
         wake(account)
+
+
+def test_a_function_without_free_concurrency_is_not_waited_for_long(account: Account) -> None:
+    # GIVEN a function that answers so many requests that every further call is refused
+    for _ in range(len(BRIEF_PAUSES) + 1):
+        account.function.add_client_error("invoke", THROTTLED)
+    # WHEN a version is activated THEN it gives up after pauses of half a minute, without an error
+    assert sum(wake(account, answers=False)) == 35
 
 
 @pytest.mark.parametrize("body", [b'{"status": "unavailable"}', b'{"status":"unavailable"}'])

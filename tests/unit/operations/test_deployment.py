@@ -29,6 +29,26 @@ def test_a_deployment_that_names_no_model_keeps_the_one_that_serves(account: Acc
     assert (parameters["ModelStore"], parameters["ModelVersion"]) == (STORE, "00112233445566aa")
 
 
+@pytest.mark.parametrize(
+    ("pair", "model"),
+    [
+        ("ModelVersion=fedcba9876543210", (STORE, "fedcba9876543210")),
+        ("ModelStore=s3://other/news", ("s3://other/news", "00112233445566aa")),
+    ],
+)
+def test_half_a_model_is_completed_by_the_one_that_serves(
+    account: Account, pair: str, model: tuple[str, str]
+) -> None:
+    # GIVEN a stack that serves a model
+    account.describe(Version="7")
+    account.serve("7")
+    account.has_model("7", OLD)
+    account.list_versions()
+    # WHEN the next deployment names only its store or its version THEN it gets what it names
+    parameters = plan(account, pair).parameters
+    assert (parameters["ModelStore"], parameters["ModelVersion"]) == model
+
+
 def test_after_a_rollback_cloudformation_moves_the_alias_itself(account: Account) -> None:
     # GIVEN an alias that is not where the stack put it, which CodeDeploy would refuse
     account.describe(Version="8")
@@ -136,9 +156,10 @@ def test_a_deployment_without_a_change_publishes_nothing(account: Account, suffi
     assert revision(account, deployed=deployed) == deployed
 
 
-def test_the_first_deployment_needs_a_model(account: Account) -> None:
+@pytest.mark.parametrize("model", [{}, {"ModelVersion": MODEL["ModelVersion"]}])
+def test_the_first_deployment_needs_a_model(account: Account, model: dict[str, str]) -> None:
     with pytest.raises(StackError, match="give MODEL_URI"):
-        plan_deployment(account.lambda_, None, {"Access": "iam"}, TEMPLATE)
+        plan_deployment(account.lambda_, None, {"Access": "iam", **model}, TEMPLATE)
 
 
 def test_a_deployment_says_who_may_call() -> None:

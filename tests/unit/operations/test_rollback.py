@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from operations import activation
 from operations.rollback import finish_rollback, roll_back
 from operations.stack import StackError
 from tests.account import FUNCTION, MODEL, STORE, Account
@@ -115,6 +116,30 @@ def test_a_deployment_in_progress_is_cancelled(account: Account) -> None:
     # WHEN it is rolled back THEN CloudFormation undoes it, and the alias is left alone
     account.stack.add_response("cancel_update_stack", {}, {"StackName": "stack"})
     assert "cancelled" in go_back(account)
+
+
+def test_a_version_is_not_chosen_during_a_deployment(account: Account) -> None:
+    # GIVEN a deployment in progress
+    account.describe("UPDATE_IN_PROGRESS")
+    # WHEN a version is to serve THEN nothing is cancelled or moved, and the user is told how
+    with pytest.raises(StackError, match=r"cancel it .* without a version, .* then choose 7"):
+        go_back(account, "7")
+
+
+def test_a_throttled_function_is_rolled_back_without_an_answer(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN a function that uses all its concurrency
+    monkeypatch.setattr(activation, "BRIEF_PAUSES", ())
+    account.describe()
+    account.serve("10")
+    account.function.add_client_error("invoke", activation.THROTTLED)
+    # WHEN it is rolled back THEN the earlier version gets the requests, and the user is told
+    account.expect_alias("9")
+    assert go_back(account, "9") == (
+        "stack: version 9 serves instead of 10, but could not be called first: "
+        "the function has no free concurrency"
+    )
 
 
 def test_a_version_that_does_not_answer_gets_no_requests(account: Account) -> None:

@@ -1,15 +1,21 @@
+from collections.abc import Collection
 from typing import Any
 
 import pytest
 
 from operations.stack import StackError
 from operations.versions import has_snapshots, prune_versions
-from tests.account import FUNCTION, Account
+from tests.account import FUNCTION, STORE, Account
 
 
-def has_versions(account: Account, *numbers: int, served: dict[str, Any]) -> None:
+def has_versions(
+    account: Account, *numbers: int, served: dict[str, Any], candidates: Collection[int] = ()
+) -> None:
     """Expect calls that list versions, on two pages, and the alias."""
-    versions = [{"Version": version} for version in ["$LATEST", *map(str, numbers)]]
+    versions: list[Any] = [{"Version": "$LATEST"}]
+    for number in numbers:
+        description = f"candidate {STORE}/{number}" if number in candidates else f"{STORE} {number}"
+        versions.append({"Version": str(number), "Description": description})
     first = {"Versions": versions[:2], "NextMarker": "more"}
     account.function.add_response("list_versions_by_function", first, {"FunctionName": FUNCTION})
     account.function.add_response(
@@ -80,6 +86,43 @@ def test_versions_whose_deployment_failed_are_not_kept_for_a_rollback(account: A
     # WHEN two versions are to be kept THEN they are the one that serves and the one before
     expect_deletions(account, "8", "9")
     assert prune(account, keep=2) == ["8", "9"]
+
+
+def test_candidates_take_no_place_of_a_version_to_roll_back_to(account: Account) -> None:
+    # GIVEN two candidates before version 13, which is the second of them, promoted
+    account.describe()
+    has_versions(
+        account, 8, 9, 10, 11, 12, 13, served={"FunctionVersion": "13"}, candidates=(11, 12)
+    )
+    account.expect_events()
+    # WHEN three versions are to be kept THEN they are three that were deployed
+    expect_deletions(account, "8", "11", "12")
+    assert prune(account, keep=3) == ["8", "11", "12"]
+
+
+@pytest.mark.parametrize(
+    "served",
+    [
+        {"FunctionVersion": "10", "RoutingConfig": {"AdditionalVersionWeights": {"11": 0.1}}},
+        {"FunctionVersion": "11"},  # after `textclf rollback STACK 11`
+    ],
+)
+def test_a_candidate_that_answers_is_kept(account: Account, served: dict[str, Any]) -> None:
+    # GIVEN candidate 11, which answers requests, between deployed versions
+    account.describe()
+    has_versions(account, 9, 10, 11, 12, served=served, candidates=(11,))
+    account.expect_events()
+    expect_deletions(account, "9")
+    assert prune(account, keep=2) == ["9"]
+
+
+def test_a_candidate_that_was_just_published_is_kept(account: Account) -> None:
+    # GIVEN a candidate that does not have its share yet
+    account.describe()
+    has_versions(account, 9, 10, 11, served={"FunctionVersion": "10"}, candidates=(11,))
+    account.expect_events()
+    expect_deletions(account, "9")
+    assert prune(account, keep=1) == ["9"]
 
 
 def test_few_versions_are_all_kept(account: Account) -> None:

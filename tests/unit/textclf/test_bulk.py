@@ -1,13 +1,12 @@
 from pathlib import Path
 
 import pytest
-from msgspec.structs import replace
 
 from inference.bulk.distributed.manifest import Totals
 from tests.account import Account
 from tests.conftest import SAMPLE_MODEL
 from textclf.app import main
-from textclf.bulk import _describe
+from textclf.bulk import _describe, _describe_failed
 
 
 @pytest.mark.parametrize(
@@ -54,10 +53,20 @@ def test_a_stack_without_a_bucket_for_files_is_an_error(
     assert error == "error: stack cannot score files: deploy it with BulkBucket=BUCKET\n"
 
 
-def test_the_summary_of_a_run_names_what_is_missing() -> None:
-    totals = Totals(rows=90, parts=3, rejected=0, failed_ranges=0, worker_seconds=1.5)
-    assert _describe(totals) == "90 rows = 90 scored + 0 rejected, in 3 parts"
-    incomplete = replace(totals, rejected=2, failed_ranges=1)
-    assert _describe(incomplete) == (
-        "92 rows = 90 scored + 2 rejected, in 3 parts; 1 ranges failed, whose rows are missing"
+def test_the_summary_of_a_run_is_its_balance() -> None:
+    totals = Totals(rows=90, parts=3, rejected=2, failed_ranges=0, worker_seconds=1.5)
+    assert _describe(totals) == "92 rows = 90 scored + 2 rejected, in 3 parts"
+
+
+@pytest.mark.parametrize(("failed", "shown", "end"), [(1, 1, ""), (3, 3, ""), (1200, 3, "; ...")])
+def test_the_error_of_a_run_names_the_first_ranges_that_failed(
+    failed: int, shown: int, end: str
+) -> None:
+    # GIVEN some ranges that failed
+    ranges = [{"key": "in/a.csv", "line": 50_002, "error": "BulkError"}] * failed
+    # WHEN they are described THEN their number is there, where the first are, and what to do
+    places = "; ".join(["in/a.csv from line 50,002 (BulkError)"] * shown)
+    assert _describe_failed(ranges, 30_000) == (
+        f"{failed:,} of 30,000 ranges failed, so rows are missing: {places}{end} "
+        "(the manifest says why; repeat the command to score only what is missing)"
     )

@@ -144,4 +144,4 @@ def test_stdin_in_another_encoding_is_an_error(
     monkeypatch.setattr("sys.stdin", stdin)
     # WHEN they are read from stdin THEN that is an error
     assert main(["predict", "-"]) == 1
-    assert "stdin is not UTF-8" in capsys.readouterr().err
+    assert "stdin is not UTF-8, as the byte 0xe9 shows: convert it" in capsys.readouterr().err

@@ -18,7 +18,7 @@ from sklearn.pipeline import make_pipeline
 
 from training import multi_label
 from training.data.examples import Example, multi_hot
-from training.evaluate.baseline import CLASSIFIERS, draw, make_features, read_markup
+from training.evaluate.baseline import CHARACTERS, CLASSIFIERS, draw, make_features, read_markup
 from training.multi_label import Answers
 from training.tasks import Task
 
@@ -57,12 +57,12 @@ def fit(task: Task, train: Sequence[Example], validation: Sequence[Example], see
     ]
     texts, labels = [row.text for row in validation], multi_hot(validation, len(task.labels))
     scores = [multi_label.micro_f1(each.predict(texts), labels) for each in candidates]
-    number = int(np.argmax(scores))
+    best = candidates[int(np.argmax(scores))]
     if len(sample) == len(train):
-        return candidates[number]
-    with_characters = number == len(candidates) - 1 and len(candidates) > 1
-    best = _fit(task, train, seed, with_characters=with_characters)
-    return _choose_thresholds(best or candidates[number], validation, len(task.labels))
+        return best
+    with_characters = best.name.startswith(CHARACTERS)
+    best = _fit(task, train, seed, with_characters=with_characters) or best
+    return _choose_thresholds(best, validation, len(task.labels))
 
 
 def _choose_thresholds(baseline: Baseline, validation: Sequence[Example], count: int) -> Baseline:

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from training import multi_label
 from training.atomic import replacing
 from training.data.examples import clusters_of, list_labels
-from training.evaluate.elsewhere import FILE
+from training.evaluate.elsewhere import FILE, read_rows
 from training.evaluate.further import FurtherFile
 from training.evaluate.multi_label import summary
 from training.evaluate.multi_label.baseline import Baseline
@@ -182,10 +182,11 @@ def measure_bundle(
         folder: the model's folder.
         names: the names of the labels.
         answer: computes the bundle's probabilities and labels for texts.
+
+    Raises:
+        StaleError: their rows were saved by another version of this code.
     """
-    if not (folder / FILE).is_file():
-        return []
-    files = _SAVED.validate_json(gzip.decompress((folder / FILE).read_bytes()))
+    files = read_rows(folder, _SAVED)
     return [file.measure(*answer(file.texts), names) for file in files]
 
 

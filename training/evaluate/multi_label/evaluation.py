@@ -38,6 +38,7 @@ from training.evaluate.multi_label.results import (
 )
 from training.evaluate.multi_label.usefulness import measure_usefulness
 from training.evaluate.predictions import FETCH_SECONDS, HeldOutPredictions, answer_rows
+from training.evaluate.report import RELIABILITY_PLOT
 from training.evaluate.results import RepeatCounts, Repeats
 from training.fit.record import TrainingRecord, hash_weights, require_same_rows
 from training.fit.trained_model import TrainedModel, replacing_evaluation
@@ -206,7 +207,7 @@ def _write(
         write_errors(folder / ERRORS, rows, probabilities, answers, guesses, model.labels)
         confusion.write_label_metrics(folder / LABELS, evaluation.fp32.per_label)
         plots.plot_reliability(
-            folder / report.RELIABILITY_PLOT, multi_label.sigmoid(logits), probabilities, labels
+            folder / RELIABILITY_PLOT, multi_label.sigmoid(logits), probabilities, labels
         )
         evaluation.write(folder)
         report.write_report(folder, model.record, evaluation)

@@ -7,8 +7,12 @@ from training.atomic import write_text
 from training.data.split import LEAST_TEST_ROWS, explain_few_rows
 from training.evaluate import tables
 from training.evaluate.judgement import (
+    LEAST_CALIBRATION_ROWS,
+    REMEDIES,
+    REMEDY,
     give_verdict,
     list_small_calibrations,
+    list_unread,
     list_untested,
 )
 from training.evaluate.multi_label.results import (
@@ -22,6 +26,10 @@ from training.evaluate.multi_label.results import (
     Summary,
 )
 from training.evaluate.report import (
+    FP32,
+    MOST_LABELS,
+    RELIABILITY_PLOT,
+    REPORT,
     describe_method,
     describe_reading,
     describe_training,
@@ -33,10 +41,6 @@ from training.fit.record import TrainingRecord
 from training.labels.names import name_some, shorten
 from training.multi_label import LEAST_ROWS_OF_LABEL
 
-REPORT, RELIABILITY_PLOT = "report.md", "reliability.png"
-MOST_LABELS = 20  # rows of a table
-FP32 = "fp32 model"
-LEAST_VALIDATION_ROWS = 100
 MOST_TIMES_LABELS = 1.5  # more or fewer labels than texts have, by this factor, are a caution
 WORDS = (
     "Micro-F1 counts all decisions about all labels together; macro-F1 is the mean of the labels' "
@@ -50,7 +54,7 @@ def write_report(folder: Path, record: TrainingRecord, evaluation: MultiLabelEva
     """Write `report.md` into a model folder; it shows the plot that lies there."""
     sections = [
         f"# {tables.escape(record.settings.task)}: {tables.escape(name_some(record.labels))}",
-        judge(evaluation),
+        judge(record, evaluation),
         _introduce(record, evaluation),
         describe_method(record),
         describe_reading(record),
@@ -70,7 +74,7 @@ def write_report(folder: Path, record: TrainingRecord, evaluation: MultiLabelEva
     write_text(folder / REPORT, "\n\n".join(filter(None, sections)) + "\n")
 
 
-def judge(evaluation: MultiLabelEvaluation) -> str:
+def judge(record: TrainingRecord, evaluation: MultiLabelEvaluation) -> str:
     """Say in a paragraph whether to use the model, why, and what to mind."""
     useful, fp32 = evaluation.usefulness, evaluation.fp32
     baseline = useful.against_baseline
@@ -82,21 +86,22 @@ def judge(evaluation: MultiLabelEvaluation) -> str:
         f"interval {low:+.4f} to {high:+.4f}), and that of always answering "
         f"{tables.escape(name_some(useful.against_constant.labels))} "
         f"{useful.against_constant.other_micro_f1:.4f}.",
-        *map(tables.escape, list_cautions(fp32)),
     ]
+    if useful.faults or useful.constancy:
+        sentences.append(REMEDY.format(remedy=REMEDIES[record.settings.method]))
+    sentences += map(tables.escape, list_cautions(fp32))
     rare = [name for name, choice in evaluation.choices.items() if _is_rare(choice)]
     if rare:
         sentences.append(
             f"{tables.escape(name_some(rare))}: too few validation rows to choose a threshold "
             "for each, so they share one."
         )
-    if evaluation.calibration_rows < LEAST_VALIDATION_ROWS:
+    if evaluation.calibration_rows < LEAST_CALIBRATION_ROWS:
         sentences.append(
             f"{evaluation.calibration_rows:,} validation rows are too few to calibrate on, so "
-            f"probabilities are only rough; {LEAST_VALIDATION_ROWS} would do."
+            f"probabilities are only rough; {LEAST_CALIBRATION_ROWS} would do."
         )
-    sentences += list_small_calibrations(evaluation.also)
-    return " ".join(sentences)
+    return " ".join([*sentences, *list_small_calibrations(evaluation.also), *list_unread(record)])
 
 
 def list_cautions(measured: Summary) -> list[str]:
@@ -231,7 +236,7 @@ def format_elsewhere(files: Iterable[Elsewhere]) -> str:
             _with_interval(file.micro_f1, file.micro_f1_interval),
             f"{file.baseline_micro_f1:.4f}",
             _with_interval(file.difference, file.difference_interval, sign="+"),
-            _with_interval(file.calibration_error, file.calibration_error_interval),
+            tables.format_calibration_error(file),
         )
         for file in files
     ]

@@ -62,8 +62,8 @@ def test_the_same_records_give_the_same_bytes() -> None:
 
 
 def test_two_columns_with_the_same_name_are_an_error() -> None:
-    with pytest.raises(BulkError, match="--keep: two columns of the output have the same name"):
-        OutputColumns(("confidence",), ("a", "b"))
+    with pytest.raises(BulkError, match="several columns named confidence: rename"):
+        OutputColumns(("id", "confidence"), ("a", "b"))
 
 
 def test_a_model_with_thresholds_has_columns_for_abstentions() -> None:

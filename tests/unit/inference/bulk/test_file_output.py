@@ -193,3 +193,46 @@ def test_a_full_disk_names_the_file_and_the_same_run_goes_on(tmp_path: Path) -> 
     # ... which is true
     assert write(path, b"two\n", finish=True) == 1
     assert path.read_bytes() == b"one\ntwo\n"
+
+
+def finish_without_a_place(path: Path, *, resumable: bool) -> None:
+    """Write a piece, and finish while a folder is in the place of what is made of it."""
+    file_format: FileFormat = "parquet" if path.suffix == ".parquet" else "jsonl"
+    encoder = Encoder(COLUMNS, FileType(file_format))
+    bad_rows = BadRows("in")
+    with open_output(str(path), encoder, FINGERPRINT, bad_rows, resumable=resumable) as output:
+        output.write(Piece(b"{}\n", 2))
+        occupied = output.folder / "parquet" if file_format == "parquet" else path
+        (occupied / "folder").mkdir(parents=True)
+        output.finish()
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"), [("out.jsonl", "data"), ("out.parquet", "data (JSON lines) and rejects.csv")]
+)
+def test_the_finished_output_of_a_pipe_is_kept_if_it_cannot_be_placed(
+    name: str, kept: str, tmp_path: Path
+) -> None:
+    # GIVEN a run that reads a pipe, which it cannot read again
+    path, folder = tmp_path / name, tmp_path / f"{name}.partial"
+    # WHEN its last step fails THEN the error says where the output is
+    with pytest.raises(OutputError) as raised:
+        finish_without_a_place(path, resumable=False)
+    message = str(raised.value)
+    assert message.endswith(f"; correct that, then take the finished output from {folder}: {kept}")
+    # ... and it is there
+    assert (folder / "data").read_bytes() == b"{}\n"
+
+
+def test_an_output_of_a_file_that_cannot_be_placed_is_finished_by_the_same_run(
+    tmp_path: Path,
+) -> None:
+    # GIVEN a run that reads a file, and whose last step failed
+    path = tmp_path / "out.jsonl"
+    with pytest.raises(OutputError, match="goes on from there"):
+        finish_without_a_place(path, resumable=True)
+    # WHEN the place is free, and the run is repeated THEN it goes on from there
+    (path / "folder").rmdir()
+    path.rmdir()
+    assert write(path, finish=True) == 1
+    assert path.read_bytes() == b"{}\n"

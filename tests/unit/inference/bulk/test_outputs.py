@@ -90,6 +90,27 @@ def test_an_interrupted_run_says_whether_it_can_be_resumed(
     assert (tmp_path / "out.jsonl.partial").exists() == bool(chunks)
 
 
+def finish(path: Path) -> None:
+    """Write the output of a run that reads a pipe."""
+    with open_output(str(path), ENCODER, {}, BadRows("-"), resumable=False) as output:
+        output.write(Piece(b"one\n", 1))
+        output.finish()
+
+
+def test_an_interruption_after_the_last_row_of_a_pipe_says_where_the_output_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN a run that reads a pipe, and a user who presses Ctrl-C while its output is moved
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("inference.bulk.file_output.place", interrupt)
+    # WHEN it is finished THEN the message says where the output is, and it is there
+    with pytest.raises(InterruptedRunError, match=r"finished output from .*partial: data and rej"):
+        finish(tmp_path / "out.jsonl")
+    assert (tmp_path / "out.jsonl.partial" / "data").read_bytes() == b"one\n"
+
+
 def test_folders_that_were_made_for_a_run_that_failed_are_deleted(tmp_path: Path) -> None:
     with pytest.raises(TableError):
         fail(tmp_path / "new" / "folder" / "out.jsonl", TableError("x"), chunks=0)

@@ -75,5 +75,5 @@ def test_a_file_moves_to_another_disk(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_a_place_that_is_gone_is_named(tmp_path: Path) -> None:
     (tmp_path / "data").touch()
-    with pytest.raises(OutputError, match=r"cannot write .*gone/out\.csv: .* goes on from there"):
-        place(tmp_path / "data", str(tmp_path / "gone" / "out.csv"))
+    with pytest.raises(OutputError, match=r"write .*gone/out\.csv: .*; correct that, then X"):
+        place(tmp_path / "data", str(tmp_path / "gone" / "out.csv"), "then X")

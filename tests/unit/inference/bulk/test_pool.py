@@ -1,9 +1,11 @@
+import multiprocessing
 import os
 import signal
 import struct
 import sys
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -72,6 +74,27 @@ def test_a_worker_that_is_killed_while_it_sends_a_piece_is_noticed() -> None:
         open_pool(bundle, encoder, workers=2) as score_chunks,
     ):
         list(score_chunks(CHUNKS))
+
+
+def read_until_a_worker_dies() -> Iterator[Chunk]:
+    """Give a chunk to a worker, and read the next one until the worker has died."""
+    yield CHUNKS[0]
+    while multiprocessing.active_children():
+        time.sleep(0.1)
+    yield CHUNKS[1]
+
+
+@pytest.mark.timeout(60)
+def test_a_worker_that_was_killed_while_the_next_chunk_was_read_is_noticed() -> None:
+    # GIVEN a worker that is killed after the first bytes of a piece, which nobody awaits yet
+    bundle = read_verified(SAMPLE_MODEL)
+    encoder = CutShort(OutputColumns((), bundle.manifest.labels), FileType("csv"))
+    # WHEN the pieces are awaited later THEN that is an error
+    with (
+        pytest.raises(BulkError, match="a worker process died"),
+        open_pool(bundle, encoder, workers=1) as score_chunks,
+    ):
+        list(score_chunks(read_until_a_worker_dies()))
 
 
 @pytest.mark.timeout(60)

@@ -3,9 +3,11 @@ from pathlib import Path
 
 import pytest
 
+from inference.bulk import encoder
+from inference.bulk.file_output import FileOutput
 from inference.bulk.request import BulkError, ScoringRequest
 from inference.bulk.score_file import score_file
-from inference.errors import TextClassifierError
+from inference.errors import InterruptedRunError, TextClassifierError
 from inference.tables.columns import InputColumns
 from inference.tables.inputs import Input
 from tests.conftest import SAMPLE_MODEL
@@ -104,3 +106,24 @@ def test_the_name_of_a_file_need_not_be_utf_8(tmp_path: Path) -> None:
     # WHEN it is scored THEN the progress can be noted
     request = ScoringRequest(str(source), str(tmp_path / "out.csv"), MODEL_URI, TEXT)
     assert score_file(request, workers=1).rows == 1
+
+
+def test_a_run_is_resumed_only_by_a_release_with_the_same_columns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN a run that was interrupted after a chunk
+    (tmp_path / "in.csv").write_text("text\nFed holds rates\n")
+    request = ScoringRequest(str(tmp_path / "in.csv"), str(tmp_path / "out.csv"), MODEL_URI, TEXT)
+    with monkeypatch.context() as interrupted:
+        interrupted.setattr(FileOutput, "finish", interrupt)
+        with pytest.raises(InterruptedRunError):
+            score_file(request, 1)
+    # WHEN a release with another column repeats it THEN rows of both are not mixed
+    monkeypatch.setattr(encoder, "_PREDICTION", (*encoder._PREDICTION, "language"))
+    with pytest.raises(BulkError, match="a run with another output_columns: repeat that command"):
+        score_file(request, 1)
+
+
+def interrupt(_: FileOutput) -> None:
+    """Press Ctrl-C."""
+    raise KeyboardInterrupt

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from inference.runtime.settings import SettingsError, read_settings
+from inference.runtime.settings import SettingsError, find_model_cache, read_settings
 
 URI = "s3://models/news/0123456789abcdef"
 
@@ -47,3 +47,33 @@ def test_only_the_model_uri_must_be_set() -> None:
 def test_a_wrong_variable_is_named(environment: dict[str, str], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         read_settings(environment)
+
+
+def test_commands_keep_models_where_no_other_user_can_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN a user's home WHEN nothing else is set THEN models are kept there
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.delenv("MODEL_CACHE", raising=False)
+    assert find_model_cache() == tmp_path / ".cache" / "text-classifier" / "models"
+    # AND in the folder that the desktop's convention names
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cached"))
+    assert find_model_cache() == tmp_path / "cached" / "text-classifier" / "models"
+    # AND in MODEL_CACHE before all others
+    monkeypatch.setenv("MODEL_CACHE", str(tmp_path / "models"))
+    assert find_model_cache() == tmp_path / "models"
+
+
+def test_a_user_without_a_home_keeps_models_where_the_function_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # GIVEN a user without a home, as in some containers
+    def has_none() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.delenv("MODEL_CACHE", raising=False)
+    monkeypatch.setattr(Path, "home", has_none)
+    # WHEN the place of models is asked for THEN it is the one that can always be written to
+    assert find_model_cache() == Path("/tmp/models")

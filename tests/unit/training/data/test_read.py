@@ -38,6 +38,11 @@ def test_each_row_keeps_its_label_group_time_and_source(tmp_path: Path) -> None:
         (ROW + "\n" + ROW.replace("\tWire", "") + "\n", "line 2: expected 8 columns"),
         (ROW.replace("Fed holds rates", " ") + "\n", "line 1: the text is blank"),
         (ROW.replace("1394470370698", "noon") + "\n", "line 1: 'noon' is not a time"),
+        (ROW.replace("1394470370698", "²") + "\n", "line 1: '²' is not a time"),
+        (
+            ROW.replace("1394470370698", "1394470370698000") + "\n",
+            "line 1: '1394470370698000' is not a time in milliseconds",
+        ),
     ],
 )  # fmt: skip
 def test_an_invalid_row_is_an_error_that_names_the_line(
@@ -46,6 +51,14 @@ def test_an_invalid_row_is_an_error_that_names_the_line(
     # GIVEN a file with one mistake WHEN it is read THEN the error says what is wrong, and where
     with pytest.raises(DataError, match=message):
         read(write_rows(tmp_path, text), NEWS)
+
+
+def test_a_file_whose_rows_are_all_bad_is_not_called_empty(tmp_path: Path) -> None:
+    # GIVEN a file without a good row
+    path = write_rows(tmp_path, 2 * (ROW.replace("Fed holds rates", " ") + "\n"))
+    # WHEN bad rows are left out THEN the error says why none is left
+    with pytest.raises(DataError, match="all 2 rows were rejected; the first is line 1: the text"):
+        read(path, NEWS, skip_bad_rows=True)
 
 
 def test_bytes_that_are_not_utf8_are_an_error_that_names_the_line(tmp_path: Path) -> None:

@@ -92,6 +92,18 @@ def test_texts_may_have_several_labels(multi_label_model: TinyModel, tmp_path: P
     assert "A text has 1.50 labels on average" in report
 
 
+def test_a_bundle_is_measured_on_texts_of_which_none_has_a_label(
+    multi_label_model: TinyModel, tmp_path: Path
+) -> None:
+    # GIVEN texts that no label fits WHEN a bundle of several labels is measured on them
+    file = tmp_path / "mine.csv"
+    file.write_text("headline,topic\nThe kettle leaks,\nThe invoice came twice,\n")
+    report = measure(multi_label_model.bundle, str(file))
+    # THEN the report says which figure tells something
+    assert "2 rows = 2 measured + 0 rejected" in report
+    assert "None of them has a label, so F1 says nothing" in report
+
+
 def test_a_label_that_the_bundle_does_not_have_is_an_error(tmp_path: Path) -> None:
     file = write(tmp_path / "mine.csv", {**HEADLINES, "Striker scores twice": "Sport"})
     with pytest.raises(DataError, match=r"mine\.csv.*line 7.*'Sport'"):

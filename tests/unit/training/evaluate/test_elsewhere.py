@@ -9,6 +9,7 @@ from training.evaluate import elsewhere
 from training.evaluate.baseline import fit_words
 from training.evaluate.elsewhere import FurtherRows, measure_bundle, publish, write_rows
 from training.evaluate.further import FurtherFile
+from training.fit.trained_model import StaleError
 from training.metrics import Probabilities
 from training.tasks import custom_task, with_labels
 
@@ -117,3 +118,11 @@ def test_what_an_earlier_version_measured_is_not_published() -> None:
     measured = rows.measure(predict(rows.texts), NAMES)
     with pytest.raises(ValueError, match="earlier version"):
         publish("films.csv", measured.model_copy(update={"against_baseline": None}))
+
+
+def test_rows_that_another_version_saved_are_to_be_saved_again(tmp_path: Path) -> None:
+    # GIVEN the rows of a file, saved with a field that this version does not know
+    (tmp_path / elsewhere.FILE).write_bytes(gzip.compress(b'[{"name": "a.csv", "lines": []}]'))
+    # WHEN a bundle is measured THEN the error says what to run
+    with pytest.raises(StaleError, match=f"run textclf evaluate {tmp_path}"):
+        measure_bundle(tmp_path, NAMES, predict)

@@ -90,7 +90,7 @@ def test_runs_differ_only_by_what_is_not_at_its_default(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"label_columns": "a"}, "two or more different columns"),
+        ({"label_columns": "a"}, "two or more different columns.* has a comma has to be renamed"),
         ({"label_columns": "a,a"}, "two or more different columns"),
         ({"label_columns": "a,"}, "two or more different columns"),
         ({"label_columns": "a,b", "label_column": "c"}, "give --label-columns, or --label-column"),

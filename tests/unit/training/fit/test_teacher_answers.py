@@ -172,6 +172,8 @@ def test_several_processes_answer_from_a_folder_that_cannot_be_written(
     # GIVEN a teacher in a read-only folder, and one process of two
     monkeypatch.setattr("os.access", lambda *_: False)
     monkeypatch.setattr(Group, "barrier", lambda _: None)
+    monkeypatch.setattr(Group, "broadcast", lambda _, value: value)
+    monkeypatch.setattr(Group, "reduce_any", lambda _, flag: flag)
     group = Group(rank=1, size=2, device=torch.device("cpu"))
     # WHEN it asks THEN it has all answers, though it finds none of the other's
     assert ask_teacher(teacher, TEXTS, group, None).logits.shape == (600, 4)
@@ -240,6 +242,28 @@ def test_the_students_random_numbers_do_not_depend_on_what_is_known(other_kind: 
     assert torch.equal(torch.get_rng_state(), state)
 
 
+def test_processes_agree_on_what_is_missing_while_another_run_adds_answers(
+    teacher: Path, scored: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN the second of two processes, which looks before another run saves all answers
+    whole = ask(teacher)
+    (teacher / ANSWERS).rename(teacher / "of-another-run")
+    scored.clear()
+
+    def broadcast(_: Group, __: float) -> float:  # of the first, which looks afterwards
+        if not (teacher / ANSWERS).exists():
+            (teacher / "of-another-run").rename(teacher / ANSWERS)
+        return 0
+
+    monkeypatch.setattr(Group, "barrier", lambda _: None)
+    monkeypatch.setattr(Group, "broadcast", broadcast)
+    monkeypatch.setattr(Group, "reduce_any", lambda _, flag: flag)
+    # WHEN it is asked THEN it looks again, and scores nothing
+    answers = ask_teacher(teacher, TEXTS, Group(1, 2, ALONE.device), None)
+    assert scored == []
+    assert np.array_equal(answers.logits, whole.logits)
+
+
 def test_the_processes_of_a_group_share_the_work(
     teacher: Path, scored: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -253,13 +277,14 @@ def test_the_processes_of_a_group_share_the_work(
 
     def barrier(_: Group) -> None:
         barriers.append(sum(scored))
-        if len(barriers) == 2:  # the others have answered, too
-            for file, content in files.items():
-                file.write_bytes(content)
+        for file, content in files.items():  # the others have answered, too
+            file.write_bytes(content)
 
     monkeypatch.setattr(Group, "barrier", barrier)
+    monkeypatch.setattr(Group, "broadcast", lambda _, value: value)
+    monkeypatch.setattr(Group, "reduce_any", lambda _, flag: flag)
     # WHEN it is asked
     answers = ask_teacher(teacher, TEXTS, Group(1, 2, ALONE.device), None)
     # THEN it scores the second of three parts, and has the answers to all
-    assert (scored, barriers) == ([256], [0, 256])
+    assert (scored, barriers) == ([256], [256])
     assert np.array_equal(answers.logits, whole.logits)

@@ -63,12 +63,27 @@ def test_an_execution_is_started_with_the_name_and_json_of_its_run(account: Acco
     }
     answer: Any = {"executionArn": EXECUTION, "startDate": TIME}
     account.states.add_response("start_execution", answer, wanted)
-    assert start(account.stepfunctions, MACHINE, RUN) == EXECUTION
+    assert start(account.stepfunctions, MACHINE, RUN, lambda: True) == EXECUTION
 
 
 def test_an_execution_that_succeeded_is_not_started_again(account: Account) -> None:
     add_refusal(account, "SUCCEEDED")
-    assert start(account.stepfunctions, MACHINE, RUN) == EXECUTION
+    assert start(account.stepfunctions, MACHINE, RUN, lambda: True) == EXECUTION
+
+
+def test_an_execution_that_succeeded_without_some_ranges_is_followed_by_another(
+    account: Account,
+) -> None:
+    # GIVEN two executions that succeeded, and ranges that failed in both
+    for number in ("", "-2"):
+        account.states.add_client_error("start_execution", "ExecutionAlreadyExists")
+        add_description(account, "SUCCEEDED", EXECUTION + number)
+    # WHEN the run is started again THEN a third one scores them
+    wanted = {"stateMachineArn": MACHINE, "name": "abc-3", "input": json.dumps(RUN.to_json())}
+    answer: Any = {"executionArn": f"{EXECUTION}-3", "startDate": TIME}
+    account.states.add_response("start_execution", answer, wanted)
+    found = start(account.stepfunctions, MACHINE, RUN, lambda: False)
+    assert found == f"{EXECUTION}-3"
 
 
 def test_an_execution_that_failed_is_resumed(account: Account) -> None:
@@ -76,14 +91,14 @@ def test_an_execution_that_failed_is_resumed(account: Account) -> None:
     account.states.add_response(
         "redrive_execution", {"redriveDate": TIME}, {"executionArn": EXECUTION}
     )
-    assert start(account.stepfunctions, MACHINE, RUN) == EXECUTION
+    assert start(account.stepfunctions, MACHINE, RUN, lambda: True) == EXECUTION
 
 
 def test_an_execution_that_failed_too_long_ago_is_an_error(account: Account) -> None:
     add_refusal(account, "FAILED")
     account.states.add_client_error("redrive_execution", "ExecutionNotRedrivable")
     with pytest.raises(BulkError, match="choose another --output"):
-        start(account.stepfunctions, MACHINE, RUN)
+        start(account.stepfunctions, MACHINE, RUN, lambda: True)
 
 
 def test_a_bar_shows_how_many_ranges_are_done(

@@ -1,5 +1,7 @@
 import gzip
 import io
+import tracemalloc
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -58,6 +60,31 @@ def test_other_sources_are_read_as_a_whole(
     add_object(account, content, "0-")
     add_object(account, content, "0-")
     assert Objects(account.s3, "files").read_span(source, layout, 14, 21) == b"2,Mars\n"
+
+
+@pytest.mark.parametrize(
+    ("compress", "layout"),
+    [(gzip.compress, Layout("csv")), (bytes, Layout("csv", "utf-16-le"))],
+)
+def test_what_is_before_a_range_is_not_held_in_memory(
+    compress: Callable[[bytes], bytes], layout: Layout, account: Account
+) -> None:
+    # GIVEN a range after 24 MiB of other rows
+    size = 24 << 20
+    rows = "x" * size + "2,Mars\n"
+    content = compress(rows.encode(layout.encoding))
+    source = make_source(len(content), find_compression(content))
+    add_object(account, content, "0-")
+    # WHEN it is read
+    tracemalloc.start()
+    try:
+        span = Objects(account.s3, "files").read_span(source, layout, size, size + 7)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # THEN it is there, and never took the memory for the others
+    assert span == b"2,Mars\n"
+    assert peak < size / 2
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from training.data.examples import UNLABELLED, Example
 from training.evaluate.multi_label import baseline
@@ -40,3 +41,18 @@ def test_the_same_rows_give_the_same_model() -> None:
     texts = [row.text for row in ROWS]
     first, second = (baseline.fit(TASK, ROWS[:40], ROWS[40:], 0).score(texts) for _ in range(2))
     np.testing.assert_array_equal(first, second)
+
+
+def test_texts_without_words_are_learnt_from_all_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    # GIVEN texts of single letters, one of which is not in the sample
+    rows = [
+        Example(f"{letter} {n % 10}", UNLABELLED, labels=labels)
+        for n in range(20)
+        for letter, labels in (("a", (0,)), ("b", (1,)), ("c", ()))
+    ]
+    more = [Example("z", UNLABELLED, labels=(0, 1))] * 20
+    monkeypatch.setattr(baseline, "draw", lambda train, _: train[: len(rows)])
+    # WHEN features are chosen on the sample
+    fitted = baseline.fit(TASK, rows + more, rows + more, 0)
+    # THEN the model was fitted on all rows: it tells the letter of the others from an unknown one
+    assert (fitted.score(["z"]) > fitted.score(["y"])).all()

@@ -10,6 +10,7 @@ from training.evaluate.further import FurtherFile
 from training.evaluate.multi_label.baseline import fit
 from training.evaluate.multi_label.elsewhere import FurtherOutputs, measure_bundle, write_rows
 from training.evaluate.multi_label.results import LabelChoice
+from training.fit.trained_model import StaleError
 from training.metrics import Probabilities
 from training.multi_label import Answers
 from training.tasks import custom_task, with_labels
@@ -37,19 +38,19 @@ ROWS = [
 ]
 
 
-def collect(half: bool = False) -> FurtherOutputs:
+def collect(half: bool = False, rows: list[Example] = ROWS) -> FurtherOutputs:
     """The outputs for a further file, half of which was calibrated on or none."""
     file = FurtherFile(
         name="messages.csv",
-        rows=ROWS,
-        for_calibration=np.arange(len(ROWS)) % 8 < 4 if half else np.zeros(len(ROWS), bool),
+        rows=rows,
+        for_calibration=np.arange(len(rows)) % 8 < 4 if half else np.zeros(len(rows), bool),
         times=1,
         reading="messages.csv: read as csv",
         bad_rows=2,
         known_rows=1,
         learnt_rows=0,
     )
-    probabilities, _ = answer([row.text for row in ROWS])
+    probabilities, _ = answer([row.text for row in rows])
     logits = np.log(probabilities / (1 - probabilities)).astype(np.float32)
     return FurtherOutputs.collect(file, logits, fit(TASK, TRAINING, TRAINING, seed=0))
 
@@ -107,7 +108,28 @@ def test_a_bundle_is_measured_on_the_rows_that_were_saved(tmp_path: Path) -> Non
     assert "parcel 7" not in found.model_dump_json()
 
 
+def test_texts_of_which_none_has_a_label_are_measured_too(tmp_path: Path) -> None:
+    # GIVEN a file without labels, for one of whose texts a model gives one
+    outputs = collect(rows=make_rows("hi", "hello", "good day", "thanks"))
+    outputs.logits[0, 0] = 3
+    # WHEN the model and its bundle are measured on it
+    measured = outputs.measure(CHOICES)
+    write_rows(tmp_path, [outputs])
+    (found,) = measure_bundle(tmp_path, NAMES, answer)
+    # THEN accuracy is the share of texts that rightly get none
+    assert (measured.accuracy, measured.labels) == (0.75, [])
+    assert (found.texts, found.labels, found.micro_f1) == (4, (), 1)
+
+
 def test_without_further_files_nothing_is_saved_or_measured(tmp_path: Path) -> None:
     write_rows(tmp_path, [])
     assert not list(tmp_path.iterdir())
     assert measure_bundle(tmp_path, NAMES, answer) == []
+
+
+def test_rows_that_another_version_saved_are_to_be_saved_again(tmp_path: Path) -> None:
+    # GIVEN the rows of a file, saved with a field that this version does not know
+    (tmp_path / elsewhere.FILE).write_bytes(gzip.compress(b'[{"name": "a.csv", "lines": []}]'))
+    # WHEN a bundle is measured THEN the error says what to run
+    with pytest.raises(StaleError, match=f"run textclf evaluate {tmp_path}"):
+        measure_bundle(tmp_path, NAMES, answer)

@@ -20,8 +20,12 @@ from training.fit.record import TrainingRecord
 
 
 @pytest.fixture
-def report(several: MultiLabelEvaluation, manifest: Manifest, tmp_path: Path) -> str:
-    record = TrainingRecord.model_validate(manifest.training)
+def record(manifest: Manifest) -> TrainingRecord:
+    return TrainingRecord.model_validate(manifest.training)
+
+
+@pytest.fixture
+def report(several: MultiLabelEvaluation, record: TrainingRecord, tmp_path: Path) -> str:
     write_report(tmp_path, record, several)
     return (tmp_path / "report.md").read_text()
 
@@ -47,21 +51,46 @@ def test_a_report_lists_the_worst_label_first(report: str, several: MultiLabelEv
     )
 
 
-def test_the_judgement_names_labels_that_share_a_threshold(several: MultiLabelEvaluation) -> None:
-    judgement = judge(several)
+def test_the_judgement_names_labels_that_share_a_threshold(
+    several: MultiLabelEvaluation, record: TrainingRecord
+) -> None:
+    judgement = judge(record, several)
     assert judgement.startswith("**This model is worth using:**")
     assert "refund: too few validation rows to choose a threshold for each" in judgement
 
 
 def test_the_judgement_of_a_model_that_is_not_better_says_so(
-    several: MultiLabelEvaluation,
+    several: MultiLabelEvaluation, record: TrainingRecord
 ) -> None:
     same = several.usefulness.against_baseline.model_copy(
         update={"difference_interval": Interval(-0.01, 0.01), "macro_f1_interval": Interval(-1, 1)}
     )
     useful = several.usefulness.model_copy(update={"against_baseline": same})
-    judgement = judge(several.model_copy(update={"usefulness": useful}))
+    judgement = judge(record, several.model_copy(update={"usefulness": useful}))
     assert judgement.startswith("**This model has learned something,")
+
+
+def test_a_model_that_is_no_good_has_a_remedy(
+    several: MultiLabelEvaluation, record: TrainingRecord
+) -> None:
+    # GIVEN a model that the linear baseline beats WHEN it is judged THEN the words say what to try
+    worse = several.usefulness.against_baseline.model_copy(
+        update={"difference": -0.1, "difference_interval": Interval(-0.2, -0.05)}
+    )
+    useful = several.usefulness.model_copy(update={"against_baseline": worse})
+    judgement = judge(record, several.model_copy(update={"usefulness": useful}))
+    assert judgement.startswith("**Do not use this model:**")
+    assert "Train longer (--epochs), add rows" in judgement
+    assert "Train longer" not in judge(record, several)
+
+
+def test_what_the_model_does_not_read_is_a_caution(
+    several: MultiLabelEvaluation, record: TrainingRecord
+) -> None:
+    unread = record.model_copy(update={"unknown_wordpieces": 0.4, "cut_texts": 0.5})
+    judgement = judge(unread, several)
+    assert "40% of the wordpieces are unknown to the base model." in judgement
+    assert "50% of the texts are longer than what is read." in judgement
 
 
 def calibrated(several: MultiLabelEvaluation, rows: int) -> MultiLabelEvaluation:
@@ -115,12 +144,14 @@ def test_the_figures_of_a_bundle_on_further_files_are_a_table() -> None:
     )
     assert format_elsewhere([file]).splitlines()[2] == (
         "| b.csv | 1,200 | 0.8000 (0.7000 to 0.9000) | 0.7000 | +0.1000 (+0.0500 to +0.1500) | "
-        "0.0300 (0.0200 to 0.0400) |"
+        "0.0300 (0.0200 to 0.0400), of 600 |"
     )
 
 
-def test_few_rows_to_calibrate_on_are_a_caution(several: MultiLabelEvaluation) -> None:
-    few, enough = (judge(calibrated(several, rows)) for rows in (99, 100))
+def test_few_rows_to_calibrate_on_are_a_caution(
+    several: MultiLabelEvaluation, record: TrainingRecord
+) -> None:
+    few, enough = (judge(record, calibrated(several, rows)) for rows in (99, 100))
     assert "a\\|b.csv has too few rows to calibrate on (99)" in few
     assert "a\\|b.csv" not in enough
 
@@ -133,11 +164,13 @@ def test_labels_that_are_never_given_are_a_caution(several: MultiLabelEvaluation
     assert "200 or more" in list_cautions(measured.model_copy(update={"texts": 20}))[1]
 
 
-def test_labels_without_test_rows_are_a_caution(several: MultiLabelEvaluation) -> None:
+def test_labels_without_test_rows_are_a_caution(
+    several: MultiLabelEvaluation, record: TrainingRecord
+) -> None:
     untested = several.fp32.per_label["refund"].model_copy(update={"texts": 0})
     per_label = {**several.fp32.per_label, "refund": untested}
     untested_fp32 = several.fp32.model_copy(update={"per_label": per_label})
-    judgement = judge(several.model_copy(update={"fp32": untested_fp32}))
+    judgement = judge(record, several.model_copy(update={"fp32": untested_fp32}))
     assert "A label is not tested, because no test row has it: refund." in judgement
 
 

@@ -63,5 +63,25 @@ def test_a_better_model_is_told_from_a_worse_one() -> None:
     assert tuple(same.difference_interval) == (0, 0)
 
 
+def test_texts_of_which_none_has_a_label_are_measured_too() -> None:
+    # GIVEN 200 texts without labels, of which a model gives one a label and another one none
+    labels, none = np.zeros((200, 3), bool), np.zeros((200, 3), bool)
+    answers = none.copy()
+    answers[0, 1] = True
+    probabilities = np.where(answers, 0.9, 0.1)
+    # WHEN they are measured over the labels that texts have
+    names = ("a", "b", "c")
+    found = summarise(probabilities, answers, labels, names, CLUSTERS, only_present=True)
+    # THEN subset accuracy says how often rightly no label was given, and no label has an F1
+    assert found.accuracy == pytest.approx(199 / 200)
+    assert (found.macro_f1, found.labels_per_text) == (0, 0)
+    assert tuple(found.macro_f1_interval) == (0, 0)
+    # AND the models can be compared
+    compared = compare(none, answers, labels, CLUSTERS)
+    assert compared.accuracy_difference == pytest.approx(1 / 200)
+    assert compared.macro_f1_difference == 0
+    assert tuple(compared.macro_f1_interval) == (0, 0)
+
+
 def test_the_agreement_of_a_model_with_itself_is_certain() -> None:
     assert tuple(micro_f1_interval(ANSWERS, ANSWERS, CLUSTERS)) == (1, 1)
