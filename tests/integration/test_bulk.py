@@ -278,7 +278,7 @@ def test_a_pipe_gets_json_lines_and_nothing_else(model: list[str]) -> None:
     # GIVEN headlines on stdin, one of them blank, and the progress bar on
     lines = "".join(json.dumps({"text": title}) + "\n" for title in [*TITLES[:20], " "])
     command = [*COMMAND, "-", "--format", "jsonl", "--output", "-", *model]
-    environment = {**os.environ, "TQDM_DISABLE": ""}
+    environment = {**os.environ, "TQDM_DISABLE": "", "TQDM_DELAY": "0"}
     # WHEN they are scored
     done = subprocess.run(
         command, cwd=ROOT, env=environment, input=lines.encode(), capture_output=True, check=True
