@@ -118,7 +118,4 @@ def _write_missing_chunks(reader: ChunkReader, score_chunks: ScoreChunks, output
 
 def _require_rows(output: Output) -> None:
     if output.bad_rows.count and not output.rows:
-        raise BulkError(
-            f"{output.bad_rows.location}: all {output.bad_rows.count:,} rows were rejected; the "
-            f"first is {output.bad_rows.shown[0].describe()}; is --text-column the right column?"
-        )
+        raise BulkError(f"{output.bad_rows.describe_all()}; is --text-column the right column?")

@@ -38,6 +38,13 @@ class BadRows:
         error = kind(first.reason, line=first.line, excerpt=first.excerpt, remedy=remedy)
         return error.in_file(self.location)
 
+    def describe_all(self) -> str:
+        """Say that no row of the file is good, and what the first of them is."""
+        return (
+            f"{self.location}: all {self.count:,} rows were rejected; the first is "
+            f"{self.first[0].describe()}"
+        )
+
     def _count_others(self, others: list[Reject]) -> str:
         if self.count == 2:
             return f"one more row is bad, in line {others[0].line}"

@@ -49,11 +49,12 @@ def read(
     except TableError as error:
         raise DataError(str(error.in_file(location))) from error
     hints = _find_hints(rows, task)
+    bad_rows = count_bad_rows(rejects, location)
     if rejects and not skip_bad_rows:
-        problem = count_bad_rows(rejects, location).make_error()
+        problem = bad_rows.make_error()
         raise make_error(str(problem), hints) from problem
     if not rows:
-        raise DataError(_explain_no_rows(rejects, location))
+        raise DataError(bad_rows.describe_all() if rejects else f"{location} is empty")
     if not task.codes:
         task = with_labels(task, _find_labels(rows, location, hints))
     if len(task.labels) < 2:
@@ -73,13 +74,6 @@ def read(
         note=note,
         hints=hints,
     )
-
-
-def _explain_no_rows(rejects: list[Reject], location: str) -> str:
-    if not rejects:
-        return f"{location} is empty"
-    first = rejects[0].describe()
-    return f"{location}: all {len(rejects):,} rows were rejected; the first is {first}"
 
 
 def count_bad_rows(rejects: Sequence[Reject], location: str) -> BadRows:

@@ -11,7 +11,7 @@ not in the image.
 import hashlib
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import PurePosixPath
@@ -40,7 +40,7 @@ from inference.tables.layout import Layout
 from inference.tables.ranges import Range, cut_ranges, read_range
 from inference.tables.reader import DAMAGE_ERRORS, RULES_VERSION
 from inference.tables.recognize import recognize
-from inference.tables.rows import Reject
+from inference.tables.rows import Reject, Row
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -128,12 +128,14 @@ def score(run: BulkRun, source: Source, part: Range) -> Result:
     started = time.monotonic()
     objects = Objects(_s3(), run.bucket)
     classifier = _load_classifier(run.model_uri)
-    columns = OutputColumns.of(run.keep, classifier)
-    name = f"{run.output}/parts/{_name_part(run, source, part, columns, classifier.version)}"
+    encoder = Encoder(OutputColumns.of(run.keep, classifier), PART_TYPE)
+    name = _name_part(run, source, part, encoder.columns, classifier.version)
+    name = f"{run.output}/parts/{name}"
     key = f"{name}.csv.gz"
     counts = objects.read_metadata(key)
     if counts is None:
-        piece, rejects = _score_range(run, source, part, objects, classifier)
+        found = _read_range(run, source, part, objects)
+        piece, rejects = _score_rows(found, classifier, encoder)
         if rejects:
             objects.put(f"{name}.rejects.csv", encode_rejects(rejects))
         counts = {"rows": piece.rows, "rejected": len(rejects)}
@@ -142,14 +144,18 @@ def score(run: BulkRun, source: Source, part: Range) -> Result:
     return {"part": key, **counts, "seconds": seconds, "model_version": classifier.version}
 
 
-def _score_range(
-    run: BulkRun, source: Source, part: Range, objects: Objects, classifier: Classifier
-) -> tuple[Piece, list[Reject]]:
-    encoder = Encoder(OutputColumns.of(run.keep, classifier), PART_TYPE)
-    scorer = Scorer(classifier, encoder)
+def _read_range(
+    run: BulkRun, source: Source, part: Range, objects: Objects
+) -> Iterator[Row | Reject]:
     layout = source.layout or Layout("csv")  # a plan has it
     body = objects.read_span(source, layout, part.begin, part.end)
-    found = read_range(part, body, layout, run.columns)
+    return read_range(part, body, layout, run.columns)
+
+
+def _score_rows(
+    found: Iterator[Row | Reject], classifier: Classifier, encoder: Encoder
+) -> tuple[Piece, list[Reject]]:
+    scorer = Scorer(classifier, encoder)
     rejects: list[Reject] = []
     pieces = [scorer.score(chunk) for chunk in group_rows(found, rejects.append)]
     data = encoder.encode_header() + b"".join(piece.data for piece in pieces)

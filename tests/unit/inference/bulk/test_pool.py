@@ -5,7 +5,7 @@ import struct
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pytest
 
@@ -13,7 +13,7 @@ from inference.bulk.chunks import Chunk
 from inference.bulk.encoder import Encoder, OutputColumns
 from inference.bulk.pool import open_pool
 from inference.bulk.request import BulkError
-from inference.bulk.scorer import Scorer
+from inference.bulk.scorer import Piece, Scorer
 from inference.model.bundle import read_verified
 from inference.model.classifier import Classifier
 from inference.tables.formats import FileType
@@ -63,17 +63,20 @@ class Slow(CutShort):
 CHUNKS: list[Chunk] = [[Row(line, "Mars probe", ())] for line in range(1, 9)]
 
 
+def score(encoder: type[Encoder], chunks: Iterable[Chunk], workers: int) -> list[Piece]:
+    """Score chunks with the sample model in worker processes."""
+    bundle = read_verified(SAMPLE_MODEL)
+    columns = OutputColumns((), bundle.manifest.labels)
+    with open_pool(bundle, encoder(columns, FileType("csv")), workers) as score_chunks:
+        return list(score_chunks(chunks))
+
+
 @pytest.mark.timeout(60)
 def test_a_worker_that_is_killed_while_it_sends_a_piece_is_noticed() -> None:
     # GIVEN a worker that is killed after the first bytes of a piece
-    bundle = read_verified(SAMPLE_MODEL)
-    encoder = CutShort(OutputColumns((), bundle.manifest.labels), FileType("csv"))
     # WHEN the pieces are awaited THEN that is an error
-    with (
-        pytest.raises(BulkError, match="a worker process died"),
-        open_pool(bundle, encoder, workers=2) as score_chunks,
-    ):
-        list(score_chunks(CHUNKS))
+    with pytest.raises(BulkError, match="a worker process died"):
+        score(CutShort, CHUNKS, workers=2)
 
 
 def read_until_a_worker_dies() -> Iterator[Chunk]:
@@ -87,26 +90,15 @@ def read_until_a_worker_dies() -> Iterator[Chunk]:
 @pytest.mark.timeout(60)
 def test_a_worker_that_was_killed_while_the_next_chunk_was_read_is_noticed() -> None:
     # GIVEN a worker that is killed after the first bytes of a piece, which nobody awaits yet
-    bundle = read_verified(SAMPLE_MODEL)
-    encoder = CutShort(OutputColumns((), bundle.manifest.labels), FileType("csv"))
     # WHEN the pieces are awaited later THEN that is an error
-    with (
-        pytest.raises(BulkError, match="a worker process died"),
-        open_pool(bundle, encoder, workers=1) as score_chunks,
-    ):
-        list(score_chunks(read_until_a_worker_dies()))
+    with pytest.raises(BulkError, match="a worker process died"):
+        score(CutShort, read_until_a_worker_dies(), workers=1)
 
 
 @pytest.mark.timeout(60)
 def test_a_run_can_be_interrupted_while_a_worker_sends_a_piece() -> None:
     # GIVEN workers that have sent the first bytes of a piece
-    bundle = read_verified(SAMPLE_MODEL)
-    encoder = Slow(OutputColumns((), bundle.manifest.labels), FileType("csv"))
-
     # WHEN the user presses Ctrl-C THEN the run ends
     threading.Timer(5, os.kill, (os.getpid(), signal.SIGINT)).start()
-    with (
-        pytest.raises(KeyboardInterrupt),
-        open_pool(bundle, encoder, workers=1) as score_chunks,
-    ):
-        list(score_chunks(CHUNKS))
+    with pytest.raises(KeyboardInterrupt):
+        score(Slow, CHUNKS, workers=1)
